@@ -1,0 +1,194 @@
+"""Which Prefect server the flows talk to: one that runs on this machine, or a temporary one of their own.
+
+Prefect records every run in a server's database; a flow cannot run without one. Here it is
+`.keepfit/prefect/prefect.db` in the workspace (or under PREFECT_HOME where that is set), never ~/.prefect:
+another project's Prefect of another version would otherwise migrate our database, or we theirs.
+No module here imports Prefect before `prepare` has set the environment that it reads.
+"""
+
+import http.client
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.errors import WorkspaceError
+from pipeline.workspace import Workspace
+
+LOOPBACK = "127.0.0.1"
+DASHBOARD_PORT = 4200  # Prefect's own default
+START_SECONDS = 90.0  # building the database took 5 to 14 s here
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",  # the client's analytics
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # the server's
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # Prefect's own temporary server: 2 s slower than ours
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline,flows",  # our lines go to the run's page as well
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+SLOW_IMPORTS = ("prefect.flows", "prefect.artifacts", "dvc.repo")
+
+
+def prepare(home: Path, *, console_level: str) -> None:
+    """Set what Prefect reads at import: no telemetry, its home in the workspace, no proxy for loopback."""
+    console = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": console_level}
+    for key, value in {**DEFAULTS, **console, "PREFECT_HOME": str(home)}.items():
+        os.environ.setdefault(key, value)
+    for key in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(key, "").split(",") if host]
+        os.environ[key] = ",".join(dict.fromkeys([*hosts, LOOPBACK, "localhost"]))
+    for name in ("pipeline", "flows"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+@contextmanager
+def connected(
+    workspace: Workspace, *, say: Callable[[str], None], dashboard_port: int | None = None
+) -> Iterator[str]:
+    """Yield the API's address; flows run inside the block record their runs there.
+
+    A server found on this machine is used, else one is started and ended with the block: with the dashboard
+    and its services on `dashboard_port` where that is given, else a bare one on any free port. It starts
+    while this process does its slow imports, and needs none of Prefect's server code in this process.
+    """
+    prepare(workspace.state / "prefect", console_level="INFO" if dashboard_port else "WARNING")
+    with ExitStack() as stack:
+        url = find(dashboard_port or DASHBOARD_PORT)
+        if url is None:
+            url = stack.enter_context(_started(dashboard_port, say))
+        os.environ["PREFECT_API_URL"] = url
+        stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+        stack.enter_context(_settings(url, heartbeat=dashboard_port is not None))
+        yield url
+
+
+def find(port: int) -> str | None:
+    """The address of a Prefect 3 server that answers on this machine: PREFECT_API_URL's, or on `port`.
+
+    A PREFECT_API_URL that names another machine is not used: rows of data never leave this one.
+    """
+    named = os.environ.get("PREFECT_API_URL", "")
+    for url in (named, f"http://{LOOPBACK}:{port}/api"):
+        parts = urlsplit(url)
+        local = parts.scheme == "http" and parts.hostname in (LOOPBACK, "localhost")
+        if local and _version(parts.port or 80, parts.path).startswith("3."):
+            return url
+    return None
+
+
+def _version(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", f"{path.rstrip('/')}/admin/version")
+        answer = json.loads(connection.getresponse().read(1000))
+    except (OSError, http.client.HTTPException, ValueError):
+        return ""
+    finally:
+        connection.close()
+    return answer if isinstance(answer, str) else ""
+
+
+@contextmanager
+def _started(dashboard_port: int | None, say: Callable[[str], None]) -> Iterator[str]:
+    port = dashboard_port or _free_port()
+    if dashboard_port and not _is_free(dashboard_port):
+        raise WorkspaceError(
+            "is taken by another program", where=f"port {port}", fix="name another with --port"
+        )
+    home = Path(os.environ["PREFECT_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "prefect.db").exists():
+        say("Prefect builds its database (once, some 10 seconds) ...")
+    log = home / "server.log"
+    script = str(Path(__file__).with_name("server.py"))
+    kind = "dashboard" if dashboard_port else "bare"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", script, str(port), kind],
+            stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"},
+            start_new_session=True,  # Ctrl-C is for this process; the server must outlive our last report
+        )
+    try:
+        _import(SLOW_IMPORTS)
+        _wait_for(process, port, log)
+        yield f"http://{LOOPBACK}:{port}/api"
+    finally:
+        _stop(process)
+
+
+def _import(names: Sequence[str]) -> None:
+    for name in names:
+        import_module(name)
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _version(port, "/api"):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise WorkspaceError(
+                "Prefect's server did not start",
+                where=str(log),
+                fix="read that log (a prefect.db beside it that is damaged may be deleted); `dvc repro` runs "
+                "the stages without Prefect",
+            )
+        time.sleep(0.05)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    process.kill()
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return True
+    return False
+
+
+@contextmanager
+def _settings(url: str, *, heartbeat: bool) -> Iterator[None]:
+    """Point a Prefect that is imported already to `url`, and send everything before the server ends.
+
+    A heartbeat thread makes every flow wait up to 1 s at its end; only a dashboard has a use for it. Our own
+    lines and the one line of a KeepfitError say on the screen what Prefect's would say again.
+    """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).propagate = False
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # warns of each drain that has work to do
+    silent = {} if heartbeat else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings({PREFECT_API_URL: url, **silent}):
+        try:
+            yield
+        finally:
+            APILogWorker.drain_all(timeout=5)
+            EventsWorker.drain_all(timeout=5)

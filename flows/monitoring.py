@@ -1,0 +1,137 @@
+"""The monitoring flow: each new batch against the champion; drift leads to retraining, which is then proven.
+
+Retraining is one flow, whoever starts it: it takes every batch whose drift has no outcome yet into the
+training window, trains, and writes the outcome into each batch's record. Where the workspace is served
+(flows/serving.py) monitoring emits an event, and an automation starts that flow; else it calls it.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import DeploymentStatus
+from prefect.events import emit_event
+
+from flows import dashboard
+from flows.dashboard import failing_plainly
+from flows.training import named_after_data, report, step, training
+from pipeline import monitor
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.monitor import MonitoringRecord
+
+DRIFT_FOUND = "keepfit.drift.found"
+RETRAINED = "keepfit.drift.answered"
+log = logging.getLogger(__name__)
+
+
+def monitor_workspace(workspace: Workspace, batches: "Sequence[Path]" = ()) -> "list[MonitoringRecord]":
+    """Watch these batches, or all that wait; returns their records, with outcomes where retraining ran."""
+    return monitoring(str(workspace.root), [str(batch.resolve()) for batch in batches] or None)
+
+
+def retrain_workspace(workspace: Workspace) -> "list[MonitoringRecord]":
+    """Retrain on the window widened by every drifted batch; returns their records with the outcome."""
+    return retraining(str(workspace.root))
+
+
+@flow(name="monitoring", flow_run_name=named_after_data, persist_result=False)
+@failing_plainly
+def monitoring(workspace: str, batches: list[str] | None = None) -> "list[MonitoringRecord]":
+    """Watch the batches in order: those named, or those in data/incoming/ that have no record yet.
+
+    Each batch meets the champion that its predecessors led to. So when a retraining is handed over, the
+    batches behind it wait: its end starts monitoring again.
+    """
+    place = Workspace.open(Path(workspace))
+    unanswered = {record.batch for record in monitor.drifted(place)}
+    if unanswered and answer(place, sorted(unanswered)) is None and not batches:
+        return []
+    records: list[MonitoringRecord] = []
+    waiting = [Path(batch) for batch in batches] if batches else monitor.pending(place)
+    for batch in waiting:
+        if batch.name in unanswered:
+            continue
+        record = step(batch.name, watch, place, batch)
+        records.append(record)
+        if record.decision.retrain:
+            concluded = answer(place, [record.batch])
+            if concluded is None and not batches:
+                break
+            records[-1:] = [done for done in concluded or [] if done.batch == record.batch] or [record]
+    step("report", report, place)
+    return records
+
+
+@flow(name="retraining", flow_run_name=named_after_data, persist_result=False)
+@failing_plainly
+def retraining(workspace: str) -> "list[MonitoringRecord]":
+    """Widen the window by every drifted batch without an outcome, train, and write the outcome of each.
+
+    Raises GateFailed when the candidate was not trained on rows of such a batch.
+    """
+    place = Workspace.open(Path(workspace))
+    drifted = monitor.drifted(place)
+    with place.lock():
+        for record in drifted:
+            step(f"adopt {record.batch}", monitor.adopt, place, record)
+    promotion = training(workspace)
+    with place.lock():
+        concluded = [
+            step(f"prove {record.batch}", monitor.conclude, place, record, promotion) for record in drifted
+        ]
+        if concluded:
+            step("report", report, place)
+    if concluded:
+        _emit(place, RETRAINED, {"batches": [record.batch for record in concluded]})
+    return concluded
+
+
+def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
+    """Watch one batch and show what was seen and decided."""
+    with workspace.lock():
+        record = monitor.watch(workspace, batch)
+    columns = [*record.drift.columns, record.drift.prediction, record.drift.label]
+    seen = [column.model_dump(mode="json") for column in columns if column is not None]
+    dashboard.show_drift(workspace, record.batch, seen)
+    verdict = "retrain" if record.decision.retrain else "keep the champion"
+    dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", record.decision.reasons)
+    return record
+
+
+def answer(workspace: Workspace, batches: list[str]) -> "list[MonitoringRecord] | None":
+    """Answer drift: retrain here and return the concluded records, or hand over and return None."""
+    if not is_served(workspace):
+        return retraining(str(workspace.root))
+    _emit(workspace, DRIFT_FOUND, {"batches": batches})
+    log.info("%s: retraining is handed over to the server", ", ".join(batches))
+    return None
+
+
+def is_served(workspace: Workspace) -> bool:
+    """Whether someone is there to run the retraining deployment of this workspace now."""
+    with get_client(sync_client=True) as client:
+        deployments = client.read_deployments(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[retraining.name]))
+        )
+    return any(
+        deployment.parameters.get("workspace") == str(workspace.root)
+        and deployment.status == DeploymentStatus.READY
+        and not deployment.paused
+        for deployment in deployments
+    )
+
+
+def _emit(workspace: Workspace, event: str, payload: dict[str, list[str]]) -> None:
+    resource = {
+        "prefect.resource.id": f"keepfit.workspace.{dashboard.slug(workspace)}",
+        "prefect.resource.name": workspace.root.name,
+        "keepfit.root": str(workspace.root),
+    }
+    emit_event(event=event, resource=resource, payload=payload)

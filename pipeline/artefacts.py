@@ -1,0 +1,135 @@
+"""The one place that reads and writes files: under a temporary name, then renamed, with a hash.
+
+Whoever is killed while writing leaves the old file or none; the next write of the same name sweeps up
+what the killed one left.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+class Record(BaseModel):
+    """A value that is published as JSON beside an artefact; unknown keys are refused on reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    def write(self, path: Path) -> None:
+        """Write this record to `path` as indented JSON."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a record back; raises WorkspaceError when `path` is absent or is not such a record."""
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            raise WorkspaceError(
+                f"is not a {cls.__name__} ({error.error_count()} fields differ)",
+                where=str(path),
+                fix="delete it and run the stage that writes it again",
+            ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path` to write a file or folder to; rename it to `path` at the end.
+
+    An exception inside the block removes what was written and leaves `path` as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+        remove(stale)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if temporary.is_dir():
+            remove(path)
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; one that is absent is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy one file."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `value` as indented JSON; key order is kept, so equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; raises WorkspaceError when `path` is absent or malformed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first") from error
+    except json.JSONDecodeError as error:
+        raise WorkspaceError(
+            f"is not JSON ({error.msg}, line {error.lineno})",
+            where=str(path),
+            fix="delete it and run the stage that writes it again",
+        ) from error
+
+
+def write_parquet(path: Path, frame: "pl.LazyFrame") -> None:
+    """Stream a lazy frame to one Parquet file."""
+    with replacing(path) as temporary:
+        frame.sink_parquet(temporary, compression="zstd", mkdir=True)
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, np.ndarray[Any, Any]]") -> None:
+    """Write named arrays as safetensors (no pickle)."""
+    from safetensors.numpy import save_file
+
+    with replacing(path) as temporary:
+        save_file(dict(tensors), temporary)
+
+
+def read_tensors(path: Path) -> "dict[str, np.ndarray[Any, Any]]":
+    """Read named arrays; raises WorkspaceError when `path` is absent."""
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first")
+    return load_file(path)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes; of a folder: of its sorted relative names and their hashes."""
+    if path.is_dir():
+        listed = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = "".join(f"{p.relative_to(path).as_posix()} {sha256(p)}\n" for p in listed)
+        return hashlib.sha256(lines.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,49 @@
+"""Checks: one file a family, one entry a check. A new file here with a `CHECKS` tuple is found by itself."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import SettingsError
+from pipeline.findings import Check
+
+
+@cache
+def registered() -> Mapping[str, type[Check]]:
+    """Every check by its name, in the order of the families' file names."""
+    modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
+    return {check.name: check for module in modules for check in module.CHECKS}
+
+
+def configured(overrides: Mapping[str, Mapping[str, Any]]) -> list[Check]:
+    """Every check with the parameters and policies of params.yaml; raises SettingsError that names the key."""
+    unknown = sorted(set(overrides) - set(registered()))
+    if unknown:
+        raise SettingsError(
+            "no such check",
+            where=f"params.yaml: checks.{unknown[0]}",
+            fix=f"use one of: {', '.join(registered())}",
+        )
+    return [_configure(kind, overrides.get(name) or {}) for name, kind in registered().items()]
+
+
+def _configure(kind: type[Check], parameters: Mapping[str, Any]) -> Check:
+    try:
+        check: Check = TypeAdapter(kind).validate_python(dict(parameters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in ("checks", kind.name, *first["loc"]))
+        raise SettingsError(
+            f"{first['msg']}, got {first['input']!r}", where=f"params.yaml: {key}", fix="mend the value"
+        ) from error
+    if check.policy not in kind.policies:
+        raise SettingsError(
+            f"policy must be one of {', '.join(kind.policies)}, got {check.policy}",
+            where=f"params.yaml: checks.{kind.name}.policy",
+            fix="choose one of these",
+        )
+    return check

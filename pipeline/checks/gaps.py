@@ -1,0 +1,129 @@
+"""Gap checks: values, labels and stretches of time that are not there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from pipeline.contract import ROW_ID
+from pipeline.findings import Hit, Policy, Table
+
+STEPS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86_400, "1w": 604_800}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingValues:
+    """Which features lack at least `maximum_share` of their values?"""
+
+    maximum_share: float = 0.05
+    policy: Policy = "warn"
+    name: ClassVar[str] = "missing_share_column"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        names = [column.name for column in table.contract.features]
+        missing = table.rows.select(pl.col(names).null_count()).collect(engine="streaming").row(0, named=True)
+        for name, rows in missing.items():
+            share = rows / table.height
+            if share > self.maximum_share:
+                yield Hit(
+                    check=self.name,
+                    column=name,
+                    rows=rows,
+                    observed=share,
+                    threshold=self.maximum_share,
+                    message=f"{name} is missing in {share:.1%} of the rows",
+                    suggestion="normalize imputes it and adds a was-missing indicator; ask the source why",
+                    severity="info",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingLabel:
+    """Which rows have no label? They cannot teach or judge a model."""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "missing_label"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine")
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        label = table.contract.label.name
+        unlabelled = table.rows.filter(pl.col(label).is_null()).select(ROW_ID).collect(engine="streaming")
+        if unlabelled.height:
+            yield Hit(
+                check=self.name,
+                column=label,
+                rows=unlabelled.height,
+                observed=unlabelled.height / table.height,
+                threshold=0,
+                message=f"{unlabelled.height:,} rows have no label `{label}`",
+                suggestion="they are set aside with the reason; label them and ingest again to use them",
+                flags=unlabelled,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeGap:
+    """Which stretches of the time axis have no row at all?
+
+    The step is the finest at which at least `filled_share` of the steps from first to last row are filled,
+    unless `step` states it (one of 1m, 5m, 15m, 30m, 1h, 1d, 1w).
+    """
+
+    step: str | None = None
+    filled_share: float = 0.9
+    policy: Policy = "warn"
+    name: ClassVar[str] = "ts_gap"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        time = table.contract.time
+        if time is None:
+            return
+        step = self.step or inferred_step(table.rows, time, self.filled_share)
+        if step is None:
+            return
+        holes = empty_stretches(table.rows, time, step)
+        if holes.height:
+            steps = int(holes["steps"].sum())
+            yield Hit(
+                check=self.name,
+                column=time,
+                observed=steps,
+                threshold=0,
+                message=f"{steps:,} steps of {step} have no row, in {holes.height:,} stretches",
+                suggestion="ask the source for the missing stretches, or accept that the model never saw them",
+                examples=[f"after {row['after']} until {row['until']}" for row in holes.head(5).to_dicts()],
+            )
+
+
+CHECKS = (MissingValues, MissingLabel, TimeGap)
+
+
+def _stamps(rows: pl.LazyFrame, time: str, step: str) -> pl.DataFrame:
+    """The distinct steps that have a row, in order: one column `stamp`."""
+    stamp = pl.col(time).cast(pl.Datetime("us")).dt.truncate(step)
+    return rows.select(stamp=stamp).drop_nulls().unique().sort("stamp").collect(engine="streaming")
+
+
+def inferred_step(rows: pl.LazyFrame, time: str, filled_share: float) -> str | None:
+    """The finest step at which enough steps are filled; None where even weeks are not, or for one stamp."""
+    for step, seconds in STEPS.items():
+        stamps = _stamps(rows, time, step)["stamp"]
+        if len(stamps) < 2:
+            return None
+        possible = (stamps[-1] - stamps[0]).total_seconds() / seconds + 1
+        if len(stamps) / possible >= filled_share:
+            return step
+    return None
+
+
+def empty_stretches(rows: pl.LazyFrame, time: str, step: str) -> pl.DataFrame:
+    """Stretches without a row: `after` and `until` (the filled steps around it) and `steps`, how many are empty."""
+    elapsed = (pl.col("stamp") - pl.col("stamp").shift()).dt.total_seconds()
+    return (
+        _stamps(rows, time, step)
+        .select(after=pl.col("stamp").shift(), until="stamp", steps=elapsed // STEPS[step] - 1)
+        .filter(pl.col("steps") > 0)
+    )

@@ -1,0 +1,142 @@
+"""Schema checks: what the contract says of each cell (pandera), and what would not parse.
+
+pandera's `drop_invalid_rows` on Polars let invalid rows pass (unionai-oss/pandera#1830), so the failure
+cases are taken as they are and the rows are filtered by ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import polars as pl
+
+from pipeline.contract import ROW_ID, Contract
+from pipeline.findings import Hit, Policy, Table
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+ROWS_AT_ONCE = 500_000
+
+STANDARD_NAMES = {
+    "not_nullable": "null_forbidden",
+    "isin": "allowed_set",
+    "notin": "forbidden_set",
+    "str_matches": "pattern",
+    "str_contains": "pattern",
+    "str_startswith": "pattern",
+    "str_endswith": "pattern",
+    "str_length": "string_length",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractBroken:
+    """Which cells break a rule of the contract? Each rule is a finding under its standard name.
+
+    A value that is in the allowed set but for case and outer spaces comes with its repair.
+    """
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "contract"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        failures = broken_cells(table)
+        for (column, rule), cells in failures.group_by("column", "rule", maintain_order=True):
+            allowed = _allowed(table.contract, str(column))
+            yield Hit(
+                check=_standard_name(str(rule)),
+                column=str(column),
+                rows=cells[ROW_ID].n_unique(),
+                observed=cells["value"].drop_nulls().first(),
+                threshold=str(rule),
+                message=f"{column} breaks {rule} in {cells[ROW_ID].n_unique():,} rows",
+                suggestion="mend the source; or widen the rule in the contract if the values are right",
+                severity="error",
+                flags=cells.select(ROW_ID, "value", suggested=_suggestion(allowed)),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DtypeMismatch:
+    """Which cells would not parse as the contract's type? Their raw text is kept in data/ingested."""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "dtype_mismatch"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        cells = table.unparsed.collect()
+        for (column,), hit in cells.group_by("column", maintain_order=True):
+            dtype = table.contract.column(str(column)).dtype
+            yield Hit(
+                check=self.name,
+                column=str(column),
+                rows=hit.height,
+                observed=hit["raw"][0],
+                threshold=str(dtype),
+                message=f"{column} holds {hit.height:,} values that are no {dtype}",
+                suggestion="mend the source, or name the marker under ingest.null_values",
+                severity="error",
+                flags=hit.select(ROW_ID, value="raw"),
+            )
+
+
+CHECKS = (ContractBroken, DtypeMismatch)
+
+
+def broken_cells(table: Table) -> pl.DataFrame:
+    """Every cell that breaks a rule: row_id, column, rule, value (text); one row = one cell and rule."""
+    schema = _without_key(table.contract)
+    unparsed = table.unparsed.select(ROW_ID, "column").collect()
+    parts = [
+        _failures(schema, part)
+        for partition in table.partitions.values()
+        for part in partition.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True)
+    ]
+    empty = pl.DataFrame(schema={ROW_ID: pl.String, "column": pl.String, "rule": pl.String, "value": pl.String})
+    # a cell that would not parse is null by now: it has its own finding, and is not told again as a null
+    return pl.concat([empty, *parts]).join(unparsed, on=[ROW_ID, "column"], how="anti").sort("column", "rule", ROW_ID)
+
+
+def _failures(schema: "pa.DataFrameSchema", rows: pl.DataFrame) -> pl.DataFrame:
+    import pandera.polars as pa
+
+    try:
+        schema.validate(rows.drop(ROW_ID), lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases.filter(pl.col("index").is_not_null())
+        return cases.select(
+            rows[ROW_ID].gather(cases["index"]).alias(ROW_ID),
+            pl.when(pl.col("schema_context") == "Column").then("column").otherwise(pl.lit(None)).alias("column"),
+            pl.col("check").alias("rule"),
+            pl.col("failure_case").replace("null", None).alias("value"),
+        )
+    return pl.DataFrame(schema={ROW_ID: pl.String, "column": pl.String, "rule": pl.String, "value": pl.String})
+
+
+def _without_key(contract: Contract) -> "pa.DataFrameSchema":
+    """The key is looked at over all files at once, by the check `duplicate_key`."""
+    import copy
+
+    schema = copy.deepcopy(contract.schema)
+    schema.unique = None
+    return schema
+
+
+def _standard_name(rule: str) -> str:
+    rule = rule.split("(")[0]
+    return STANDARD_NAMES.get(rule, "value_range" if "than" in rule or rule == "in_range" else "contract")
+
+
+def _allowed(contract: Contract, column: str) -> list[str]:
+    field = contract.schema.columns.get(column)
+    checks = [check for check in (field.checks if field else []) if check.name == "isin"]
+    return [value for check in checks for value in check.statistics["allowed_values"] if isinstance(value, str)]
+
+
+def _suggestion(allowed: list[str]) -> pl.Expr:
+    by_fold = {value.strip().casefold(): value for value in allowed}
+    folded = pl.col("value").str.strip_chars().str.to_lowercase()
+    return folded.replace_strict(by_fold, default=None, return_dtype=pl.String)

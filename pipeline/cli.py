@@ -1,0 +1,219 @@
+"""The keepfit command. Heavy libraries are imported by the command that needs them, so that --help is quick."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import KeepfitError
+
+if TYPE_CHECKING:
+    from pipeline.workspace import Workspace
+
+STAGES = ("ingest", "validate", "clean", "split", "normalize", "train", "evaluate")
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
+    chosen = parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    for name in ("pipeline", "flows"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        code: int = chosen.command(chosen)
+        return code
+    except KeepfitError as error:
+        print(f"keepfit: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("keepfit: stopped; run again to carry on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands."""
+    top = argparse.ArgumentParser(prog="keepfit", description="Train a network on checked data, and keep it good.")
+    top.add_argument("-w", "--workspace", type=Path, default=Path(), metavar="DIR", help="the workspace (default: .)")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: object, words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(command=command)
+        return made
+
+    add("run", run, "run what is not up to date of the DAG, judge the candidate, promote it if it is better")
+    stage = add("stage", run_stage, "run one stage, as `dvc repro` does")
+    stage.add_argument("name", choices=STAGES)
+    monitor = add("monitor", watch, "watch new batches, and retrain when it pays")
+    monitor.add_argument("batches", nargs="*", type=Path, help="files (default: those in data/incoming without a record)")
+    add("serve", serve, "serve scheduled retraining and monitoring, with the Prefect dashboard, on this machine")
+    add("report", report, "write reports/report.html from what is there")
+    models = add("models", list_models, "list the versions of the model")
+    actions = models.add_subparsers(metavar="ACTION")
+    promote = actions.add_parser("promote", help="promote the candidate if it passes, or roll back to a version")
+    promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
+    promote.set_defaults(command=promote_model)
+    demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
+    demo.add_argument("--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)")
+    return top
+
+
+def _open(chosen: argparse.Namespace) -> "Workspace":
+    from pipeline import settings
+    from pipeline.workspace import Workspace
+
+    workspace = Workspace.open(chosen.workspace)
+    settings.check(workspace)
+    return workspace
+
+
+@contextmanager
+def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iterator[None]:
+    """Make the workspace a git and DVC repository if it is none, and connect the flows inside to a server."""
+    from flows import environment
+    from pipeline import registry, versioning
+
+    registry.ensure_pointer(workspace)
+    versioning.prepare(workspace.root)
+    with environment.connected(workspace, say=_say, dashboard_port=dashboard_port), _progress():
+        yield
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """`keepfit run`."""
+    workspace = _open(chosen)
+    with _flows(workspace):
+        from flows.training import train_workspace
+
+        promotion = train_workspace(workspace)
+    verdict = f"promoted {promotion.version}" if promotion.promoted else f"the champion stays {promotion.version}"
+    for line in (verdict, *(f"  {reason}" for reason in promotion.reasons), f"report: {workspace.report}"):
+        _say(line)
+    return 0
+
+
+def run_stage(chosen: argparse.Namespace) -> int:
+    """`keepfit stage NAME`; DVC holds the lock of the workspace while this runs."""
+    from importlib import import_module
+
+    workspace = _open(chosen)
+    with _progress():
+        import_module(f"pipeline.stages.{chosen.name}").run(workspace)
+    return 0
+
+
+def watch(chosen: argparse.Namespace) -> int:
+    """`keepfit monitor`."""
+    from pipeline import summary
+
+    workspace = _open(chosen)
+    with _flows(workspace):
+        from flows.monitoring import monitor_workspace
+
+        records = monitor_workspace(workspace, [path.resolve() for path in chosen.batches])
+    if not records:
+        _say("no new batch")
+    summary.show_batches(workspace)
+    return 0
+
+
+def serve(chosen: argparse.Namespace) -> int:
+    """`keepfit serve`."""
+    from pipeline.settings import ServeSettings
+
+    workspace = _open(chosen)
+    settings = workspace.section(ServeSettings)
+    with _flows(workspace, dashboard_port=settings.port):
+        from flows.serving import serve_workspace
+
+        serve_workspace(
+            workspace, retraining_cron=settings.retraining, monitoring_cron=settings.monitoring, say=_say
+        )
+    return 0
+
+
+def report(chosen: argparse.Namespace) -> int:
+    """`keepfit report`."""
+    from pipeline.reports import report as page
+
+    _say(str(page.write(_open(chosen))))
+    return 0
+
+
+def list_models(chosen: argparse.Namespace) -> int:
+    """`keepfit models`."""
+    from pipeline import summary
+
+    summary.show_models(_open(chosen))
+    return 0
+
+
+def promote_model(chosen: argparse.Namespace) -> int:
+    """`keepfit models promote [VERSION]`; exit code 1 when the candidate does not pass."""
+    from pipeline import registry, versioning
+    from pipeline.stages import promote
+
+    workspace = _open(chosen)
+    versioning.prepare(workspace.root)
+    with workspace.lock():
+        if chosen.version:
+            registry.point(workspace, chosen.version)
+            _say(f"the champion is {chosen.version}")
+            return 0
+        promotion = promote.run(workspace)
+    for line in promotion.reasons:
+        _say(line)
+    return 0 if promotion.promoted or promotion.version else 1
+
+
+def run_demo(chosen: argparse.Namespace) -> int:
+    """`keepfit demo`."""
+    from pipeline import demo, summary
+    from pipeline.settings import ServeSettings
+
+    workspace = demo.prepare(chosen.workspace, chosen.into)
+    with _flows(workspace):
+        from flows.monitoring import monitor_workspace
+        from flows.training import train_workspace
+
+        train_workspace(workspace)
+        monitor_workspace(workspace)
+    summary.show_scores(workspace)
+    summary.show_batches(workspace)
+    port = workspace.section(ServeSettings).port
+    _say(f"report:    {workspace.report}")
+    _say(f"dashboard: keepfit -w {chosen.into} serve, then open http://127.0.0.1:{port}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """A Rich progress bar in a terminal, plain lines in a log."""
+    from pipeline import progress
+
+    if not sys.stdout.isatty():
+        with progress.listening(lambda _, words: _say(f"  {words}")):
+            yield
+        return
+    from rich.progress import Progress
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+        with progress.listening(lambda f, words: bar.update(task, completed=f, description=words, visible=f < 1)):
+            yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

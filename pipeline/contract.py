@@ -1,0 +1,165 @@
+"""The contract of a data set: a pandera model in schemas/<dataset>.py, with a role and a modality for each column.
+
+A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts
+(hour of the day, day of the week) are features too. Columns without a role are features, except for the
+row's own bookkeeping.
+"""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pipeline.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+    import polars as pl
+
+Role = Literal["feature", "label", "id", "time", "group", "ignore"]
+Modality = Literal["numeric", "categorical", "timestamp"]
+
+ROW_ID = "row_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What the contract says of one column."""
+
+    name: str
+    dtype: "pl.DataType"
+    nullable: bool
+    role: Role
+    modality: Modality | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """A data set's contract: its columns in order, the key that no two rows share, and batch expectations."""
+
+    file: Path
+    schema: "pa.DataFrameSchema"
+    columns: tuple[Column, ...]
+    expectations: tuple[dict[str, Any], ...]
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def key(self) -> list[str]:
+        """The columns that together name a row (pandera's `Config.unique`); empty where none is stated."""
+        unique = self.schema.unique
+        return [] if unique is None else [unique] if isinstance(unique, str) else list(unique)
+
+    @cached_property
+    def label(self) -> Column:
+        """The one column of role label; raises ContractError where there is none or more than one."""
+        found = self.of_role("label")
+        if len(found) != 1:
+            raise ContractError(
+                f"names {len(found)} columns of role `label`, and training needs exactly one",
+                where=self.file.name,
+                fix='give one field metadata={"role": "label"}',
+            )
+        return found[0]
+
+    @cached_property
+    def features(self) -> list[Column]:
+        """What the model may look at: role feature, and a time column that has a modality."""
+        return [c for c in self.columns if c.modality is not None and c.role in ("feature", "time")]
+
+    @cached_property
+    def time(self) -> str | None:
+        """The name of the time axis, if there is one."""
+        found = self.of_role("time")
+        return found[0].name if found else None
+
+    @cached_property
+    def groups(self) -> list[str]:
+        return [column.name for column in self.of_role("group")]
+
+    def of_role(self, role: Role) -> list[Column]:
+        return [column for column in self.columns if column.role == role]
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises ContractError where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(
+            f"has no column `{name}`", where=self.file.name, fix=f"use one of: {', '.join(self.names)}"
+        )
+
+
+def load(file: Path) -> Contract:
+    """Load the contract in `file`; raises ContractError when it is absent, broken, or holds not one model."""
+    module = _import(file)
+    model = _model(module, file)
+    try:
+        schema = model.to_schema()
+    except Exception as error:  # the file is the user's code: whatever it raises is the contract's fault
+        raise ContractError(f"is no pandera model: {error}", where=file.name, fix="mend it") from error
+    columns = tuple(_column(name, field, file) for name, field in schema.columns.items())
+    expectations = tuple(getattr(module, "EXPECTATIONS", ()))
+    return Contract(file=file, schema=schema, columns=columns, expectations=expectations)
+
+
+def _import(file: Path) -> ModuleType:
+    if not file.is_file():
+        raise ContractError(
+            "the contract is absent",
+            where=f"schemas/{file.name}",
+            fix="write it, or set `dataset` in params.yaml to one that is there",
+        )
+    spec = importlib.util.spec_from_file_location(f"_keepfit_contract_{file.stem}", file)
+    assert spec is not None and spec.loader is not None  # a .py file always has a loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # pandera looks up a model's annotations in its module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the file is the user's code: whatever it raises is the contract's fault
+        raise ContractError(
+            f"does not load: {type(error).__name__}: {error}", where=f"schemas/{file.name}", fix="mend it"
+        ) from error
+    return module
+
+
+def _model(module: ModuleType, file: Path) -> Any:
+    import pandera.polars as pa
+
+    models = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, pa.DataFrameModel)
+        and value.__module__ == module.__name__
+    ]
+    if len(models) != 1:
+        raise ContractError(
+            f"holds {len(models)} pandera DataFrameModels, and a contract is exactly one",
+            where=f"schemas/{file.name}",
+            fix="keep one per file",
+        )
+    return models[0]
+
+
+def _column(name: str, field: Any, file: Path) -> Column:
+    metadata = field.metadata or {}
+    role, modality = metadata.get("role", "feature"), metadata.get("modality")
+    if role not in get_args(Role):
+        raise ContractError(
+            f"role must be one of {', '.join(get_args(Role))}, got {role!r}",
+            where=f"schemas/{file.name}: {name}",
+            fix="mend the field's metadata",
+        )
+    if modality not in (None, *get_args(Modality)) or (role == "feature" and modality is None):
+        raise ContractError(
+            f"the modality of a feature must be one of {', '.join(get_args(Modality))}, got {modality!r}",
+            where=f"schemas/{file.name}: {name}",
+            fix="mend the field's metadata",
+        )
+    return Column(name=name, dtype=field.dtype.type, nullable=field.nullable, role=role, modality=modality)

@@ -1,0 +1,161 @@
+"""Every column of a batch beside the reference, corrected for how many there are: the drift report."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from pipeline.artefacts import Record
+from pipeline.drift.categorical import Categories
+from pipeline.drift.homogeneity import Comparison
+from pipeline.drift.numeric import Quantiles
+from pipeline.profile import Categorical, ColumnProfile, Numeric, Profile
+
+Correction: TypeAlias = Literal["benjamini_hochberg", "bonferroni"]
+
+ABSENT = "absent from the batch"
+UNKNOWN = "not in the reference"
+PREDICTION = "prediction"
+
+
+class ColumnDrift(Record):
+    """One column: `effect` in 0..1 and `statistic` that it is of; missing shares are of all rows."""
+
+    column: str
+    modality: str
+    effect: float = Field(ge=0, le=1)
+    statistic: str
+    p: float = Field(ge=0, le=1)
+    p_adjusted: float = Field(ge=0, le=1)
+    drifted: bool
+    reference_missing: float = Field(ge=0, le=1)
+    batch_missing: float = Field(ge=0, le=1)
+
+
+class DriftReport(Record):
+    """All feature columns, and the predictions and the label apart.
+
+    `drifted_share` is of the reference's features. `prediction` and `label` are null where they were not
+    profiled, `label` also while no row has one.
+    """
+
+    columns: list[ColumnDrift]
+    drifted_share: float = Field(ge=0, le=1)
+    prediction: ColumnDrift | None
+    label: ColumnDrift | None
+
+
+def compare(
+    reference: Profile,
+    batch: Profile,
+    *,
+    label: str | None = None,
+    alpha: float = 0.01,
+    minimum_effect: float = 0.2,
+    minimum_outcome_effect: float = 0.1,
+    correction: Correction = "benjamini_hochberg",
+) -> DriftReport:
+    """Compare a batch's profile with the reference: what drifted is both beyond chance and large enough.
+
+    That is, p adjusted for all columns is below `alpha`, and the effect is at least `minimum_effect`, for the
+    label and the column `prediction` (predicted probabilities) `minimum_outcome_effect`. A column that the
+    batch lacks, or has as another kind, drifted; one that the reference lacks is listed and has not: no model
+    looks at it. Missing labels are no drift, elsewhere missing rows count.
+    """
+    drifts = [_column(name, reference.columns[name], batch.columns.get(name)) for name in reference.columns]
+    if label is not None and label in reference.columns:
+        drifts = [drift for drift in drifts if drift.column != label]
+        drifts += _labels(label, reference.columns[label], batch.columns.get(label))
+    adjusted = adjust([drift.p for drift in drifts], correction)
+    outcome = (label, PREDICTION)
+    named = {}
+    for drift, p in zip(drifts, adjusted, strict=True):
+        least = minimum_outcome_effect if drift.column in outcome else minimum_effect
+        judged = {"p_adjusted": p, "drifted": p < alpha and drift.effect >= least}
+        named[drift.column] = drift.model_copy(update=judged)
+    features = [drift for name, drift in named.items() if name not in outcome]
+    return DriftReport(
+        columns=[*features, *_unknown(reference, batch)],
+        drifted_share=sum(drift.drifted for drift in features) / len(features) if features else 0.0,
+        prediction=named.get(PREDICTION),
+        label=named.get(label) if label else None,
+    )
+
+
+def adjust(ps: Sequence[float], correction: Correction) -> list[float]:
+    """p-values that hold for all columns together.
+
+    `benjamini_hochberg` (1995) bounds the share of false alarms among the alarms, `bonferroni` the chance
+    of any.
+
+    >>> adjust([0.01, 0.02, 0.9], "bonferroni")
+    [0.03, 0.06, 1.0]
+    """
+    if correction == "bonferroni" or not ps:
+        return [min(p * len(ps), 1.0) for p in ps]
+    from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
+
+    return [float(p) for p in false_discovery_control(ps, method="bh")]
+
+
+def _column(name: str, reference: ColumnProfile, batch: ColumnProfile | None) -> ColumnDrift:
+    """The column's drift as if it were the only one, and not judged."""
+    comparison = _compare(reference, batch)
+    return ColumnDrift(
+        column=name,
+        modality=reference.kind,
+        effect=min(comparison.effect, 1.0),
+        statistic=comparison.statistic,
+        p=comparison.p,
+        p_adjusted=comparison.p,
+        drifted=False,
+        reference_missing=_missing(reference),
+        batch_missing=_missing(batch),
+    )
+
+
+def _compare(reference: ColumnProfile, batch: ColumnProfile | None) -> Comparison:
+    if batch is None:
+        return Comparison(effect=1.0, p=0.0, statistic=ABSENT)
+    if isinstance(reference, Categorical) and isinstance(batch, Categorical):
+        return Categories().compare(reference, batch)
+    if isinstance(reference, Numeric) and isinstance(batch, Numeric) and reference.kind == batch.kind:
+        return Quantiles().compare(reference, batch)
+    return Comparison(effect=1.0, p=0.0, statistic=f"was {reference.kind}, is {batch.kind}")
+
+
+def _labels(name: str, reference: ColumnProfile, batch: ColumnProfile | None) -> list[ColumnDrift]:
+    """The label's drift among labelled rows; nothing while the batch has none."""
+    if batch is None or batch.missing == batch.rows:
+        return []
+    drift = _column(name, _present(reference), _present(batch))
+    shares = {"reference_missing": _missing(reference), "batch_missing": _missing(batch)}
+    return [drift.model_copy(update=shares)]
+
+
+def _present(column: ColumnProfile) -> ColumnProfile:
+    return column.model_copy(
+        update={"nulls": 0} if isinstance(column, Categorical) else {"nulls": 0, "nan": 0}
+    )
+
+
+def _unknown(reference: Profile, batch: Profile) -> list[ColumnDrift]:
+    return [
+        ColumnDrift(
+            column=name,
+            modality=column.kind,
+            effect=0.0,
+            statistic=UNKNOWN,
+            p=1.0,
+            p_adjusted=1.0,
+            drifted=False,
+            reference_missing=0.0,
+            batch_missing=_missing(column),
+        )
+        for name, column in batch.columns.items()
+        if name not in reference.columns
+    ]
+
+
+def _missing(column: ColumnProfile | None) -> float:
+    return column.missing / column.rows if column and column.rows else 0.0

@@ -1,0 +1,399 @@
+"""Batch-level expectations: Great Expectations judges each arriving file as a whole (validate, monitor).
+
+What one row can break is the pandera model's business. The pages are drawn by Great Expectations' own section
+renderer, in a shell of ours that works offline: its page template loads eleven files from other hosts and
+writes times and random ids, so that equal input would not give equal bytes.
+"""
+
+import logging
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.artefacts import Record, read_json, write_json, write_text
+from pipeline.errors import ContractError
+
+SAMPLE_ROWS = 200_000  # 30 expectations on a million rows took Great Expectations 17 s
+ROW_COUNT = "expect_table_row_count"
+ROW = "__row"
+Spec = Mapping[str, Any]
+
+
+class BatchResult(Record):
+    """What was found in one batch; `page` is relative to the Data Docs, `rows` counts the whole batch."""
+
+    batch: str
+    rows: int
+    sampled_rows: int | None
+    success: bool
+    failed: list[str]
+    expectations: int
+    page: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One expectation on one batch: the rule, what was seen, and `failure`: None, or one plain line."""
+
+    spec: dict[str, Any]
+    seen: dict[str, Any]
+    failure: str | None
+
+
+def check_expectations(expectations: Sequence[Spec], *, where: str = "EXPECTATIONS") -> None:
+    """Raise ContractError for the first of `expectations` that Great Expectations could not run.
+
+    Each is {"type": str, "kwargs": {...}, "notes": str}, notes are optional. Inside kwargs
+    {"$from_name": regex} stands for the regex's first group in the batch's name, as a number if it is digits.
+    """
+    with _quiet():
+        from great_expectations.exceptions.exceptions import GreatExpectationsError
+
+        for at, spec in enumerate(expectations):
+            try:
+                _configuration(_resolved(spec, _stand_in)).to_domain_obj()
+            except (GreatExpectationsError, ValueError, TypeError, AttributeError, re.error) as error:
+                what, mend = f"cannot be used: {_one_line(error)}", "mend its type, kwargs or notes"
+                raise ContractError(what, where=f"{where}[{at}]", fix=mend) from error
+
+
+def validate_batches(
+    batches: Iterable[tuple[str, pl.LazyFrame]], expectations: Sequence[Spec], *, docs: Path, seed: int
+) -> list[BatchResult]:
+    """Judge each (name, frame), add a page for each to the Data Docs in `docs`, and rewrite their index.
+
+    A batch over SAMPLE_ROWS rows is judged on a uniform sample drawn by `seed`; its row count stays exact.
+    Pages that are there stay: the same batch with the same outcome keeps its page, another outcome adds one.
+    """
+    check_expectations(expectations)
+    results = [_validate(name, frame, expectations, docs=docs, seed=seed) for name, frame in batches]
+    _write_index(docs)
+    return results
+
+
+def _validate(
+    name: str, frame: pl.LazyFrame, expectations: Sequence[Spec], *, docs: Path, seed: int
+) -> BatchResult:
+    rows = frame.select(pl.len()).collect().item()
+    sample = _sample(frame.select(_columns(frame, expectations)), rows, seed)
+    outcomes = judge(name, sample, expectations, rows=rows)
+    failed = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    sampled = SAMPLE_ROWS if rows > SAMPLE_ROWS else None
+    counts = {"rows": rows, "sampled_rows": sampled, "expectations": len(outcomes)}
+    result = BatchResult(batch=name, success=not failed, failed=failed, page="", **counts)
+    return _publish(result, outcomes, docs)
+
+
+def judge(name: str, frame: pl.DataFrame, expectations: Sequence[Spec], *, rows: int) -> list[Outcome]:
+    """What each of `expectations` says of `frame`, in their order; `rows` is the whole batch's row count."""
+    counted: dict[int, dict[str, Any]] = {}
+    looked_at: dict[int, dict[str, Any]] = {}
+    outcomes: dict[int, Outcome] = {}
+    for at, spec in enumerate(expectations):
+        try:
+            counts_rows = spec["type"].startswith(ROW_COUNT)
+            (counted if counts_rows else looked_at)[at] = _resolved(spec, partial(_from_name, name))
+        except LookupError as error:
+            outcomes[at] = _failed(_resolved(spec, str), f"but {error.args[0]}")
+    outcomes |= _run(counted, _to_pandas(pl.DataFrame(height=rows)))
+    outcomes |= _run(looked_at, _to_pandas(frame))
+    return [outcomes[at] for at in sorted(outcomes)]
+
+
+def _run(specs: dict[int, dict[str, Any]], frame: Any) -> dict[int, Outcome]:
+    """Let Great Expectations judge `specs`; it answers in an order of its own, hence `at`."""
+    with _quiet():
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+        context.enable_analytics(enable=False)
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        asset = context.data_sources.add_pandas("keepfit").add_dataframe_asset("batch")
+        batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+        rules = [_configuration(spec, at=at).to_domain_obj() for at, spec in specs.items()]
+        suite = gx.ExpectationSuite(name="expectations", expectations=rules)
+        answers = batch.validate(suite, result_format="BASIC").to_json_dict()  # type: ignore[no-untyped-call]
+    found = {answer["expectation_config"]["meta"]["at"]: answer for answer in answers["results"]}
+    return {at: _outcome(spec, found.get(at), set(frame.columns)) for at, spec in specs.items()}
+
+
+def _outcome(spec: dict[str, Any], answer: dict[str, Any] | None, columns: set[str]) -> Outcome:
+    if "column" in spec["kwargs"] and spec["kwargs"]["column"] not in columns:
+        return _failed(spec, "but the column is missing")
+    trouble = "it gave no answer" if answer is None else _exception(answer["exception_info"])
+    if answer is None or trouble is not None:
+        return _failed(spec, f"but it could not be evaluated: {trouble}")
+    seen = _seen(answer["result"])
+    if answer["success"] is True:
+        return Outcome(spec=spec, seen=seen, failure=None)
+    return _failed(spec, f"got {_in_words(seen)}", seen)
+
+
+def _failed(spec: dict[str, Any], because: str, seen: dict[str, Any] | None = None) -> Outcome:
+    shown = {"observed_value": because.removeprefix("but ")} if seen is None else seen
+    return Outcome(spec=spec, seen=shown, failure=f"{_rule(spec)}, {because}")
+
+
+def _exception(info: Mapping[str, Any]) -> str | None:
+    """The message of what an expectation raised; it stands at the top or under each metric's name."""
+    if info.get("raised_exception"):
+        return _one_line(info.get("exception_message") or "it raised an exception")
+    nested = (_exception(value) for value in info.values() if isinstance(value, Mapping))
+    return next((message for message in nested if message is not None), None)
+
+
+def _seen(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page and the record keep of an answer: counts or a value, no rows, no NaN."""
+    if "element_count" in result:
+        return {key: _finite(value) for key, value in result.items() if not key.startswith("partial_")}
+    sets = [
+        _listed(result, word, key) for word, key in (("missing", "missing"), ("not allowed", "unexpected"))
+    ]
+    return {"observed_value": "; ".join(filter(None, sets)) or _finite(result.get("observed_value"))}
+
+
+def _listed(result: Mapping[str, Any], word: str, key: str) -> str:
+    """The values of a set; past 20 Great Expectations keeps some by their hashes: then only their number."""
+    values = result.get(f"partial_{key}_list") or []
+    total = result.get(f"{key}_count", len(values))
+    if total > len(values):
+        return f"{word}: {total} values"
+    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
+    return f"{word}: {_plain(ordered)}" if values else ""
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    if not isinstance(value, float):
+        return value
+    return float(value) if math.isfinite(value) else None  # NumPy's floats break the renderer
+
+
+def _in_words(seen: Mapping[str, Any]) -> str:
+    if "element_count" in seen:
+        return f"{seen['unexpected_count']:,} of {seen['element_count']:,} rows that break it"
+    return _plain(seen["observed_value"])
+
+
+def _rule(spec: Spec) -> str:
+    """The place and the rule in one clause: `temp: mean must be between (min 7, max 14)`."""
+    kwargs = {key: value for key, value in spec["kwargs"].items() if key != "column"}
+    words = re.sub(r"^expect_(column_|table_)?", "", spec["type"]).replace("_", " ")
+    limits = ", ".join(f"{key.removesuffix('_value')} {_plain(value)}" for key, value in kwargs.items())
+    return f"{spec['kwargs'].get('column', 'batch')}: {words.replace(' to ', ' must ', 1)} ({limits})"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return _one_line(", ".join(_plain(part) for part in value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "nothing" if value is None else _one_line(value)
+
+
+def _one_line(value: object) -> str:
+    words = " ".join(str(value).split())
+    return words if len(words) <= 200 else f"{words[:199]}…"
+
+
+def _resolved(spec: Spec, fill: Callable[[str], str | int]) -> dict[str, Any]:
+    """`spec` with `fill(regex)` in the place of each {"$from_name": regex} among its kwargs."""
+    if not isinstance(spec, Mapping) or not {"type", "kwargs"} <= spec.keys() <= {"type", "kwargs", "notes"}:
+        raise ValueError(f"must be {{type, kwargs, notes}}, got {_one_line(spec)}")
+    return {**spec, "kwargs": {key: _filled(value, fill) for key, value in spec["kwargs"].items()}}
+
+
+def _filled(value: Any, fill: Callable[[str], str | int]) -> Any:
+    if isinstance(value, list):
+        return [_filled(part, fill) for part in value]
+    return fill(value["$from_name"]) if isinstance(value, Mapping) and "$from_name" in value else value
+
+
+def _from_name(name: str, pattern: str) -> str | int:
+    found = re.search(pattern, name)
+    if found is None or found[1] is None:
+        raise LookupError(f"the batch's name {name!r} does not match {pattern}")
+    return int(found[1]) if found[1].isdecimal() else found[1]
+
+
+def _stand_in(pattern: str) -> int:
+    if re.compile(pattern).groups != 1:
+        raise ValueError(f"$from_name must have one group, got {pattern!r}")
+    return 0
+
+
+def _configuration(spec: Spec, **meta: Any) -> Any:
+    from great_expectations.expectations.expectation_configuration import (
+        ExpectationConfiguration,
+    )
+
+    return ExpectationConfiguration(
+        type=spec["type"], kwargs=dict(spec["kwargs"]), notes=spec.get("notes"), meta=meta
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Great Expectations without the warnings that its import raises, and without logged tracebacks."""
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"module 'sre_\w+' is deprecated")
+        logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _columns(frame: pl.LazyFrame, expectations: Sequence[Spec]) -> list[str]:
+    """The columns that the expectations name; all of them where one does not say which it reads."""
+    present = frame.collect_schema().names()
+    kwargs = [spec["kwargs"] for spec in expectations if not spec["type"].startswith(ROW_COUNT)]
+    named = {one.get("column") if "row_condition" not in one else None for one in kwargs}
+    return present if None in named else [column for column in present if column in named]
+
+
+def _sample(frame: pl.LazyFrame, rows: int, seed: int) -> pl.DataFrame:
+    """All of `frame`, or SAMPLE_ROWS of its rows, each choice of that many equally likely."""
+    if rows <= SAMPLE_ROWS:
+        return frame.collect()
+    import numpy as np
+
+    drawn = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE_ROWS, replace=False))
+    chosen = pl.LazyFrame({ROW: drawn.astype(np.uint32)})
+    kept = frame.with_row_index(ROW).join(chosen, on=ROW, how="semi", maintain_order="left")
+    return kept.drop(ROW).collect(engine="streaming")
+
+
+def _to_pandas(frame: pl.DataFrame) -> Any:
+    """`frame` for Great Expectations, without pyarrow: true is 1, false 0, and NaN counts as null."""
+    import pandas as pd  # type: ignore[import-untyped]
+
+    numbers = frame.cast({pl.Boolean: pl.Float64, pl.Decimal: pl.Float64})
+    return pd.DataFrame({one.name: one.to_numpy() for one in numbers}, index=pd.RangeIndex(frame.height))
+
+
+def _publish(result: BatchResult, outcomes: list[Outcome], docs: Path) -> BatchResult:
+    """Write the batch's page unless one of its pages says just this; numbered, as no clock is read."""
+    folder = "batches/" + re.sub(r"[^A-Za-z0-9_.-]|^\.+", "_", result.batch)
+    number = 1
+    while True:
+        page = f"{folder}/{number}"
+        result = result.model_copy(update={"page": f"{page}.html"})
+        record = {"result": result.model_dump(), "outcomes": [vars(outcome) for outcome in outcomes]}
+        known = docs / f"{page}.json"
+        if not known.is_file() or read_json(known) == record:
+            break
+        number += 1
+    write_text(docs / result.page, _render(PAGE, result=result, sections=_sections(outcomes)))
+    write_json(known, record)
+    return result
+
+
+def _write_index(docs: Path) -> None:
+    """The history: one line for each page, by batch and then in the order of arrival."""
+    records = [read_json(path)["result"] for path in docs.glob("batches/*/*.json")]
+    results = sorted(
+        map(BatchResult.model_validate, records), key=lambda one: (one.batch, len(one.page), one.page)
+    )
+    write_text(docs / "index.html", _render(INDEX, results=results))
+
+
+def _sections(outcomes: list[Outcome]) -> list[str]:
+    """Great Expectations' own table for the batch, and for each column, as HTML."""
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.spec["kwargs"].get("column", ""), []).append(outcome)
+    with _quiet():
+        from great_expectations.render.view.view import DefaultJinjaSectionView
+
+        view = DefaultJinjaSectionView()
+        return [
+            view.render({"section": _section(group), "section_loop": {"index": at}})  # type: ignore[no-untyped-call]
+            for at, group in enumerate(groups.values())
+        ]
+
+
+def _section(group: list[Outcome]) -> dict[str, Any]:
+    """A heading, and a table with a row for each of `group`; the renderer leaves out notes: we add them."""
+    from great_expectations.render.renderer import column_section_renderer
+
+    renderer = column_section_renderer.ValidationResultsColumnSectionRenderer()
+    answers = [_answer(outcome) for outcome in group]
+    drawn: dict[str, Any] = renderer.render(answers).to_json_dict()  # type: ignore[no-untyped-call]
+    for row, outcome in zip(drawn["content_blocks"][1]["table"], group, strict=True):
+        note = {"template": "$note", "params": {"note": outcome.spec.get("notes", "")}, "tag": "small"}
+        rule = row[1] if isinstance(row[1], list) else [row[1]]
+        row[1] = [*rule, {"content_block_type": "string_template", "string_template": note}]
+    return drawn
+
+
+def _answer(outcome: Outcome) -> Any:
+    """An outcome as Great Expectations' renderer wants it; that writes observed text as raw HTML."""
+    from great_expectations.core import ExpectationValidationResult
+
+    seen = {key: escape(value) if isinstance(value, str) else value for key, value in outcome.seen.items()}
+    return ExpectationValidationResult(
+        success=outcome.failure is None,
+        expectation_config=_configuration(outcome.spec),
+        result=seen,
+        exception_info={"raised_exception": False},
+    )
+
+
+def _render(template: str, **values: Any) -> str:
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).from_string(HEAD + template).render(sample=SAMPLE_ROWS, **values)
+
+
+# No script and no other host, whatever the data say; dark where the reader's system is.
+HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+:root { color-scheme: light dark; --line: 1px solid #8884 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere } h5 { font-size: 1.05rem; margin: 1.6rem 0 .2rem }
+table { border-collapse: collapse; width: 100% } .scroll, .table-responsive { overflow-x: auto }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: var(--line) }
+th, small { font-size: .85rem; opacity: .75 } small { display: block } .number { white-space: nowrap }
+.table th:first-child { width: 3.5rem } .table th:last-child { width: 30% } td ul { margin: 0; padding: 0 }
+.table td, li { overflow-wrap: anywhere } .badge { border: var(--line); padding: 0 .3rem }
+.good, .text-success { color: light-dark(#19703a, #5fcf86) } .fa-check-circle::before { content: "\\2714" }
+.bad, .text-danger { color: light-dark(#b3261e, #ff8a80) } .fa-times::before { content: "\\2718" }
+</style>
+"""
+PAGE = """<title>{{ result.batch }}</title><a href="../../index.html">All batches</a>
+<h1>{{ result.batch }}: <span class="{{ 'good' if result.success else 'bad' }}">
+{{ 'passed' if result.success else 'failed' }}</span></h1>
+<p>{{ '{:,}'.format(result.rows) }} rows · {{ result.expectations - result.failed|length }} of
+{{ result.expectations }} expectations met{% if result.sampled_rows %} · <strong>judged on a uniform sample of
+{{ '{:,}'.format(result.sampled_rows) }} rows</strong> (rows counted exactly){% endif %}</p>
+<ul class="bad">{% for line in result.failed %}<li>{{ line }}</li>{% endfor %}</ul>
+{% for section in sections %}{{ section|safe }}{% endfor %}</html>"""
+INDEX = """<title>Arriving batches</title><h1>Arriving batches</h1>
+<p>Each file as Great Expectations judged it on arrival: one page for each outcome.</p>
+<div class="scroll"><table>
+<tr><th>Batch<th>Result<th class="number">Rows<th class="number">Met<th>What failed</tr>
+{% for one in results %}<tr><td><a href="{{ one.page|urlencode }}">{{ one.batch }}</a>
+<td class="{{ 'good' if one.success else 'bad' }}">{{ 'passed' if one.success else 'failed' }}
+<td class="number">{{ '{:,}'.format(one.rows) }}{% if one.sampled_rows %}<br>
+<small>{{ '{:,}'.format(one.sampled_rows) }} sampled</small>{% endif %}
+<td class="number">{{ one.expectations - one.failed|length }} of {{ one.expectations }}
+<td><ul>{% for line in one.failed %}<li>{{ line }}</li>{% endfor %}</ul></tr>
+{% endfor %}</table></div></html>"""

@@ -1,0 +1,71 @@
+"""Categories → codes, for embeddings."""
+
+from typing import ClassVar, Self
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.artefacts import Record
+from pipeline.contract import Modality
+
+UNKNOWN, MISSING, RARE = 0, 1, 2
+FIRST = 3
+
+
+class CategoricalSettings(BaseModel):
+    """A value seen fewer than `minimum_count` times in train, or past `maximum_size` values, is rare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    minimum_count: int = Field(default=20, ge=1)
+    maximum_size: int = Field(default=10_000, ge=1)
+
+
+class CategoricalEncoder(Record):
+    """Code 0 is a value that train never had, 1 missing, 2 a value that was rare in train, then the vocabulary.
+
+    >>> rows = pl.LazyFrame({"x": ["a", "a", "b", None]})
+    >>> encoder = CategoricalEncoder.fit("x", rows, CategoricalSettings(minimum_count=2))
+    >>> encoder.encode(pl.Series(["a", "b", None, "new"])).tolist()
+    [3, 2, 1, 0]
+    """
+
+    kind: ClassVar[Modality] = "categorical"
+    settings: ClassVar[type[BaseModel]] = CategoricalSettings
+    column: str
+    vocabulary: list[str]
+    rare: list[str]
+
+    @classmethod
+    def fit(cls, column: str, rows: pl.LazyFrame, settings: CategoricalSettings) -> Self:
+        """Learn the vocabulary, in the order of its text."""
+        counted = rows.select(pl.col(column).cast(pl.String)).drop_nulls().group_by(column).len()
+        ordered = counted.sort("len", column, descending=[True, False]).collect(engine="streaming")
+        often = ordered.filter(pl.col("len") >= settings.minimum_count).head(settings.maximum_size)[column]
+        rare = ordered[column].filter(~ordered[column].is_in(often.implode()))
+        return cls(column=column, vocabulary=sorted(often.to_list()), rare=sorted(rare.to_list()))
+
+    @property
+    def cardinality(self) -> int:
+        return FIRST + len(self.vocabulary)
+
+    @property
+    def outputs(self) -> list[str]:
+        return [self.column]
+
+    def encode(self, values: pl.Series) -> np.ndarray:
+        """(N,) values → (N,) int64 codes."""
+        codes = {value: FIRST + place for place, value in enumerate(self.vocabulary)}
+        codes |= dict.fromkeys(self.rare, RARE)
+        text = values.cast(pl.String)
+        known = text.replace_strict(codes, default=UNKNOWN, return_dtype=pl.Int64)
+        return known.zip_with(text.is_not_null(), pl.Series([MISSING])).to_numpy()
+
+    def decode(self, encoded: np.ndarray) -> pl.Series:
+        """(N,) codes → text; unknown, missing and rare are null: which value they were is not kept."""
+        place = pl.Series(encoded - FIRST)
+        known = pl.Series([*self.vocabulary], dtype=pl.String)
+        return known.gather(pl.select(pl.when(place >= 0).then(place)).to_series()).alias(self.column)
+
+
+ENCODERS = (CategoricalEncoder,)

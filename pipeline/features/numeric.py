@@ -1,0 +1,119 @@
+"""Numbers → scaled floats with a was-missing indicator."""
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.artefacts import Record
+from pipeline.contract import Modality
+
+Method = Literal["standard", "minmax", "robust", "quantile"]
+KNOTS = 257
+CLIP = 10.0
+
+
+class NumericSettings(BaseModel):
+    """How numbers are scaled, for all columns and for those named in `columns`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: Method = "standard"
+    columns: dict[str, Method] = Field(default_factory=dict)
+
+
+class NumericEncoder(Record):
+    """Scaled value = (value - center) / scale, or the share of training values below it (`quantile`).
+
+    null, NaN and infinite values become the median; where train had any, a second output is 1 for them.
+    `standard` and `robust` are clipped to ±10, so that one wild value cannot carry the answer away.
+
+    >>> values = pl.LazyFrame({"x": [1.0, 2.0, 3.0, None]})
+    >>> NumericEncoder.fit("x", values, NumericSettings(method="minmax")).encode(pl.Series([2.0, None])).tolist()
+    [[0.5, 0.0], [0.5, 1.0]]
+    """
+
+    kind: ClassVar[Modality] = "numeric"
+    settings: ClassVar[type[BaseModel]] = NumericSettings
+    column: str
+    method: Method
+    center: float
+    scale: float
+    median: float
+    knots: list[float]
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: str, rows: pl.LazyFrame, settings: NumericSettings) -> Self:
+        """Learn center, scale, median and quantiles; a column without any value is a constant 0."""
+        method = settings.columns.get(column, settings.method)
+        value = pl.col(column).cast(pl.Float64)
+        finite = value.filter(value.is_finite())
+        shares = [i / (KNOTS - 1) for i in range(KNOTS)] if method == "quantile" else []
+        row = rows.select(
+            filled=finite.len() == pl.len(),
+            mean=finite.mean(),
+            std=finite.std(ddof=0),
+            low=finite.min(),
+            high=finite.max(),
+            **{f"q{q}": finite.quantile(q, "linear") for q in (0.25, 0.5, 0.75)},
+            knots=pl.concat_list([finite.quantile(q, "linear") for q in shares]) if shares else pl.lit(None),
+        ).collect(engine="streaming")
+        learnt = {name: row[name][0] or 0.0 for name in row.columns if name != "knots"}
+        center, spread = {
+            "standard": (learnt["mean"], learnt["std"]),
+            "minmax": (learnt["low"], learnt["high"] - learnt["low"]),
+            "robust": (learnt["q0.5"], learnt["q0.75"] - learnt["q0.25"]),
+            "quantile": (0.0, 1.0),
+        }[method]
+        return cls(
+            column=column,
+            method=method,
+            center=center,
+            scale=spread or 1.0,
+            median=learnt["q0.5"],
+            knots=[knot or 0.0 for knot in row["knots"][0]] if shares else [],
+            indicator=not learnt["filled"],
+        )
+
+    @property
+    def cardinality(self) -> int:
+        return 0
+
+    @property
+    def outputs(self) -> list[str]:
+        return [self.column, f"{self.column} was missing"] if self.indicator else [self.column]
+
+    def encode(self, values: pl.Series) -> np.ndarray:
+        """(N,) numbers → (N, 1 or 2) float32."""
+        raw = values.cast(pl.Float64).to_numpy()
+        missing = ~np.isfinite(raw)
+        filled = np.where(missing, self.median, raw)
+        if self.method == "quantile":
+            scaled = np.interp(filled, *self._distinct_knots())
+        else:
+            scaled = (filled - self.center) / self.scale
+        if self.method in ("standard", "robust"):
+            scaled = np.clip(scaled, -CLIP, CLIP)
+        columns = [scaled, missing] if self.indicator else [scaled]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def decode(self, encoded: np.ndarray) -> pl.Series:
+        """(N, 1 or 2) float32 → the numbers; what was missing is null again, what was clipped stays clipped."""
+        scaled = encoded[:, 0].astype(np.float64)
+        if self.method == "quantile":
+            knots, shares = self._distinct_knots()
+            values = np.interp(scaled, shares, knots)
+        else:
+            values = scaled * self.scale + self.center
+        missing = encoded[:, 1] > 0.5 if self.indicator else np.zeros(len(values), dtype=bool)
+        return pl.select(pl.when(pl.Series(~missing)).then(pl.Series(values))).to_series().alias(self.column)
+
+    def _distinct_knots(self) -> tuple[np.ndarray, np.ndarray]:
+        """Knots and their shares; knots that are equal share the middle of their shares."""
+        knots, where = np.unique(np.asarray(self.knots), return_inverse=True)
+        shares = np.linspace(0.0, 1.0, len(self.knots))
+        return knots, np.bincount(where, weights=shares) / np.bincount(where)
+
+
+ENCODERS = (NumericEncoder,)

@@ -1,0 +1,64 @@
+"""Where every row went: kept, repaired, merged into another, or quarantined, and why. It always adds up."""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pipeline.artefacts import Record
+
+
+class Counts(Record):
+    """Rows in = kept + merged + quarantined; repaired rows are among the kept.
+
+    >>> Counts(rows_in=3, kept=2, merged=1).quarantined
+    0
+    """
+
+    rows_in: int = Field(ge=0)
+    kept: int = Field(ge=0)
+    repaired: int = Field(default=0, ge=0)
+    merged: int = Field(default=0, ge=0)
+    quarantined: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        out = self.kept + self.merged + self.quarantined
+        if out != self.rows_in:
+            raise ValueError(f"rows in must equal kept + merged + quarantined, got {self.rows_in} and {out}")
+        if self.repaired > self.kept:
+            raise ValueError(f"repaired rows must be among the {self.kept} kept, got {self.repaired}")
+        return self
+
+
+class Entry(Counts):
+    """What one stage did with its rows, with the rows by reason for those merged and quarantined."""
+
+    stage: str
+    reasons: dict[str, int] = Field(default_factory=dict)
+
+
+class Ledger(Counts):
+    """The way of all rows through the stages."""
+
+    stages: list[Entry]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> "Ledger":
+        """Chain the entries of successive stages; raises ValueError where one takes in other than was kept."""
+        for before, after in zip(entries, entries[1:], strict=False):
+            if after.rows_in != before.kept:
+                raise ValueError(f"{after.stage} took in {after.rows_in} rows, {before.stage} kept {before.kept}")
+        return cls(
+            rows_in=entries[0].rows_in,
+            kept=entries[-1].kept,
+            repaired=max(entry.repaired for entry in entries),
+            merged=sum(entry.merged for entry in entries),
+            quarantined=sum(entry.quarantined for entry in entries),
+            stages=list(entries),
+        )
+
+
+def reasons(counted: Mapping[str, int]) -> dict[str, int]:
+    """Reasons by falling count, then name, without those of no row."""
+    return dict(sorted(((k, v) for k, v in counted.items() if v), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,1 @@
+"""Models: backbones, the LightningModule that trains them, and how batches are drawn."""

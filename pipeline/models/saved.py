@@ -1,0 +1,104 @@
+"""A trained model as a folder: safetensors and JSON, nothing that could run code, every file hashed.
+
+    network.json            what rebuilds the network
+    weights.safetensors     its weights
+    preprocessor.json       typed rows → tensors, fitted on train
+    reference.json          the profile of the training rows
+    history.json            the curves of its training
+    manifest.json           what it was made from and the SHA-256 of each file above; written last
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pipeline import artefacts
+from pipeline.artefacts import Record
+from pipeline.errors import WorkspaceError
+from pipeline.workspace import Section
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pipeline.models.mlp import Mlp, MlpShape
+
+MANIFEST = "manifest.json"
+NETWORK = "network.json"
+WEIGHTS = "weights.safetensors"
+PREPROCESSOR = "preprocessor.json"
+REFERENCE = "reference.json"
+HISTORY = "history.json"
+VERSIONS_KEPT = ("keepfit", "torch", "pytorch-lightning", "polars", "numpy")
+
+
+class Manifest(Record):
+    """What a model was made from: seed, settings, rows of each source in each split, versions, file hashes."""
+
+    seed: int
+    settings: dict[str, Any]
+    rows: dict[str, int]
+    sources: dict[str, dict[str, int]]
+    span: dict[str, tuple[str, str]]
+    versions: dict[str, str]
+    files: dict[str, str]
+
+    @property
+    def identity(self) -> str:
+        """Twelve digits of the weights' hash: two models with the same one answer alike."""
+        return self.files[WEIGHTS][:12]
+
+
+def write(folder: Path, shape: "MlpShape", weights: "dict[str, Tensor]") -> None:
+    """Write the network's shape and weights into `folder`."""
+    shape.write(folder / NETWORK)
+    artefacts.write_tensors(folder / WEIGHTS, {name: value.contiguous().numpy() for name, value in weights.items()})
+
+
+def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any]) -> Manifest:
+    """Hash every file of `folder` and write the manifest: its existence says that the model is complete."""
+    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
+    manifest = Manifest(
+        seed=seed,
+        settings=settings.model_dump(mode="json"),
+        rows=split["rows"],
+        sources=split["sources"],
+        span=split["span"],
+        versions={name: version(name) for name in VERSIONS_KEPT},
+        files={path.name: artefacts.sha256(path) for path in files},
+    )
+    manifest.write(folder / MANIFEST)
+    return manifest
+
+
+def verify(folder: Path) -> Manifest:
+    """Read the manifest and compare every hash; raises WorkspaceError when a file was altered or is absent."""
+    manifest = Manifest.read(folder / MANIFEST)
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or artefacts.sha256(path) != expected:
+            raise WorkspaceError(
+                f"{name} is {'not the file that was written' if path.is_file() else 'absent'}",
+                where=str(folder),
+                fix="train again, or take the model's folder from a backup",
+            )
+    return manifest
+
+
+def load(folder: Path) -> "Mlp":
+    """Verify the folder and rebuild its network on the CPU; raises WorkspaceError when the two do not fit."""
+    import torch
+    from safetensors.torch import load_file
+
+    from pipeline.models.mlp import Mlp, MlpShape
+
+    verify(folder)
+    network = Mlp(MlpShape.read(folder / NETWORK))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, ValidationError) as error:
+        raise WorkspaceError(
+            f"the weights are not those of {NETWORK}", where=str(folder), fix="train again"
+        ) from error
+    return network.to(torch.device("cpu")).eval()

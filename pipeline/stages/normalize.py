@@ -1,0 +1,70 @@
+"""Stage 5: fit the encoders on train alone, turn every split into tensors, and profile train as the reference.
+
+The tensors are safetensors, the preprocessor is JSON: nothing that is loaded can run code. Rows stay in the
+order of data/split, one row of a tensor for one row of the Parquet file.
+"""
+
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from pipeline import artefacts, contract, profile
+from pipeline.artefacts import Record
+from pipeline.contract import Contract
+from pipeline.features import preprocessor
+from pipeline.features.categorical import CategoricalSettings
+from pipeline.features.numeric import NumericSettings
+from pipeline.features.timestamp import TimestampSettings
+from pipeline.stages.split import SPLITS, SplitName
+from pipeline.workspace import Section, Workspace
+
+REFERENCE = "reference.json"
+
+
+class NormalizeSettings(Section):
+    """How each modality is encoded."""
+
+    key: ClassVar[str] = "normalize"
+    numeric: NumericSettings = Field(default_factory=NumericSettings)
+    categorical: CategoricalSettings = Field(default_factory=CategoricalSettings)
+    timestamp: TimestampSettings = Field(default_factory=TimestampSettings)
+
+    def by_modality(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class Normalized(Record):
+    """The shapes of the tensors: rows a split, dense values and coded columns a row."""
+
+    rows: dict[SplitName, int]
+    dense: list[str]
+    codes: dict[str, int]
+
+
+def run(workspace: Workspace) -> Normalized:
+    """Fit on train, encode all three splits, and write the preprocessor with the reference profile."""
+    settings, agreed = workspace.section(NormalizeSettings), contract.load(workspace.contract_file)
+    splits = {name: workspace.split / f"{name}.parquet" for name in SPLITS}
+    train = pl.scan_parquet(splits["train"])
+    fitted = preprocessor.fit(train, agreed, settings.by_modality())
+    with artefacts.replacing(workspace.preprocessor) as folder:
+        fitted.write(folder)
+        reference(train, agreed).write(folder / REFERENCE)
+    rows: dict[SplitName, int] = {}
+    with artefacts.replacing(workspace.normalized) as folder:
+        for name, path in splits.items():
+            encoded = fitted.encode(pl.read_parquet(path, columns=[*fitted.columns, fitted.label]))
+            artefacts.write_tensors(folder / f"{name}.safetensors", encoded.tensors())
+            rows[name] = len(encoded.dense_ND)
+    coded = {e.column: e.cardinality for e in fitted.encoders if e.cardinality}
+    return Normalized(rows=rows, dense=fitted.dense_outputs, codes=coded)
+
+
+def reference(train: pl.LazyFrame, agreed: Contract) -> profile.Profile:
+    """The profile of the training rows that drift is measured against: features and label.
+
+    The time axis is left out: later rows are later, and that is no drift.
+    """
+    modalities = {c.name: c.modality for c in agreed.features if c.modality is not None and c.role != "time"}
+    return profile.profile(train, modalities | {agreed.label.name: "categorical"})

@@ -1,0 +1,75 @@
+"""Short tables for the screen: models against baselines, batches with their drift and decision, versions."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline import monitor, registry
+from pipeline.metrics import Score
+from pipeline.stages.evaluate import Evaluation
+from pipeline.workspace import Workspace
+
+SHOWN = ("auc", "average_precision", "log_loss", "f1", "brier")
+
+
+def show_scores(workspace: Workspace) -> None:
+    """Each registered model, and the newest evaluation's baselines, on the test rows of its own evaluation."""
+    rows = []
+    for version in registry.versions(workspace):
+        evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
+        rows += [_scores(version if name == "candidate" else f"  {name}", evaluation, name) for name in _ordered(evaluation)]
+    _table("Models on their test rows (95% interval)", ["model", "rows", *SHOWN], rows)
+
+
+def show_batches(workspace: Workspace) -> None:
+    """Each batch: live AUC of the first and the maintained model, drift, the decision and what came of it."""
+    rows = []
+    for record in monitor.records(workspace):
+        live = [record.live.first["auc"], record.live.champion["auc"]] if record.live else [None, None]
+        drifted = sum(column.drifted for column in record.drift.columns)
+        outcome = "" if record.outcome is None else f" → {record.outcome.version or 'champion stays'}"
+        decision = ("retrain" if record.decision.retrain else "keep") + outcome
+        first, maintained = (_interval(score) for score in live)
+        why = record.decision.reasons[0]
+        rows.append([record.batch, f"{record.rows:,}", first, f"{maintained} ({record.champion})", str(drifted), decision, why])
+    names = ["batch", "rows", "AUC of v1, frozen", "AUC of the champion then", "drifted", "decision", "because"]
+    _table("Batches", names, rows)
+
+
+def show_models(workspace: Workspace) -> None:
+    """Every version with its test AUC; the champion is marked."""
+    champion = registry.champion(workspace)
+    rows = []
+    for version in registry.versions(workspace):
+        evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
+        mark = "champion" if version == champion.version else ""
+        rows.append([version, mark, *_scores(version, evaluation, "candidate")[1:]])
+    _table("Models", ["version", "", "rows", *SHOWN], rows)
+
+
+def _ordered(evaluation: Evaluation) -> list[str]:
+    return ["candidate", *(name for name in evaluation.scores if name != "candidate")]
+
+
+def _scores(title: str, evaluation: Evaluation, name: str) -> list[str]:
+    scores = evaluation.scores[name]["test"]
+    return [title, f"{evaluation.rows['test']:,}", *(_interval(scores[metric]) for metric in SHOWN)]
+
+
+def _interval(score: Score | None) -> str:
+    if score is None:
+        return "-"
+    around = "" if score.low is None or score.high is None else f" ±{(score.high - score.low) / 2:.3f}"
+    return f"{score.value:.3f}{around}"
+
+
+def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=160).print(table)

@@ -1,0 +1,222 @@
+"""Where each file of a workspace is, and its params.yaml by section."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import SettingsError, WorkspaceError
+
+SettingsSection = TypeVar("SettingsSection", bound="Section")
+
+
+class Section(BaseModel):
+    """One top-level key of params.yaml as a type; it stands beside the code that it configures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with `params.yaml`, `dvc.yaml`, `schemas/` and `data/`; every path below is inside it."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> "Workspace":
+        """Open the workspace at `root`; raises WorkspaceError where there is none."""
+        for name in ("params.yaml", "dvc.yaml"):
+            if not (root / name).is_file():
+                raise WorkspaceError(
+                    f"no {name} here, so this is no workspace",
+                    where=str(root),
+                    fix="name one with --workspace DIR",
+                )
+        return cls(root.resolve())
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The whole of params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
+        try:
+            loaded = yaml.safe_load(self.params_file.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            message = str(error).replace(str(self.params_file), "").replace("\n", " ")
+            raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error
+        if not isinstance(loaded, dict):
+            raise SettingsError("holds no keys", where="params.yaml", fix="write `dataset: NAME` at least")
+        return loaded
+
+    def section(self, kind: type[SettingsSection]) -> SettingsSection:
+        """The settings under `kind.key`, typed; raises SettingsError that names the key at fault."""
+        raw = self.params.get(kind.key)
+        return parse_section(kind, {} if raw is None else raw)
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name: that of its contract and of its folders under data/."""
+        name = self.params.get("dataset")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SettingsError(
+                f"dataset must be a name such as `flights`, got {name!r}",
+                where="params.yaml: dataset",
+                fix="set it to the name of a file in schemas/",
+            )
+        return name
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything random."""
+        seed = self.params.get("seed", 0)
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise SettingsError(
+                f"seed must be a whole number from 0, got {seed!r}",
+                where="params.yaml: seed",
+                fix="set it to 0, say",
+            )
+        return seed
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace for one writer; raises WorkspaceError at once when another has it."""
+        from filelock import FileLock, Timeout
+
+        self.state.mkdir(exist_ok=True)
+        try:
+            with FileLock(self.state / "lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise WorkspaceError(
+                "another keepfit run is at work in this workspace",
+                where=str(self.root),
+                fix="wait for it to end, then run again",
+            ) from error
+
+    def relative(self, path: Path) -> str:
+        """`path` as people read it: from the workspace's root, with forward slashes."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+    @property
+    def params_file(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def contract_file(self) -> Path:
+        return self.root / "schemas" / f"{self.dataset}.py"
+
+    @property
+    def state(self) -> Path:
+        """What only this machine needs: the lock; never versioned."""
+        return self.root / ".keepfit"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data" / "raw" / self.dataset
+
+    @property
+    def incoming(self) -> Path:
+        return self.root / "data" / "incoming" / self.dataset
+
+    @property
+    def ingested(self) -> Path:
+        return self.root / "data" / "ingested"
+
+    @property
+    def flags(self) -> Path:
+        return self.root / "data" / "flags.parquet"
+
+    @property
+    def clean(self) -> Path:
+        return self.root / "data" / "clean"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.root / "data" / "quarantine"
+
+    @property
+    def split(self) -> Path:
+        return self.root / "data" / "split"
+
+    @property
+    def normalized(self) -> Path:
+        return self.root / "data" / "normalized"
+
+    @property
+    def preprocessor(self) -> Path:
+        return self.root / "models" / "preprocessor"
+
+    @property
+    def candidate(self) -> Path:
+        return self.root / "models" / "candidate"
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "models" / "registry"
+
+    @property
+    def champion(self) -> Path:
+        """The pointer: JSON that names the champion's version; absent before the first promotion."""
+        return self.root / "models" / "champion.json"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def quality(self) -> Path:
+        return self.reports / "quality.json"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.reports / "data_docs"
+
+    @property
+    def ledger(self) -> Path:
+        return self.reports / "ledger.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.reports / "evaluation.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A few numbers of evaluation.json, flat, for `dvc metrics`."""
+        return self.reports / "metrics.json"
+
+    @property
+    def plots(self) -> Path:
+        return self.reports / "plots"
+
+    @property
+    def report(self) -> Path:
+        return self.reports / "report.html"
+
+    @property
+    def curves(self) -> Path:
+        return self.root / "dvclive"
+
+    @property
+    def monitoring(self) -> Path:
+        return self.root / "monitoring"
+
+
+def parse_section(kind: type[SettingsSection], raw: object) -> SettingsSection:
+    """Turn the YAML under `kind.key` into its type; raises SettingsError with rule, value and key."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in (kind.key, *first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(kind.model_fields))
+            raise SettingsError(
+                "no such key", where=f"params.yaml: {key}", fix=f"remove it, or use one of: {known}"
+            ) from error
+        got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{message}{got}", where=f"params.yaml: {key}", fix="mend the value") from error

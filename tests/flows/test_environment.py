@@ -1,0 +1,130 @@
+"""Which server the flows talk to, and that none is left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import environment
+from pipeline.errors import WorkspaceError
+from pipeline.workspace import Workspace
+
+CLIENT = """
+import sys, time
+from pathlib import Path
+from flows.environment import connected
+from pipeline.workspace import Workspace
+with connected(Workspace(Path(sys.argv[1])), say=lambda words: None) as url:
+    print(url, flush=True)
+    time.sleep(60)
+"""
+
+SETTINGS = """
+import sys, logging
+from pathlib import Path
+from flows.environment import prepare
+prepare(Path(sys.argv[1]), console_level="WARNING")
+from prefect._internal.analytics.enabled import is_telemetry_enabled
+from prefect.settings import get_current_settings
+found = get_current_settings()
+print(is_telemetry_enabled(), found.server.analytics_enabled, found.server.ephemeral.enabled)
+print(found.server.ui.show_promotional_content, found.telemetry.enable_resource_metrics)
+print(found.logging.to_api.when_missing_flow, logging.getLogger("pipeline").level)
+print(sorted(found.logging.extra_loggers), found.home)
+"""
+
+
+def test_telemetry_is_off_and_loopback_needs_no_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "environ", {"NO_PROXY": "intranet"})
+    environment.prepare(tmp_path, console_level="WARNING")
+
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert os.environ["PREFECT_HOME"] == str(tmp_path)
+
+
+def test_what_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "environ", {"PREFECT_HOME": "/mine"})
+    environment.prepare(tmp_path, console_level="WARNING")
+
+    assert os.environ["PREFECT_HOME"] == "/mine"
+
+
+def test_prefect_knows_every_setting_that_we_set(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SETTINGS, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+    )
+
+    assert done.stdout.split() == ["False"] * 5 + ["ignore", "20", "['flows',", "'pipeline']", str(tmp_path)]
+
+
+def test_a_running_server_is_found(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    port = int(server.split(":")[2].split("/")[0])
+
+    assert environment.find(port) == server
+    assert environment.find(1) is None
+
+
+@pytest.mark.parametrize("url", ["https://api.prefect.cloud/api", "http://example.org:4200/api", "x"])
+def test_a_server_on_another_machine_is_never_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+
+    assert environment.find(1) is None
+
+
+def test_a_port_taken_by_another_program_is_one_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "find", lambda port: None)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        connecting = environment.connected(workspace, say=lambda _: None, dashboard_port=port)
+        with pytest.raises(WorkspaceError, match=f"port {port}: is taken"), connecting:
+            pass
+
+
+def test_a_server_that_does_not_start_is_one_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    home = workspace.state / "prefect"
+    home.mkdir(parents=True)
+    (home / "prefect.db").write_text("no database")
+    monkeypatch.setattr(environment, "find", lambda port: None)
+    monkeypatch.setenv("PREFECT_HOME", str(home))
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    connecting = environment.connected(workspace, say=lambda _: None)
+    with pytest.raises(WorkspaceError, match=r"server\.log: Prefect's server did not start"), connecting:
+        pass
+
+
+def test_the_server_ends_when_its_parent_is_killed(workspace: Workspace, server: str) -> None:
+    clean = {key: value for key, value in os.environ.items() if key not in ("PREFECT_API_URL",)}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(workspace.root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=clean,
+    ) as parent:
+        assert parent.stdout
+        url = parent.stdout.readline().strip()
+        port = int(url.split(":")[2].split("/")[0])
+        assert environment._version(port, "/api")
+        parent.send_signal(signal.SIGKILL)
+    for _ in range(1_000_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+    raise AssertionError("the server is still there")

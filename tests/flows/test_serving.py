@@ -1,0 +1,85 @@
+"""What `keepfit serve` would register, and that prefect.yaml says the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.errors import SettingsError
+from pipeline.workspace import Workspace
+
+RETRAINING, MONITORING = "0 3 * * 1", "0 * * * *"
+
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def served(workspace: Workspace) -> list[dict[str, Any]]:
+    """The deployments in the shape of prefect.yaml, without their names."""
+    from flows.serving import deployments
+
+    made: Any = deployments(workspace, retraining_cron=RETRAINING, monitoring_cron=MONITORING)
+    return [
+        {
+            "entrypoint": deployment.entrypoint,
+            "parameters": deployment.parameters,
+            "schedules": [
+                {"cron": plan.schedule.cron, "timezone": plan.schedule.timezone}
+                for plan in deployment.schedules or []
+            ],
+            "concurrency_limit": {
+                "limit": deployment.concurrency_limit,
+                "collision_strategy": deployment.concurrency_options.collision_strategy.value,
+            },
+            "expect": [sorted(trigger.expect) for trigger in deployment.triggers],
+            "match": [trigger.match.model_dump() for trigger in deployment.triggers],
+            "tags": deployment.tags,
+        }
+        for deployment in made
+    ]
+
+
+def test_the_flows_are_served_on_their_schedules_one_run_at_a_time(workspace: Workspace) -> None:
+    retraining, monitoring = served(workspace)
+
+    assert retraining["entrypoint"] == "flows.monitoring.retraining"
+    assert retraining["schedules"] == [{"cron": RETRAINING, "timezone": "UTC"}]
+    assert retraining["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+    assert monitoring["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert retraining["parameters"] == {"workspace": str(workspace.root)}
+
+
+def test_prefect_yaml_says_the_same(workspace: Workspace) -> None:
+    text = (Path(__file__).parents[2] / "prefect.yaml").read_text(encoding="utf-8")
+    written = yaml.safe_load(text.replace("{{ $PWD }}", str(workspace.root)))["deployments"]
+    keys = ("entrypoint", "parameters", "schedules", "concurrency_limit", "tags")
+
+    assert [
+        {key: deployment[key] for key in keys}
+        | {
+            "expect": [trigger["expect"] for trigger in deployment["triggers"]],
+            "match": [trigger["match"] for trigger in deployment["triggers"]],
+        }
+        for deployment in written
+    ] == served(workspace)
+
+
+def test_two_folders_of_one_name_are_two_deployments(tmp_path: Path, workspace: Workspace) -> None:
+    from flows.serving import deployments
+
+    other = Workspace(tmp_path / "elsewhere" / "demo")
+    names = {
+        deployment.full_name
+        for place in (workspace, other)
+        for deployment in deployments(place, retraining_cron=RETRAINING, monitoring_cron=MONITORING)
+    }
+
+    assert len(names) == 4
+
+
+def test_a_bad_cron_line_is_refused(workspace: Workspace) -> None:
+    from flows.serving import deployments
+
+    with pytest.raises(SettingsError, match=r"schedule of monitoring.*'often' is not a cron line"):
+        deployments(workspace, retraining_cron=RETRAINING, monitoring_cron="often")
