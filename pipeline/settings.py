@@ -18,8 +18,8 @@ class ServeSettings(Section):
     """When `keepfit serve` retrains and monitors, as cron lines in UTC, and the dashboard's port on loopback."""
 
     key: ClassVar[str] = "serve"
-    retraining: str = "0 4 * * 1"
-    monitoring: str = "0 3 * * *"
+    retraining: str = "0 3 * * 1"
+    monitoring: str = "0 * * * *"
     port: int = 4200
 
 

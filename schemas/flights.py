@@ -6,8 +6,9 @@ register. Weather: degrees Fahrenheit, miles an hour, inches, millibar, miles. A
     year month day dep_time sched_dep_time ... carrier flight tailnum origin dest ... time_hour
     2013 1     1   517      515            ... UA      1545   N14228  EWR    IAH  ... 2013-01-01T10:00:00Z
 
-What is known only after the flight (`dep_time` to `air_time`) has the role `ignore`. `late`, `departs`,
-`departs_minute` and `arrives_minute` are derived in params.yaml.
+What is known only after the flight (`dep_time` to `air_time`) has the role `ignore`; `flight` and `tailnum`
+name things (role `id`): fitted on them, all models got worse on later weeks (benchmarks/RESULTS.md). `late`, `departs`,
+`weekday`, `departs_minute` and `arrives_minute` are derived in params.yaml.
 """
 
 from typing import Any
@@ -16,9 +17,10 @@ import pandera.polars as pa
 import polars as pl
 
 IGNORE = {"role": "ignore"}
+ID = {"role": "id"}
 NUMERIC = {"role": "feature", "modality": "numeric"}
 CATEGORICAL = {"role": "feature", "modality": "categorical"}
-TIME = {"role": "time", "modality": "timestamp"}
+TIME = {"role": "time"}
 LABEL = {"role": "label"}
 
 
@@ -35,8 +37,8 @@ class Flights(pa.DataFrameModel):
     sched_arr_time: int = pa.Field(ge=0, le=2359, metadata=IGNORE)
     arr_delay: int = pa.Field(ge=-180, le=2880, nullable=True, metadata=IGNORE)
     carrier: str = pa.Field(str_matches=r"^[A-Z0-9]{2}$", metadata=CATEGORICAL)
-    flight: int = pa.Field(ge=1, le=9999, metadata=CATEGORICAL)
-    tailnum: str = pa.Field(str_matches=r"^[A-Z0-9]{3,6}$", nullable=True, metadata=CATEGORICAL)
+    flight: int = pa.Field(ge=1, le=9999, metadata=ID)
+    tailnum: str = pa.Field(str_matches=r"^[A-Z0-9]{3,6}$", nullable=True, metadata=ID)
     origin: str = pa.Field(isin=["EWR", "JFK", "LGA"], metadata=CATEGORICAL)
     dest: str = pa.Field(str_matches=r"^[A-Z]{3}$", metadata=CATEGORICAL)
     air_time: int = pa.Field(ge=10, le=1200, nullable=True, metadata=IGNORE)
@@ -69,6 +71,7 @@ class Flights(pa.DataFrameModel):
         metadata=CATEGORICAL,
     )
     departs: pl.Datetime(time_unit="us") = pa.Field(metadata=TIME)  # type: ignore[valid-type]
+    weekday: str = pa.Field(isin=["1", "2", "3", "4", "5", "6", "7"], metadata=CATEGORICAL)
     departs_minute: int = pa.Field(ge=0, le=1439, metadata=NUMERIC)
     arrives_minute: int = pa.Field(ge=0, le=1439, metadata=NUMERIC)
     late: bool = pa.Field(nullable=True, metadata=LABEL)

@@ -1,4 +1,4 @@
-"""Time stamps → the sine and cosine of their place in the day, the week and the year."""
+"""Time stamps → the sine and cosine of their hour in the day, their day in the week and in the year."""
 
 from typing import ClassVar, Literal, Self
 
@@ -11,6 +11,7 @@ from pipeline.contract import Modality
 
 Cycle = Literal["day", "week", "year"]
 SECONDS: dict[Cycle, float] = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
+STEP: dict[Cycle, float] = {"day": 60.0, "week": 86_400.0, "year": 86_400.0}
 MONDAY = 345_600.0  # 1970-01-05, the first Monday after the epoch
 TURNS_NEEDED = 2
 
@@ -23,7 +24,11 @@ class TimestampSettings(BaseModel):
 
 
 class TimestampEncoder(Record):
-    """Each cycle gives two outputs, sine and cosine; a missing stamp is 0 in both, the middle of the circle."""
+    """Each cycle gives two outputs, sine and cosine; a missing stamp is 0 in both, the middle of the circle.
+
+    Within a cycle the stamp is cut to whole steps (minutes of the day, days of the week and year): left
+    continuous, the angle of the week would name each hour of it, which is few rows to learn from.
+    """
 
     kind: ClassVar[Modality] = "timestamp"
     settings: ClassVar[type[BaseModel]] = TimestampSettings
@@ -48,7 +53,8 @@ class TimestampEncoder(Record):
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) dates or datetimes → (N, 2 * cycles) float32."""
         seconds = values.to_frame(self.column).select(_seconds(self.column)).to_series().to_numpy()
-        angles = [2 * np.pi * (seconds - MONDAY) / SECONDS[cycle] for cycle in self.cycles]
+        steps = ((seconds - MONDAY) // STEP[cycle] * STEP[cycle] for cycle in self.cycles)
+        angles = [2 * np.pi * step / SECONDS[cycle] for step, cycle in zip(steps, self.cycles, strict=True)]
         waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
         stacked = np.stack(waves, axis=1) if waves else np.empty((len(values), 0))
         return np.nan_to_num(stacked, nan=0.0).astype(np.float32)

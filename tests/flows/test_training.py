@@ -119,6 +119,7 @@ def test_a_stage_of_ours_is_known_by_its_command(command: str, ours: bool, serve
     assert is_ours(StageSpec(name="ingest", command=command, deps=(), outs=(), params=())) is ours
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's own
 def test_every_stage_of_the_repo_itself_is_ours(server: str, tmp_path: Path) -> None:
     from flows.training import is_ours
     from pipeline import versioning

@@ -1,0 +1,199 @@
+"""The report: one HTML file that works offline, made from the JSON files alone.
+
+No clock is read: the same files give the same bytes. What is absent is said in one line, with
+the command that makes it. Text from the data is escaped, and a policy in the page forbids every request, and
+every script but its own.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from pipeline import artefacts
+from pipeline.errors import WorkspaceError
+from pipeline.reports import charts, figures, words
+from pipeline.reports.words import Json
+from pipeline.workspace import Workspace
+
+TEMPLATES = Path(__file__).parent / "templates"
+FINDINGS, REASONS, LONGEST = 60, 20, 240
+SEVERITIES = ("error", "warning", "info")
+SHAPES = {
+    "quality": {"rows", "columns", "findings", "profile", "batches"},
+    "ledger": {"rows_in", "kept", "repaired", "merged", "quarantined", "stages"},
+    "evaluation": {
+        "label", "classes", "seed", "rows", "window", "scores", "paired", "fit",
+        "roc", "precision_recall", "calibration", "confusion", "curves", "best_epoch",
+    },
+    "champion": {"version"},
+    "monitoring": {"batch", "rows", "labelled", "champion", "findings", "ledger", "drift", "live", "reference", "decision"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What the report is made of; None where a file is absent. `manifest` is that of the champion."""
+
+    dataset: str
+    quality: Json | None = None
+    ledger: Json | None = None
+    evaluation: Json | None = None
+    champion: Json | None = None
+    manifest: Json | None = None
+    batches: tuple[Json, ...] = ()
+
+
+def write(workspace: Workspace) -> Path:
+    """Write the report of a workspace; raises WorkspaceError for a JSON file of another shape."""
+    artefacts.write_text(workspace.report, render(read(workspace)))
+    return workspace.report
+
+
+def read(workspace: Workspace) -> Sources:
+    """Read every JSON file that is there."""
+    champion = _read(workspace, workspace.champion, "champion")
+    version = (champion or {}).get("version")
+    manifest = workspace.registry / str(version) / "manifest.json"
+    return Sources(
+        dataset=workspace.dataset,
+        quality=_read(workspace, workspace.quality, "quality"),
+        ledger=_read(workspace, workspace.ledger, "ledger"),
+        evaluation=_read(workspace, workspace.evaluation, "evaluation"),
+        champion=champion if version else None,
+        manifest=_read(workspace, manifest, "manifest") if version else None,
+        batches=tuple(
+            record
+            for path in sorted(workspace.monitoring.glob("*.json"))
+            if (record := _read(workspace, path, "monitoring")) is not None
+        ),
+    )
+
+
+def _read(workspace: Workspace, path: Path, kind: str) -> Json | None:
+    if not path.is_file():
+        return None
+    value = artefacts.read_json(path)
+    missing = SHAPES.get(kind, set()) - set(value) if isinstance(value, Mapping) else {"{...}"}
+    if missing:
+        raise WorkspaceError(
+            f"lacks {', '.join(sorted(missing))}",
+            where=workspace.relative(path),
+            fix="delete it and run the stage that writes it again",
+        )
+    known: Json = value
+    return known
+
+
+def render(sources: Sources) -> str:
+    """The page; pure."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    said = (words.number, words.share, words.moment, words.metric, words.model, words.interval, words.count)
+    environment.filters.update({function.__name__: function for function in said})
+    environment.filters.update(clip=_clip, title_case=words.title_case, bar=charts.share_bar, page=_page)
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        digest=digest,
+        source=sources,
+        swatch=charts.swatch,
+        **_headline(sources),
+        **_timeline(sources),
+        **_evaluation(sources),
+        **_data(sources),
+    )
+
+
+def _clip(value: object) -> str:
+    """Text from the data at a length that a page can bear."""
+    said = str(value)
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+
+
+def _page(page: str) -> str:
+    """The link from the report to a page of the Data Docs beside it."""
+    return f"data_docs/{quote(page)}"
+
+
+def _headline(sources: Sources) -> dict[str, Any]:
+    evaluation, champion = sources.evaluation, sources.champion
+    claim, spread = words.verdict(evaluation, champion) if evaluation else ("No model has been judged yet", "")
+    return {"claim": claim, "spread": spread, "standing": words.standing(evaluation, champion)}
+
+
+def _timeline(sources: Sources) -> dict[str, Any]:
+    batches = sources.batches
+    if not batches:
+        return {"timeline": None, "heatmap": None}
+    metric = figures.watched_metric(batches)
+    return {
+        "metric": metric,
+        "timeline": figures.timeline_of(batches),
+        "others": figures.other_metrics(batches),
+        "retrainings": words.retrainings(batches),
+        "maintenance": words.maintenance(batches, metric),
+        "drifted": figures.drifted_columns,
+        "heatmap": figures.heatmap(batches),
+        "drift_words": words.drift_words(batches),
+        "shown": batches[-figures.BATCHES :],
+    }
+
+
+def _evaluation(sources: Sources) -> dict[str, Any]:
+    evaluation = sources.evaluation
+    if evaluation is None:
+        return {"names": {}}
+    names = figures.names_of(evaluation, sources.champion)
+    measured = [name for name in words.METRICS if name in evaluation["scores"]["candidate"]["test"]]
+    return {
+        "names": names,
+        "measured": measured,
+        "forests": {name: figures.forest(evaluation, names, name, 340) for name in measured if name != "auc"},
+        "first_forest": figures.both(lambda width: figures.forest(evaluation, names, "auc", width if width < 500 else 480)),
+        "first_pair": figures.both(lambda width: figures.paired(evaluation, names, "auc", width if width < 500 else 480)),
+        "pairs": {
+            name: figures.paired(evaluation, names, name, 340)
+            for name in measured
+            if name != "auc" and any(pair["metric"] == name for pair in evaluation["paired"])
+        },
+        "splits": {name: figures.splits(evaluation, name) for name in ("auc", "log_loss") if name in measured},
+        "multiples": figures.multiples(evaluation, names),
+        "legend": figures.legend(names),
+        "confusion": figures.confusion(evaluation),
+        "confusion_words": words.confusion(evaluation),
+        "curves": figures.curves(evaluation),
+    }
+
+
+def _data(sources: Sources) -> dict[str, Any]:
+    quality, ledger = sources.quality, sources.ledger
+    found = sorted(
+        quality["findings"] if quality else [],
+        key=lambda one: (SEVERITIES.index(one["severity"]), -one["rows"], one["check"], one["column"] or ""),
+    )
+    reasons = [
+        (stage["stage"], why, rows)
+        for stage in (ledger["stages"] if ledger else [])
+        for why, rows in sorted(stage["reasons"].items(), key=lambda item: -item[1])
+    ]
+    return {
+        "findings": found[:FINDINGS],
+        "more_findings": max(len(found) - FINDINGS, 0),
+        "tally": {name: sum(one["severity"] == name for one in found) for name in SEVERITIES},
+        "reasons": reasons[:REASONS],
+        "more_reasons": max(len(reasons) - REASONS, 0),
+        "flow": figures.flow(ledger) if ledger else None,
+        "profile": figures.profile_rows(quality)[: 2 * figures.COLUMNS] if quality else [],
+    }

@@ -1,0 +1,228 @@
+"""How the report says things: numbers, names, and the plain sentences above the charts. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.metrics import LOWER_IS_BETTER
+
+Json = Mapping[str, Any]
+
+MODELS = {
+    "candidate": "candidate",
+    "champion": "champion before it",
+    "hist_gradient_boosting": "gradient boosting",
+    "logistic_regression": "logistic regression",
+    "majority": "majority class",
+}
+METRICS = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "brier": "Brier score",
+}
+
+
+def number(value: object) -> str:
+    """A number with three significant digits and thousands separators; text as it is, nothing as a dash.
+
+    >>> number(0.74812), number(135312), number(-0.0071234), number(None), number(4.2e-9)
+    ('0.748', '135,312', '-0.00712', '–', '4.2e-09')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    if not math.isfinite(value):
+        return "–"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) < 1e-4:
+        return f"{value:.2g}"
+    return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
+
+
+def share(value: float | None) -> str:
+    """A share of 0..1 as a percentage that never rounds to nothing or to all.
+
+    >>> share(0.0312), share(0.00002), share(1.0), share(0.99999), share(0.8)
+    ('3.12%', '<0.01%', '100%', '>99.9%', '80%')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if 0 < value < 0.0001:
+        return "<0.01%"
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    shown = number(value * 100)
+    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown}%"
+
+
+def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """A value and its interval with as many decimals as give the interval's width two digits.
+
+    >>> alike(0.0075, 0.0039, 0.01112), alike(0.7481, 0.7402, 0.7561)
+    (('0.0075', '0.0039', '0.0111'), ('0.748', '0.740', '0.756'))
+    """
+    width = high - low
+    decimals = 3 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 8)
+    shown = [f"{one:,.{decimals}f}" for one in (value, low, high)]
+    return shown[0], shown[1], shown[2]
+
+
+def interval(score: Json | None) -> str:
+    """`0.748 (0.741 to 0.755)`; without an interval the value alone."""
+    if score is None:
+        return "–"
+    if score.get("low") is None or score.get("high") is None:
+        return number(score["value"])
+    value, low, high = alike(score["value"], score["low"], score["high"])
+    return f"{value} ({low} to {high})"
+
+
+def model(name: str) -> str:
+    """A model's name as people say it."""
+    return MODELS.get(name, name.replace("_", " "))
+
+
+def metric(name: str) -> str:
+    """A metric's name as people say it."""
+    return METRICS.get(name, name.replace("_", " "))
+
+
+def count(amount: int, thing: str) -> str:
+    """`1 batch`, `7 batches`.
+
+    >>> count(1, "batch"), count(1200, "row")
+    ('1 batch', '1,200 rows')
+    """
+    plural = f"{thing}es" if thing.endswith(("s", "x", "ch")) else f"{thing}s"
+    return f"{amount:,} {thing if amount == 1 else plural}"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """File names without what follows the first dot, where they still differ.
+
+    >>> short_names(["2013-06.csv.gz", "2013-07.csv.gz"])
+    ['2013-06', '2013-07']
+    """
+    short = [name.split(".")[0] or name for name in names]
+    return short if len(set(short)) == len(set(names)) else list(names)
+
+
+def moment(iso: str | None) -> str:
+    """A moment in ISO form as people read it: date and time, without a time of midnight.
+
+    >>> moment("2026-11-21T11:20:05+00:00"), moment("2013-05-31T00:00:00")
+    ('2026-11-21 11:20 UTC', '2013-05-31')
+    """
+    if not iso:
+        return "–"
+    day, _, rest = iso.replace(" ", "T").partition("T")
+    zone = " UTC" if rest.endswith(("+00:00", "Z")) else ""
+    return day if not rest or rest.startswith("00:00") else f"{day} {rest[:5]}{zone}"
+
+
+def title_case(words: str) -> str:
+    """The words with their first letter upright, the others as they are.
+
+    >>> title_case("log loss"), title_case("AUC")
+    ('Log loss', 'AUC')
+    """
+    return words[:1].upper() + words[1:]
+
+
+def confusion(evaluation: Json) -> str:
+    """What a confusion matrix of two classes says, in words; for more classes how to read it."""
+    counts, classes = evaluation["confusion"], evaluation["classes"]
+    if len(counts) != 2:
+        return "rows, and the share of each true class"
+    (_, false), (missed, found) = counts
+    return (
+        f"{share(found / max(found + missed, 1))} of {classes[1]} rows are found; "
+        f"{share(found / max(found + false, 1))} of the answers {classes[1]} are right"
+    )
+
+
+def compared(pair: Json) -> str:
+    """How the candidate stands to the pair's model: the interval of the difference decides."""
+    if pair["low"] > 0:
+        return "better than"
+    return "worse than" if pair["high"] < 0 else "about as well as"
+
+
+def subject(evaluation: Json, champion: Json | None) -> str:
+    """Who was judged: the champion's version when the candidate became it, else the candidate."""
+    version, identity = (champion or {}).get("version"), (champion or {}).get("identity")
+    same = version is not None and identity in (None, evaluation.get("candidate"))
+    return str(version) if same else "The latest candidate"
+
+
+def verdict(evaluation: Json, champion: Json | None) -> tuple[str, str]:
+    """The judgement against the strongest baseline, in one sentence: what is claimed, and its range."""
+    who, label, scores = subject(evaluation, champion), evaluation["label"], evaluation["scores"]
+    pairs = [p for p in evaluation["paired"] if p["metric"] == "auc" and p["model"] not in ("champion", "majority")]
+    if not pairs:
+        return f"{who} predicts {label} with an AUC of {interval(scores['candidate']['test'].get('auc'))} on test", ""
+    pair = max(pairs, key=lambda p: float(scores[p["model"]]["test"]["auc"]["value"]))
+    own, other = (number(scores[name]["test"]["auc"]["value"]) for name in ("candidate", pair["model"]))
+    gain, low, high = alike(pair["difference"], pair["low"], pair["high"])
+    claim = f"{who} predicts {label} {compared(pair)} {model(pair['model'])}: AUC {own} against {other}"
+    return claim, f"(difference {gain}, 95% interval {low} to {high})"
+
+
+def standing(evaluation: Json | None, champion: Json | None) -> str:
+    """What is in use, where the headline's candidate is not."""
+    version = (champion or {}).get("version")
+    if evaluation is None or version is None:
+        return "" if version else "No model has been promoted yet."
+    return "" if subject(evaluation, champion) == version else f"It was not promoted: {version} stays in use."
+
+
+def maintenance(batches: Sequence[Json], name: str) -> str:
+    """What keeping the model up has brought, over the batches on which it is another than the first."""
+    live = [batch["live"] for batch in batches if batch.get("live")]
+    apart = [one for one in live if one["champion"] != one["first"] and name in one["champion"]]
+    if not live:
+        return "No batch has labels yet, so there is no live metric."
+    if not apart:
+        return f"So far the first model is the one in use: {count(len(live), 'batch')} scored."
+    own, first = (sum(one[who][name]["value"] for one in apart) / len(apart) for who in ("champion", "first"))
+    gain = (first - own) if name in LOWER_IS_BETTER else (own - first)
+    word = "better" if gain > 0 else "worse"
+    return (
+        f"On the {count(len(apart), 'batch')} since the first retraining, the maintained model's {metric(name)} averages "
+        f"{number(own)}, the frozen first model's {number(first)}: {abs(gain):.3f} {word}."
+    )
+
+
+def retrainings(batches: Sequence[Json]) -> str:
+    """How often retraining was asked for, and what came of it."""
+    asked = sum(bool(batch["decision"]["retrain"]) for batch in batches)
+    outcomes = [batch["outcome"] for batch in batches if batch.get("outcome")]
+    promoted = [str(outcome["version"]) for outcome in outcomes if outcome["promoted"]]
+    if not asked:
+        return f"None of {count(len(batches), 'batch')} asked for retraining."
+    came = f"{count(len(promoted), 'new version')} promoted: {', '.join(promoted)}" if promoted else "no new version promoted"
+    waiting = f"; {asked - len(outcomes)} still to do" if asked > len(outcomes) else ""
+    return f"{asked} of {count(len(batches), 'batch')} asked for retraining; {came}{waiting}."
+
+
+def drift_words(batches: Sequence[Json]) -> str:
+    """How much drifted, and what most often."""
+    times: dict[str, int] = {}
+    for batch in batches:
+        for column in batch["drift"]["columns"]:
+            times[column["column"]] = times.get(column["column"], 0) + bool(column["drifted"])
+    drifted = sum(any(column["drifted"] for column in batch["drift"]["columns"]) for batch in batches)
+    if not drifted:
+        return f"No column drifted in {count(len(batches), 'batch')}."
+    often = sorted((-n, name) for name, n in times.items() if n)[:3]
+    named = ", ".join(f"{name} ({-n})" for n, name in often)
+    return f"Columns drifted in {drifted} of {count(len(batches), 'batch')}, most often {named}."

@@ -1,0 +1,255 @@
+"""The report in a real browser: four looks, no overflow, no error, no request, nothing hostile executed.
+
+Chromium is driven over its own protocol through two pipes, so that no driver has to be installed. Set
+KEEPFIT_SCREENSHOTS to a folder to keep what the browser showed.
+"""
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.reports import report
+from pipeline.workspace import Workspace
+
+Json = dict[str, Any]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage --hide-scrollbars"
+).split()
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1400, 360)]
+HOSTILE = "<script>document.title='broken in'</script></style><img src=x onerror=\"document.title='broken in'\">"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed, so the report is not looked at")
+
+
+class Browser:
+    """A headless Chromium: `ask` sends one command and collects the events that come in between."""
+
+    def __init__(self, profile: Path) -> None:
+        out_read, self.write_end = os.pipe()
+        self.read_end, in_write = os.pipe()
+        command = f'exec "$0" "$@" 3<&{out_read} 4>&{in_write}'
+        arguments = [*QUIET, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(
+            ["/bin/bash", "-c", command, str(CHROMIUM), *arguments],
+            pass_fds=(out_read, in_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(out_read)
+        os.close(in_write)
+        self.buffer, self.last, self.session = b"", 0, ""
+        self.events: list[Json] = []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **params: Any) -> Json:
+        self.last += 1
+        message = {"id": self.last, "method": method, "params": params} | ({"sessionId": self.session} if self.session else {})
+        os.write(self.write_end, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self.last:
+                assert "error" not in answer, answer
+                result: Json = answer["result"]
+                return result
+
+    def until(self, method: str) -> None:
+        while all(event["method"] != method for event in self.events):
+            self._next()
+
+    def _next(self) -> Json:
+        deadline = time.monotonic() + 30
+        while b"\0" not in self.buffer:
+            ready, _, _ = select.select([self.read_end], [], [], max(deadline - time.monotonic(), 0))
+            assert ready, "chromium did not answer in 30 s"
+            piece = os.read(self.read_end, 1 << 16)
+            assert piece, "chromium ended"
+            self.buffer += piece
+        raw, self.buffer = self.buffer.split(b"\0", 1)
+        message: Json = json.loads(raw)
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def open(self, path: Path, scheme: str = "light", width: int = 1400, media: str = "screen") -> None:
+        self.events.clear()
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.ask("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.ask("Page.navigate", url=path.as_uri())
+        self.until("Page.loadEventFired")
+
+    def evaluate(self, expression: str) -> Any:
+        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def screenshot(self, path: Path) -> None:
+        height = self.evaluate("Math.ceil(document.documentElement.scrollHeight)")
+        size = {"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": min(height, 16_000), "scale": 1}
+        data = self.ask("Page.captureScreenshot", clip=size, captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def requests(self) -> list[str]:
+        sent = [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        return [url for url in sent if not url.startswith("data:")]
+
+    def complaints(self) -> list[Json]:
+        wrong = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+        return [event["params"] for event in self.events if event["method"] in wrong]
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        os.close(self.write_end)
+        os.close(self.read_end)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = Browser(tmp_path_factory.mktemp("profile"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def page(workspace: Callable[[dict[str, Json]], Workspace], files: dict[str, Json]) -> Path:
+    return report.write(workspace(files))
+
+
+def overflowing(browser: Browser) -> list[str]:
+    """What sticks out of the page at the right and is not inside a box that scrolls."""
+    found: list[str] = browser.evaluate("""
+        [...document.querySelectorAll("main *, nav")].filter((one) => {
+          const box = one.getBoundingClientRect();
+          return box.width && box.right > innerWidth + 1 && !one.closest(".scroll, .links");
+        }).map((one) => `${one.tagName} ${one.getAttribute("class")} ${one.textContent.slice(0, 40)}`)
+    """)
+    return found
+
+
+def clashing(browser: Browser) -> list[str]:
+    """Words of one chart that lie on each other."""
+    found: list[str] = browser.evaluate("""
+        [...document.querySelectorAll("svg")].flatMap((svg) => {
+          const boxes = [...svg.querySelectorAll("text")].map((one) => [one.getBoundingClientRect(), one.textContent]);
+          return boxes.flatMap(([a, words], i) => boxes.slice(i + 1)
+            .filter(([b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+              && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
+            .map(([, other]) => `${svg.getAttribute("aria-label")}: ${words} / ${other}`));
+        })
+    """)
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_the_page_fits_and_is_silent_in_every_look(browser: Browser, page: Path, tmp_path: Path, scheme: str, width: int) -> None:
+    browser.open(page, scheme, width)
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert overflowing(browser) == []
+    assert clashing(browser) == []
+    assert browser.complaints() == []
+    assert browser.requests() == [page.as_uri()]
+    folder = Path(os.environ.get("KEEPFIT_SCREENSHOTS", tmp_path))
+    browser.screenshot(folder / f"report-{scheme}-{width}.png")
+    assert (folder / f"report-{scheme}-{width}.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("width", [1400, 360])
+def test_hostile_text_is_shown_and_not_executed(
+    browser: Browser, workspace: Callable[[dict[str, Json]], Workspace], files: dict[str, Json], width: int
+) -> None:
+    planted = json.loads(json.dumps(files).replace("wind_dir", json.dumps(HOSTILE)[1:-1]).replace("2013-08", json.dumps(HOSTILE)[1:-1]))
+    planted = {place: planted[key] for place, key in zip(files, planted, strict=True)}
+    planted["reports/evaluation.json"]["label"] = HOSTILE
+    written = report.write(workspace(planted))
+
+    browser.open(written, "light", width)
+
+    assert browser.evaluate("document.title") == "keepfit: flights"
+    assert browser.evaluate("document.querySelectorAll('img, script:not(body > script)').length") == 0
+    assert HOSTILE in browser.evaluate("document.querySelector('h1').textContent")
+    assert browser.complaints() == []
+    assert browser.requests() == [written.as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert overflowing(browser) == []
+
+
+def test_numbers_come_up_on_hover(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    where = browser.evaluate("""(() => {
+        const box = document.querySelector("#timeline .wide rect.hit").getBoundingClientRect();
+        scrollTo(0, box.top + scrollY - 300);
+        const now = document.querySelector("#timeline .wide rect.hit").getBoundingClientRect();
+        return [now.left + now.width / 2, now.top + 90];
+    })()""")
+
+    browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=where[0], y=where[1])
+
+    shown = browser.evaluate("document.getElementById('tip').hidden ? '' : document.getElementById('tip').textContent")
+    assert "2013-06.csv.gz: v1 in use" in shown
+    assert "maintained: AUC 0.739 (0.732 to 0.746)" in shown
+
+
+def test_the_toggle_switches_colours_and_persists_nothing(browser: Browser, page: Path) -> None:
+    browser.open(page, "light")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    before = browser.evaluate(colour)
+    browser.evaluate("document.getElementById('theme').click()")
+    after = browser.evaluate(colour)
+    browser.open(page, "light")
+
+    assert before != after
+    assert browser.evaluate(colour) == before
+    browser.open(page, "dark")
+    assert browser.evaluate(colour) == after
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_enough(browser: Browser, page: Path, scheme: str) -> None:
+    browser.open(page, scheme)
+    low = browser.evaluate("""(() => {
+        const rgb = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
+        const lum = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+          .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+        const ground = (one) => { for (let at = one; at; at = at.parentElement) {
+          const c = rgb(getComputedStyle(at).backgroundColor); if (c.length === 3 || c[3] > .5) return c; } return [255, 255, 255]; };
+        const under = (one) => one.classList.contains("on")
+          ? rgb(getComputedStyle([...one.parentNode.children].slice(0, [...one.parentNode.children].indexOf(one)).reverse()
+              .find((e) => e.classList.contains("cell"))).fill) : ground(one);
+        const bad = new Set();
+        for (const one of document.querySelectorAll("main *, nav *")) {
+          if (![...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())) continue;
+          if (["TITLE", "SCRIPT", "STYLE"].includes(one.tagName.toUpperCase())) continue;
+          const style = getComputedStyle(one), ink = rgb(one.tagName === "text" ? style.fill : style.color);
+          const [a, b] = [lum(ink), lum(under(one))].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
+          if (ratio < 4.5) bad.add(`${one.tagName}.${one.getAttribute("class")} ${ratio.toFixed(2)}`);
+        }
+        return [...bad];
+    })()""")
+    assert low == []
+
+
+def test_print_shows_everything_in_ink_on_paper(browser: Browser, page: Path) -> None:
+    browser.open(page, "dark", media="print")
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert len(base64.b64decode(browser.ask("Page.printToPDF", printBackground=True)["data"])) > 20_000
+
+
+def test_an_empty_workspace_fits_too(browser: Browser, workspace: Callable[[dict[str, Json]], Workspace]) -> None:
+    browser.open(report.write(workspace({})), "light", 360)
+    assert browser.complaints() == []
+    assert overflowing(browser) == []
