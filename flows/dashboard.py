@@ -120,9 +120,7 @@ def interval(score: Mapping[str, float | None] | None) -> str:
     return f"{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
 
 
-def show_promotion(
-    workspace: Workspace, *, promoted: bool, version: str | None, reasons: Sequence[str]
-) -> None:
+def show_promotion(workspace: Workspace, *, promoted: bool, version: str | None, reasons: Sequence[str]) -> None:
     """Whether the candidate became champion, and why."""
     title = f"{version} is the new champion" if promoted else "The champion stays"
     show_decision(workspace, "promotion", title, reasons)

@@ -51,9 +51,7 @@ def prepare(home: Path, *, console_level: str) -> None:
 
 
 @contextmanager
-def connected(
-    workspace: Workspace, *, say: Callable[[str], None], dashboard_port: int | None = None
-) -> Iterator[str]:
+def connected(workspace: Workspace, *, say: Callable[[str], None], dashboard_port: int | None = None) -> Iterator[str]:
     """Yield the API's address; flows run inside the block record their runs there.
 
     A server found on this machine is used, else one is started and ended with the block: with the dashboard
@@ -101,9 +99,7 @@ def _version(port: int, path: str) -> str:
 def _started(dashboard_port: int | None, say: Callable[[str], None]) -> Iterator[str]:
     port = dashboard_port or _free_port()
     if dashboard_port and not _is_free(dashboard_port):
-        raise WorkspaceError(
-            "is taken by another program", where=f"port {port}", fix="name another with --port"
-        )
+        raise WorkspaceError("is taken by another program", where=f"port {port}", fix="name another with --port")
     home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "prefect.db").exists():

@@ -83,9 +83,7 @@ def retraining(workspace: str) -> "list[MonitoringRecord]":
             step(f"adopt {record.batch}", monitor.adopt, place, record)
     promotion = training(workspace)
     with place.lock():
-        concluded = [
-            step(f"prove {record.batch}", monitor.conclude, place, record, promotion) for record in drifted
-        ]
+        concluded = [step(f"prove {record.batch}", monitor.conclude, place, record, promotion) for record in drifted]
         if concluded:
             step("report", report, place)
     if concluded:
@@ -117,9 +115,7 @@ def answer(workspace: Workspace, batches: list[str]) -> "list[MonitoringRecord] 
 def is_served(workspace: Workspace) -> bool:
     """Whether someone is there to run the retraining deployment of this workspace now."""
     with get_client(sync_client=True) as client:
-        deployments = client.read_deployments(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[retraining.name]))
-        )
+        deployments = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[retraining.name])))
     return any(
         deployment.parameters.get("workspace") == str(workspace.root)
         and deployment.status == DeploymentStatus.READY

@@ -53,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     stage = add("stage", run_stage, "run one stage, as `dvc repro` does")
     stage.add_argument("name", choices=STAGES)
     monitor = add("monitor", watch, "watch new batches, and retrain when it pays")
-    monitor.add_argument("batches", nargs="*", type=Path, help="files (default: those in data/incoming without a record)")
+    monitor.add_argument(
+        "batches", nargs="*", type=Path, help="files (default: those in data/incoming without a record)"
+    )
     add("serve", serve, "serve scheduled retraining and monitoring, with the Prefect dashboard, on this machine")
     add("report", report, "write reports/report.html from what is there")
     models = add("models", list_models, "list the versions of the model")
@@ -62,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
     promote.set_defaults(command=promote_model)
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
-    demo.add_argument("--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)")
+    demo.add_argument(
+        "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
+    )
     return top
 
 
@@ -134,9 +138,7 @@ def serve(chosen: argparse.Namespace) -> int:
     with _flows(workspace, dashboard_port=settings.port):
         from flows.serving import serve_workspace
 
-        serve_workspace(
-            workspace, retraining_cron=settings.retraining, monitoring_cron=settings.monitoring, say=_say
-        )
+        serve_workspace(workspace, retraining_cron=settings.retraining, monitoring_cron=settings.monitoring, say=_say)
     return 0
 
 

@@ -90,9 +90,7 @@ class Contract:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise ContractError(
-            f"has no column `{name}`", where=self.file.name, fix=f"use one of: {', '.join(self.names)}"
-        )
+        raise ContractError(f"has no column `{name}`", where=self.file.name, fix=f"use one of: {', '.join(self.names)}")
 
 
 def load(file: Path) -> Contract:
@@ -134,9 +132,7 @@ def _model(module: ModuleType, file: Path) -> Any:
     models = [
         value
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, pa.DataFrameModel)
-        and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, pa.DataFrameModel) and value.__module__ == module.__name__
     ]
     if len(models) != 1:
         raise ContractError(

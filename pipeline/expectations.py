@@ -80,9 +80,7 @@ def validate_batches(
     return results
 
 
-def _validate(
-    name: str, frame: pl.LazyFrame, expectations: Sequence[Spec], *, docs: Path, seed: int
-) -> BatchResult:
+def _validate(name: str, frame: pl.LazyFrame, expectations: Sequence[Spec], *, docs: Path, seed: int) -> BatchResult:
     rows = frame.select(pl.len()).collect().item()
     sample = _sample(frame.select(_columns(frame, expectations)), rows, seed)
     outcomes = judge(name, sample, expectations, rows=rows)
@@ -156,9 +154,7 @@ def _seen(result: Mapping[str, Any]) -> dict[str, Any]:
     """What the page and the record keep of an answer: counts or a value, no rows, no NaN."""
     if "element_count" in result:
         return {key: _finite(value) for key, value in result.items() if not key.startswith("partial_")}
-    sets = [
-        _listed(result, word, key) for word, key in (("missing", "missing"), ("not allowed", "unexpected"))
-    ]
+    sets = [_listed(result, word, key) for word, key in (("missing", "missing"), ("not allowed", "unexpected"))]
     return {"observed_value": "; ".join(filter(None, sets)) or _finite(result.get("observed_value"))}
 
 
@@ -240,9 +236,7 @@ def _configuration(spec: Spec, **meta: Any) -> Any:
         ExpectationConfiguration,
     )
 
-    return ExpectationConfiguration(
-        type=spec["type"], kwargs=dict(spec["kwargs"]), notes=spec.get("notes"), meta=meta
-    )
+    return ExpectationConfiguration(type=spec["type"], kwargs=dict(spec["kwargs"]), notes=spec.get("notes"), meta=meta)
 
 
 @contextmanager
@@ -307,9 +301,7 @@ def _publish(result: BatchResult, outcomes: list[Outcome], docs: Path) -> BatchR
 def _write_index(docs: Path) -> None:
     """The history: one line for each page, by batch and then in the order of arrival."""
     records = [read_json(path)["result"] for path in docs.glob("batches/*/*.json")]
-    results = sorted(
-        map(BatchResult.model_validate, records), key=lambda one: (one.batch, len(one.page), one.page)
-    )
+    results = sorted(map(BatchResult.model_validate, records), key=lambda one: (one.batch, len(one.page), one.page))
     write_text(docs / "index.html", _render(INDEX, results=results))
 
 

@@ -71,9 +71,7 @@ def paired(
     once = np.ones((1, len(y_N)), dtype=np.float32)
     gap = [sign * (measure(y_N, p_NK, 0.5, w) - measure(y_N, other_NK, 0.5, w)) for w in (once, w_RN)]
     low, high = _interval(gap[1])
-    return Paired(
-        model=model, metric=metric, difference=float(gap[0][0]), low=low, high=high, resamples=len(w_RN)
-    )
+    return Paired(model=model, metric=metric, difference=float(gap[0][0]), low=low, high=high, resamples=len(w_RN))
 
 
 def values(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray) -> dict[Metric, np.ndarray]:
@@ -98,7 +96,10 @@ def _interval(values_R: np.ndarray) -> tuple[float, float]:
 
 
 def _over_classes(
-    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], y_N: np.ndarray, p_NK: np.ndarray, w_RN: np.ndarray
+    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    y_N: np.ndarray,
+    p_NK: np.ndarray,
+    w_RN: np.ndarray,
 ) -> np.ndarray:
     judged = [1] if p_NK.shape[1] == 2 else range(p_NK.shape[1])
     return np.mean([measure((y_N == k), p_NK[:, k], w_RN) for k in judged], axis=0)

@@ -108,7 +108,9 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
     champion = registry.champion(workspace)
     home = registry.champion_folder(workspace)
     if champion.version is None or home is None:
-        raise WorkspaceError("there is no champion to watch with", where=str(workspace.root), fix="run `keepfit run` first")
+        raise WorkspaceError(
+            "there is no champion to watch with", where=str(workspace.root), fix="run `keepfit run` first"
+        )
     digest = _refuse_known(workspace, path)
     batch = read(workspace, path, agreed)
     model = Predictor.load(home)

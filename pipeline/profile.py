@@ -310,9 +310,7 @@ def _exact_sums(values: Floats, counts: Integers) -> tuple[Fraction, Fraction]:
     fractions, exponents = np.frexp(values)
     mantissa = pl.col("mantissa")
     sums = (
-        pl.DataFrame(
-            {"exponent": exponents, "mantissa": np.ldexp(fractions, 53).astype(np.int64), "rows": counts}
-        )
+        pl.DataFrame({"exponent": exponents, "mantissa": np.ldexp(fractions, 53).astype(np.int64), "rows": counts})
         .with_columns(pl.col("mantissa", "rows").cast(pl.Int128))
         .group_by("exponent")
         .agg(
@@ -329,9 +327,7 @@ def _exact_sums(values: Floats, counts: Integers) -> tuple[Fraction, Fraction]:
 
 def _merge_columns(name: str, a: Numeric | Categorical, b: Numeric | Categorical) -> Numeric | Categorical:
     if a.kind != b.kind:
-        raise ValueError(
-            f"a column must be of one kind in all partitions, got {a.kind} and {b.kind} ({name})"
-        )
+        raise ValueError(f"a column must be of one kind in all partitions, got {a.kind} and {b.kind} ({name})")
     if isinstance(a, Numeric) and isinstance(b, Numeric):
         return _merge_numeric(a, b)
     assert isinstance(a, Categorical) and isinstance(b, Categorical)  # the kinds are equal

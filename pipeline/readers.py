@@ -35,9 +35,7 @@ def scan(path: Path, null_values: list[str]) -> pl.LazyFrame:
     suffix = _suffix(path)
     try:
         if suffix in TEXT_SUFFIXES:
-            frame = pl.scan_csv(
-                path, separator=TEXT_SUFFIXES[suffix], infer_schema=False, null_values=null_values
-            )
+            frame = pl.scan_csv(path, separator=TEXT_SUFFIXES[suffix], infer_schema=False, null_values=null_values)
         elif suffix == ".parquet":
             frame = pl.scan_parquet(path)
         else:

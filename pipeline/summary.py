@@ -19,7 +19,9 @@ def show_scores(workspace: Workspace) -> None:
     rows = []
     for version in registry.versions(workspace):
         evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
-        rows += [_scores(version if name == "candidate" else f"  {name}", evaluation, name) for name in _ordered(evaluation)]
+        rows += [
+            _scores(version if name == "candidate" else f"  {name}", evaluation, name) for name in _ordered(evaluation)
+        ]
     _table("Models on their test rows (95% interval)", ["model", "rows", *SHOWN], rows)
 
 
@@ -33,7 +35,9 @@ def show_batches(workspace: Workspace) -> None:
         decision = ("retrain" if record.decision.retrain else "keep") + outcome
         first, maintained = (_interval(score) for score in live)
         why = record.decision.reasons[0]
-        rows.append([record.batch, f"{record.rows:,}", first, f"{maintained} ({record.champion})", str(drifted), decision, why])
+        rows.append(
+            [record.batch, f"{record.rows:,}", first, f"{maintained} ({record.champion})", str(drifted), decision, why]
+        )
     names = ["batch", "rows", "AUC of v1, frozen", "AUC of the champion then", "drifted", "decision", "because"]
     _table("Batches", names, rows)
 

@@ -61,9 +61,7 @@ class Flights(pa.DataFrameModel):
         nullable=True,
         metadata=CATEGORICAL,
     )
-    manufacturer: str = pa.Field(
-        str_length={"min_value": 2, "max_value": 40}, nullable=True, metadata=CATEGORICAL
-    )
+    manufacturer: str = pa.Field(str_length={"min_value": 2, "max_value": 40}, nullable=True, metadata=CATEGORICAL)
     seats: int = pa.Field(ge=1, le=900, nullable=True, metadata=NUMERIC)
     engine: str = pa.Field(
         isin=["4 Cycle", "Reciprocating", "Turbo-fan", "Turbo-jet", "Turbo-prop", "Turbo-shaft"],

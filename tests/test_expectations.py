@@ -57,9 +57,7 @@ def publish(docs: Path, frame: pl.DataFrame = CLEAN, name: str = "2013-06.csv") 
 
 def hashes(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_clean_batch_passes() -> None:
@@ -142,11 +140,7 @@ def test_expectation_that_cannot_run_is_a_contract_error(spec: Any, says: str) -
     with pytest.raises(ContractError) as caught:
         check_expectations([MEAN, spec], where="schemas/flights.py: EXPECTATIONS")
     message = str(caught.value)
-    assert (
-        says in message
-        and message.startswith("schemas/flights.py: EXPECTATIONS[1]: ")
-        and "\n" not in message
-    )
+    assert says in message and message.startswith("schemas/flights.py: EXPECTATIONS[1]: ") and "\n" not in message
 
 
 def test_same_batch_same_bytes_and_no_second_page(tmp_path: Path) -> None:

@@ -107,9 +107,7 @@ def test_batches_of_the_stream_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_json_round_trip_keeps_every_byte(tmp_path: Path) -> None:
-    rows = frame(
-        [{"number": math.nan, "word": "b", "moment": None}, {"number": 0.1, "word": "a", "moment": None}]
-    )
+    rows = frame([{"number": math.nan, "word": "b", "moment": None}, {"number": 0.1, "word": "a", "moment": None}])
     made = profile(rows, COLUMNS)
 
     made.write(tmp_path / "profile.json")
@@ -141,9 +139,7 @@ def test_missing_is_null_or_nan_and_infinities_are_apart() -> None:
 
 
 def test_negative_zero_is_zero_to_the_byte() -> None:
-    assert json.dumps(numeric(-0.0).model_dump(mode="json")) == json.dumps(
-        numeric(0.0).model_dump(mode="json")
-    )
+    assert json.dumps(numeric(-0.0).model_dump(mode="json")) == json.dumps(numeric(0.0).model_dump(mode="json"))
 
 
 @pytest.mark.parametrize("values", [[], [None, None], [math.nan], [math.inf]])

@@ -121,7 +121,7 @@ def _auc(cells: pl.DataFrame, label: str, value: object) -> float:
     """AUC over bins (ties count half), scored by the share of `value` in the first half."""
     hit = pl.col("len") * (pl.col(label) == value)
     first, second = pl.col("half") == 0, pl.col("half") == 1
-    prior = cells.select((hit.filter(first).sum() / pl.col("len").filter(first).sum())).item()
+    prior = cells.select(hit.filter(first).sum() / pl.col("len").filter(first).sum()).item()
     bins = cells.group_by("bin").agg(
         score=(hit.filter(first).sum() + prior) / (pl.col("len").filter(first).sum() + 1),
         positive=hit.filter(second).sum(),
@@ -129,5 +129,7 @@ def _auc(cells: pl.DataFrame, label: str, value: object) -> float:
     )
     tied = bins.group_by("score").agg(pl.col("positive", "negative").sum()).sort("score")
     below = pl.col("negative").cum_sum() - pl.col("negative") / 2
-    wins, p, n = tied.select((pl.col("positive") * below).sum(), pl.col("positive").sum().alias("p"), pl.col("negative").sum()).row(0)
+    wins, p, n = tied.select(
+        (pl.col("positive") * below).sum(), pl.col("positive").sum().alias("p"), pl.col("negative").sum()
+    ).row(0)
     return wins / (p * n) if p and n else 0.5

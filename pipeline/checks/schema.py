@@ -126,7 +126,7 @@ def _without_key(contract: Contract) -> "pa.DataFrameSchema":
 
 
 def _standard_name(rule: str) -> str:
-    rule = rule.split("(")[0]
+    rule = rule.split("(", maxsplit=1)[0]
     return STANDARD_NAMES.get(rule, "value_range" if "than" in rule or rule == "in_range" else "contract")
 
 

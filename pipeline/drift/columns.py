@@ -134,9 +134,7 @@ def _labels(name: str, reference: ColumnProfile, batch: ColumnProfile | None) ->
 
 
 def _present(column: ColumnProfile) -> ColumnProfile:
-    return column.model_copy(
-        update={"nulls": 0} if isinstance(column, Categorical) else {"nulls": 0, "nan": 0}
-    )
+    return column.model_copy(update={"nulls": 0} if isinstance(column, Categorical) else {"nulls": 0, "nan": 0})
 
 
 def _unknown(reference: Profile, batch: Profile) -> list[ColumnDrift]:

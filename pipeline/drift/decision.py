@@ -136,9 +136,7 @@ def _drifts(report: DriftReport, settings: MonitorSettings) -> list[str]:
         if drift is not None and drift.drifted
     ]
     if report.drifted_share >= settings.drifted_share:
-        reasons.append(
-            f"{_share(report)} drifted (at least {settings.drifted_share:g} counts): {_names(report)}"
-        )
+        reasons.append(f"{_share(report)} drifted (at least {settings.drifted_share:g} counts): {_names(report)}")
     return reasons
 
 
@@ -161,8 +159,7 @@ def _obstacles(evidence: Evidence, settings: MonitorSettings) -> list[str]:
     obstacles = []
     if evidence.labelled_rows < settings.min_labelled_rows:
         obstacles.append(
-            f"wait for labels: {evidence.labelled_rows} rows have one, "
-            f"{settings.min_labelled_rows} are needed"
+            f"wait for labels: {evidence.labelled_rows} rows have one, {settings.min_labelled_rows} are needed"
         )
     if evidence.batches_since_training < settings.cooldown_batches:
         obstacles.append(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
+from pipeline.profile import Numeric, profile
 
 Method = Literal["standard", "minmax", "robust", "quantile"]
 KNOTS = 257
@@ -24,6 +25,9 @@ class NumericSettings(BaseModel):
 
 class NumericEncoder(Record):
     """Scaled value = (value - center) / scale, or the share of training values below it (`quantile`).
+
+    What is learnt is read off the column's profile: mean and deviation are exact, quantiles are as near as
+    its sketch says.
 
     null, NaN and infinite values become the median; where train had any, a second output is 1 for them.
     `standard` and `robust` are clipped to ±10, so that one wild value cannot carry the answer away.
@@ -47,33 +51,24 @@ class NumericEncoder(Record):
     def fit(cls, column: str, rows: pl.LazyFrame, settings: NumericSettings) -> Self:
         """Learn center, scale, median and quantiles; a column without any value is a constant 0."""
         method = settings.columns.get(column, settings.method)
-        value = pl.col(column).cast(pl.Float64)
-        finite = value.filter(value.is_finite())
-        shares = [i / (KNOTS - 1) for i in range(KNOTS)] if method == "quantile" else []
-        row = rows.select(
-            filled=finite.len() == pl.len(),
-            mean=finite.mean(),
-            std=finite.std(ddof=0),
-            low=finite.min(),
-            high=finite.max(),
-            **{f"q{q}": finite.quantile(q, "linear") for q in (0.25, 0.5, 0.75)},
-            knots=pl.concat_list([finite.quantile(q, "linear") for q in shares]) if shares else pl.lit(None),
-        ).collect(engine="streaming")
-        learnt = {name: row[name][0] or 0.0 for name in row.columns if name != "knots"}
+        seen = profile(rows.select(pl.col(column).cast(pl.Float64)), {column: "numeric"}).columns[column]
+        assert isinstance(seen, Numeric)  # the cast makes it one
+        median, low, high = seen.median or 0.0, seen.min or 0.0, seen.max or 0.0
         center, spread = {
-            "standard": (learnt["mean"], learnt["std"]),
-            "minmax": (learnt["low"], learnt["high"] - learnt["low"]),
-            "robust": (learnt["q0.5"], learnt["q0.75"] - learnt["q0.25"]),
+            "standard": (seen.mean or 0.0, seen.std),
+            "minmax": (low, high - low),
+            "robust": (median, seen.iqr),
             "quantile": (0.0, 1.0),
         }[method]
+        shares = np.linspace(0.0, 1.0, KNOTS).tolist() if method == "quantile" else []
         return cls(
             column=column,
             method=method,
             center=center,
             scale=spread or 1.0,
-            median=learnt["q0.5"],
-            knots=[knot or 0.0 for knot in row["knots"][0]] if shares else [],
-            indicator=not learnt["filled"],
+            median=median,
+            knots=[seen.quantile(share) or 0.0 for share in shares],
+            indicator=seen.finite < seen.rows,
         )
 
     @property

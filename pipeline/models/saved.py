@@ -1,11 +1,11 @@
 """A trained model as a folder: safetensors and JSON, nothing that could run code, every file hashed.
 
-    network.json            what rebuilds the network
-    weights.safetensors     its weights
-    preprocessor.json       typed rows → tensors, fitted on train
-    reference.json          the profile of the training rows
-    history.json            the curves of its training
-    manifest.json           what it was made from and the SHA-256 of each file above; written last
+network.json            what rebuilds the network
+weights.safetensors     its weights
+preprocessor.json       typed rows → tensors, fitted on train
+reference.json          the profile of the training rows
+history.json            the curves of its training
+manifest.json           what it was made from and the SHA-256 of each file above; written last
 """
 
 from importlib.metadata import version
@@ -98,7 +98,5 @@ def load(folder: Path) -> "Mlp":
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, ValidationError) as error:
-        raise WorkspaceError(
-            f"the weights are not those of {NETWORK}", where=str(folder), fix="train again"
-        ) from error
+        raise WorkspaceError(f"the weights are not those of {NETWORK}", where=str(folder), fix="train again") from error
     return network.to(torch.device("cpu")).eval()

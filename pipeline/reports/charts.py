@@ -91,7 +91,7 @@ def _dot_row(entry: Entry, x: Scale, y: float, width: float) -> Markup:
     value, (low, high) = entry.interval.value, entry.interval.ends
     name = text(x.start - 12, y + 4, shortened(entry.name, x.start - 8), anchor="end", class_=f"label {entry.style}")
     note = text(width - 2, y + 4, entry.note, anchor="end", class_=f"value {entry.style}")
-    hit = svg.bar(0.0, y - 13, width, 26.0, "hit", entry.tip)
+    hit = svg.bar(0.0, y - 13, width, 26.0, "hit", tip=entry.tip)
     if not x.low <= value <= x.high:
         edge, way = (x.start + 5, "◂") if value < x.low else (x.end - 5, "▸")
         return name + text(edge, y + 4, way, anchor="middle", class_="axis") + note + hit
@@ -101,13 +101,19 @@ def _dot_row(entry: Entry, x: Scale, y: float, width: float) -> Markup:
 
 
 def lines(
-    series: Sequence[Series], label: str, *, names: tuple[str, str], width: float = 330, square: float = 0.0,
-    diagonal: bool = False, best: tuple[float, str] | None = None,
-) -> Markup:  # fmt: skip
-    """Lines over one pair of axes called `names`; `square`: both go from 0 to it, `best`: a marked place and its words."""
+    series: Sequence[Series],
+    label: str,
+    *,
+    names: tuple[str, str],
+    width: float = 330,
+    square: float = 0.0,
+    diagonal: bool = False,
+    best: tuple[float, str] | None = None,
+) -> Markup:
+    """Lines over axes called `names`; `square`: both go from 0 to it, `best`: a marked place and its words."""
     left, right, top, bottom = 46.0, width - 12, 26.0, 216.0
     xs, ys = ([point[i] for one in series for point in one.points] for i in (0, 1))
-    x = Scale(0, square, left, right) if square else Scale(min(xs), max(max(xs), min(xs) + 1), left, right)
+    x = Scale(0, square, left, right) if square else Scale(min(xs), max(*xs, min(xs) + 1), left, right)
     y = Scale(0, square, bottom, top) if square else Scale.over(ys, bottom, top)
     parts = [svg.left_axis(y, left, right), svg.bottom_axis(x, top, bottom, count=5)]
     if not square:
@@ -115,9 +121,9 @@ def lines(
     if diagonal:
         parts.append(svg.line([(x(0), y(0)), (x(square), y(square))], "guide"))
     if best is not None:
-        parts.append(svg.rule(x(best[0]), top, x(best[0]), bottom, "event"))
+        parts.append(svg.rule(x(best[0]), top - 10, x(best[0]), bottom, "event"))
         end = "end" if x(best[0]) > (left + right) / 2 else "start"
-        parts.append(text(x(best[0]) + (-6 if end == "end" else 6), top + 10, best[1], anchor=end, class_="axis strong"))
+        parts.append(text(x(best[0]) + (-6 if end == "end" else 6), top - 7, best[1], anchor=end, class_="axis strong"))
     parts += [_drawn(one, x, y, names) for one in series]
     parts.append(text((left + right) / 2, bottom + 34, names[0], anchor="middle", class_="axis name"))
     parts.append(text(0.0, 12.0, names[1], class_="axis name"))
@@ -150,7 +156,9 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], width: fl
     parts = [text(left + side * size / 2, 14, "the model answers", anchor="middle", class_="axis name")]
     parts.append(text(0.0, top - 10, "in truth", class_="axis name"))
     for column, name in enumerate(classes):
-        parts.append(text(left + side * (column + 0.5), top - 10, shortened(name, side), anchor="middle", class_="label"))
+        parts.append(
+            text(left + side * (column + 0.5), top - 10, shortened(name, side), anchor="middle", class_="label")
+        )
     for row, (name, cells) in enumerate(zip(classes, counts, strict=True)):
         y = top + high * row
         parts.append(text(left - 10, y + high / 2 + 4, shortened(name, left), anchor="end", class_="label"))
@@ -165,7 +173,7 @@ def _counted(x: float, y: float, size: tuple[float, float], what: tuple[int, flo
     """One cell of the confusion matrix: `what` is its rows and their share."""
     side, high = size
     style = heat(what[1] * 0.6)  # the ladder ends at 0.5; a share goes to 1
-    cell = svg.bar(x + 1, y + 1, side - 2, high - 2, f"cell {style}", tip)
+    cell = svg.bar(x + 1, y + 1, side - 2, high - 2, f"cell {style}", tip=tip)
     if side < 60:
         return cell
     upper = text(x + side / 2, y + high / 2 - 2, f"{what[0]:,}", anchor="middle", class_=f"on {style} strong")
@@ -185,7 +193,9 @@ def heatmap(rows: Sequence[tuple[str, Sequence[Cell]]], columns: Sequence[str], 
     ]
     for row, (name, cells) in enumerate(rows):
         y = top + high * row
-        parts.append(text(left - 10, y + high / 2 + 4, shortened(name, left - 8), anchor="end", class_="label", tip=name))
+        parts.append(
+            text(left - 10, y + high / 2 + 4, shortened(name, left - 8), anchor="end", class_="label", tip=name)
+        )
         parts += [_heat_cell(cell, left + side * at, y, (side, high)) for at, cell in enumerate(cells)]
     return svg.picture(left + side * len(columns), top + high * len(rows) + 2, label, *parts)
 
@@ -193,14 +203,17 @@ def heatmap(rows: Sequence[tuple[str, Sequence[Cell]]], columns: Sequence[str], 
 def _heat_cell(cell: Cell, x: float, y: float, size: tuple[float, float]) -> Markup:
     side, high = size
     style = heat(cell.value)
-    drawn = svg.bar(x + 1, y + 1, side - 2, high - 2, f"cell {style}{' marked' if cell.marked else ''}", cell.tip)
+    drawn = svg.bar(x + 1, y + 1, side - 2, high - 2, f"cell {style}{' marked' if cell.marked else ''}", tip=cell.tip)
     if cell.marked:
-        corner = f"M{x + side - 2:.1f},{y + 2:.1f}v{min(side, high) * 0.36:.1f}l{-min(side, high) * 0.36:.1f},{-min(side, high) * 0.36:.1f}Z"
+        fold = min(side, high) * 0.36
+        corner = f"M{x + side - 2:.1f},{y + 2:.1f}v{fold:.1f}l{-fold:.1f},{-fold:.1f}Z"
         drawn += svg.tag("path", d=corner, class_="corner")
     if side < 44 or cell.value is None:
         return drawn
     strong = " strong" if cell.marked else ""
-    return drawn + text(x + side / 2, y + high / 2 + 4, f"{cell.value:.2f}", anchor="middle", class_=f"on {style}{strong}")
+    return drawn + text(
+        x + side / 2, y + high / 2 + 4, f"{cell.value:.2f}", anchor="middle", class_=f"on {style}{strong}"
+    )
 
 
 def flow(steps: Sequence[Step], width: float, label: str) -> Markup:
@@ -228,7 +241,7 @@ def flow(steps: Sequence[Step], width: float, label: str) -> Markup:
 def _trunk(step: Step, x: float, length: float, top: float, scale: float) -> Markup:
     """The rows that a stage keeps, those that it repaired as a stripe at their foot."""
     tip = f"{step.name}: {step.rows_in:,} rows in, {step.kept:,} kept, {step.repaired:,} of them repaired"
-    kept = svg.bar(x, top, length, step.kept * scale, "trunk", tip)
+    kept = svg.bar(x, top, length, step.kept * scale, "trunk", tip=tip)
     high = max(step.repaired * scale, 1.5) if step.repaired else 0.0
     return kept + svg.bar(x + 4, top + step.kept * scale - high, max(length - 4, 0), high, "repaired")
 

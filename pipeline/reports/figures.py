@@ -16,7 +16,7 @@ from pipeline.reports.svg import Interval, Scale
 from pipeline.reports.timeline import Event, Moment, timeline
 from pipeline.reports.words import Json, metric, number, share, short_names
 
-WIDE, NARROW = 1000.0, 340.0
+WIDE, HALF, NARROW = 1000.0, 480.0, 340.0
 BATCHES, COLUMNS, CLASSES = 48, 40, 12
 STYLES = {
     "candidate": "own",
@@ -31,6 +31,11 @@ SHAPES = {"own": "circle", "m-champion": "diamond", "m-trees": "square", "m-line
 def both(draw: Callable[[float], Markup]) -> Markup:
     """The drawing for a wide page and that for a narrow one; the style sheet shows one of them."""
     return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(draw(WIDE), draw(NARROW))
+
+
+def half(draw: Callable[[float], Markup]) -> Markup:
+    """As `both`, for a drawing that takes half of a wide page."""
+    return both(lambda width: draw(min(width, HALF)))
 
 
 def score(raw: Json | None) -> Interval | None:
@@ -69,10 +74,17 @@ def _moment(batch: Json, short: str, name: str) -> Moment:
         ),
     ]
     return Moment(
-        name=short, version=batch["champion"], maintained=score(own), frozen=score(first),
-        promised=promised["value"] if promised else None, drifted=len(drifted), columns=of,
-        event=event, became=became, tip="\n".join(filter(None, tip)),
-    )  # fmt: skip
+        name=short,
+        version=batch["champion"],
+        maintained=score(own),
+        frozen=score(first),
+        promised=promised["value"] if promised else None,
+        drifted=len(drifted),
+        columns=of,
+        event=event,
+        became=became,
+        tip="\n".join(filter(None, tip)),
+    )
 
 
 def _event(batch: Json) -> tuple[Event, str]:
@@ -120,21 +132,30 @@ def names_of(evaluation: Json, champion: Json | None) -> dict[str, str]:
 
 
 def forest(evaluation: Json, names: Mapping[str, str], name: str, width: float) -> Markup:
-    """Every model's test score and interval on one metric."""
+    """Every model's test score and interval on one metric; the majority class may lie off the scale."""
     entries = []
     for model, called in names.items():
-        raw = evaluation["scores"][model]["test"].get(name)
+        raw, style = evaluation["scores"][model]["test"].get(name), STYLES.get(model, "m-majority")
         if raw is not None:
-            style = STYLES.get(model, "m-majority")
-            entries.append(
-                Entry(
-                    name=called, interval=Interval(raw["value"], raw.get("low"), raw.get("high")), style=style,
-                    note=number(raw["value"]), tip=f"{called}: {metric(name)} {words.interval(raw)}",
-                    shape=SHAPES[style], scaled=model != "majority" or len(names) == 1,
-                )  # fmt: skip
-            )
+            entries.append(_scored(called, raw, name, (style, SHAPES[style]), scaled=style != "m-majority"))
+    return _scores(entries, name, f"{metric(name)} of each model on test", width)
+
+
+def _scored(called: str, raw: Json, name: str, look: tuple[str, str], *, scaled: bool = True) -> Entry:
+    return Entry(
+        name=called,
+        interval=Interval(raw["value"], raw.get("low"), raw.get("high")),
+        style=look[0],
+        note=number(raw["value"]),
+        tip=f"{called}: {metric(name)} {words.interval(raw)}",
+        shape=look[1],
+        scaled=scaled,
+    )
+
+
+def _scores(entries: Sequence[Entry], name: str, label: str, width: float) -> Markup:
     better = "◂ lower is better" if name in LOWER_IS_BETTER else "higher is better ▸"
-    return charts.dots(entries, width, f"{metric(name)} of each model on test", better=better) if entries else Markup("")
+    return charts.dots(entries, width, label, better=better) if entries else Markup("")
 
 
 def paired(evaluation: Json, names: Mapping[str, str], name: str, width: float) -> Markup:
@@ -146,11 +167,14 @@ def paired(evaluation: Json, names: Mapping[str, str], name: str, width: float) 
         style = {"better": "good", "worse": "bad"}.get(word, "even")
         value = (pair["difference"], pair["low"], pair["high"])
         called = names.get(pair["model"], words.model(pair["model"]))
-        tip = f"against {called}: {metric(name)} {words.interval(dict(zip(('value', 'low', 'high'), value, strict=True)))}, {word}"
+        shown = words.alike(*value)
+        tip = f"against {called}: {metric(name)} {shown[0]} ({shown[1]} to {shown[2]}), {word}"
         shape = {"good": "up", "bad": "down"}.get(style, "diamond")
         far = pair["model"] != "majority" or len(evaluation["paired"]) == 1
-        note = f"{words.alike(*value)[0]} {word}"
-        entries.append(Entry(name=called, interval=Interval(*value), style=style, note=note, tip=tip, shape=shape, scaled=far))
+        note = f"{shown[0]} {word}"
+        entries.append(
+            Entry(name=called, interval=Interval(*value), style=style, note=note, tip=tip, shape=shape, scaled=far)
+        )
     if not entries:
         return Markup("")
     better = "◂ worse · better ▸"
@@ -161,15 +185,11 @@ def splits(evaluation: Json, name: str, width: float = NARROW) -> Markup:
     """The candidate on train, val and test beside each other."""
     own = evaluation["scores"]["candidate"]
     entries = [
-        Entry(
-            name=split, interval=Interval(raw["value"], raw.get("low"), raw.get("high")), style=f"split-{split}",
-            note=number(raw["value"]), tip=f"{split}: {metric(name)} {words.interval(raw)}", shape=shape,
-        )
+        _scored(split, raw, name, (f"split-{split}", shape))
         for split, shape in (("train", "square"), ("val", "diamond"), ("test", "circle"))
         if (raw := own.get(split, {}).get(name)) is not None
-    ]  # fmt: skip
-    better = "◂ lower is better" if name in LOWER_IS_BETTER else "higher is better ▸"
-    return charts.dots(entries, width, f"{metric(name)} on train, val and test", better=better) if entries else Markup("")
+    ]
+    return _scores(entries, name, f"{metric(name)} on train, val and test", width)
 
 
 def multiples(evaluation: Json, names: Mapping[str, str]) -> list[tuple[str, Markup]]:
@@ -182,17 +202,23 @@ def multiples(evaluation: Json, names: Mapping[str, str]) -> list[tuple[str, Mar
 
 
 def _multiple(
-    by_model: Mapping[str, Sequence[Sequence[float]]], names: Mapping[str, str], axes: tuple[str, str], *, diagonal: bool = False
+    by_model: Mapping[str, Sequence[Sequence[float]]],
+    names: Mapping[str, str],
+    axes: tuple[str, str],
+    *,
+    diagonal: bool = False,
 ) -> Markup:
     few = axes[0] == "predicted"  # the bins of the calibration are worth a mark each
     series = [
         Series(
-            name=called, points=[(point[0], point[1]) for point in by_model[model]],
-            style=STYLES.get(model, "m-majority"), shape=SHAPES[STYLES.get(model, "m-majority")] if few else "",
+            name=called,
+            points=sorted((point[0], point[1]) for point in by_model[model]),
+            style=STYLES.get(model, "m-majority"),
+            shape=SHAPES[STYLES.get(model, "m-majority")] if few else "",
         )
-        for model, called in reversed(names.items())
+        for model, called in reversed(list(names.items()))
         if by_model.get(model) and model != "majority"
-    ]  # fmt: skip
+    ]
     highest = max(max(point) for one in series for point in one.points) if few and series else 1.0
     square = Scale.over([0.0, highest], 0, 1).high
     return charts.lines(series, f"{axes[1]} against {axes[0]}", names=axes, square=square, diagonal=diagonal)
@@ -212,38 +238,41 @@ def confusion(evaluation: Json) -> Markup:
 
 def curves(evaluation: Json) -> list[tuple[str, Markup]]:
     """Train beside val, epoch by epoch, the best epoch marked: one chart for the loss, one for each metric."""
-    raw, best = evaluation["curves"], evaluation["best_epoch"]
-    epochs = raw.get("epoch") or list(range(1, 1 + max(map(len, raw.values()), default=0)))
+    raw = evaluation["curves"]
     measures = [key.removeprefix("train_") for key in raw if key.startswith("train_") and f"val_{key[6:]}" in raw]
-    return [
-        (
-            metric(name),
-            charts.lines(
-                [
-                    Series(name="train", points=list(zip(epochs, raw[f"train_{name}"], strict=True)), style="split-train", shape="square"),
-                    Series(name="val", points=list(zip(epochs, raw[f"val_{name}"], strict=True)), style="split-val", shape="circle"),
-                ],
-                f"{metric(name)} by epoch, train and val",
-                names=("epoch", metric(name)),
-                width=480,
-                best=(best, f"best: epoch {best}"),
-            ),
+    best = (evaluation["best_epoch"], f"best: epoch {evaluation['best_epoch']}")
+    return [(metric(name), _curve(raw, name, best)) for name in measures if raw[f"train_{name}"]]
+
+
+def _curve(raw: Json, name: str, best: tuple[float, str]) -> Markup:
+    epochs = raw.get("epoch") or range(1, 1 + len(raw[f"train_{name}"]))
+    series = [
+        Series(
+            name=split,
+            points=list(zip(epochs, raw[f"{split}_{name}"], strict=True)),
+            style=f"split-{split}",
+            shape=shape,
         )
-        for name in measures
-        if raw[f"train_{name}"]
-    ]  # fmt: skip
+        for split, shape in (("train", "square"), ("val", "circle"))
+    ]
+    label = f"{metric(name)} by epoch, train and val"
+    return charts.lines(series, label, names=("epoch", metric(name)), width=HALF, best=best)
 
 
 def flow(ledger: Json) -> Markup:
     """The ledger as a flow."""
     steps = [
         Step(
-            name=stage["stage"], rows_in=stage["rows_in"], kept=stage["kept"], repaired=stage["repaired"],
+            name=stage["stage"],
+            rows_in=stage["rows_in"],
+            kept=stage["kept"],
+            repaired=stage["repaired"],
             lost=(("merged", stage["merged"]), ("quarantined", stage["quarantined"])),
         )
         for stage in ledger["stages"]
-    ]  # fmt: skip
-    label = f"{ledger['rows_in']:,} rows in, {ledger['kept']:,} kept, {ledger['merged']:,} merged, {ledger['quarantined']:,} quarantined"
+    ]
+    counts = ("rows_in", "kept", "merged", "quarantined")
+    label = ", ".join(f"{ledger[name]:,} {name.replace('_', ' ')}" for name in counts)
     return both(lambda width: charts.flow(steps, width, label)) if steps else Markup("")
 
 
@@ -273,7 +302,8 @@ def _cell(name: str, batch: str, drift: Json | None) -> Cell:
         return Cell(value=None, marked=False, tip=f"{name} in {batch}: nothing to compare")
     judged = "drifted" if drift["drifted"] else "not drifted"
     tip = (
-        f"{name} in {batch}: {judged}\neffect {number(drift['effect'])} ({drift['statistic']}), adjusted p {number(drift['p_adjusted'])}"
+        f"{name} in {batch}: {judged}\n"
+        f"effect {number(drift['effect'])} ({drift['statistic']}), adjusted p {number(drift['p_adjusted'])}"
         f"\nmissing {share(drift['reference_missing'])} in the reference, {share(drift['batch_missing'])} in the batch"
     )
     return Cell(value=drift["effect"], marked=drift["drifted"], tip=tip)

@@ -28,12 +28,35 @@ SHAPES = {
     "quality": {"rows", "columns", "findings", "profile", "batches"},
     "ledger": {"rows_in", "kept", "repaired", "merged", "quarantined", "stages"},
     "evaluation": {
-        "label", "classes", "seed", "rows", "window", "scores", "paired", "fit",
-        "roc", "precision_recall", "calibration", "confusion", "curves", "best_epoch",
+        "label",
+        "classes",
+        "seed",
+        "rows",
+        "window",
+        "scores",
+        "paired",
+        "fit",
+        "roc",
+        "precision_recall",
+        "calibration",
+        "confusion",
+        "curves",
+        "best_epoch",
     },
     "champion": {"version"},
-    "monitoring": {"batch", "rows", "labelled", "champion", "findings", "ledger", "drift", "live", "reference", "decision"},
-}  # fmt: skip
+    "monitoring": {
+        "batch",
+        "rows",
+        "labelled",
+        "champion",
+        "findings",
+        "ledger",
+        "drift",
+        "live",
+        "reference",
+        "decision",
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +118,12 @@ def render(sources: Sources) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     said = (words.number, words.share, words.moment, words.metric, words.model, words.interval, words.count)
     environment.filters.update({function.__name__: function for function in said})
     environment.filters.update(clip=_clip, title_case=words.title_case, bar=charts.share_bar, page=_page)
@@ -161,8 +187,8 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "names": names,
         "measured": measured,
         "forests": {name: figures.forest(evaluation, names, name, 340) for name in measured if name != "auc"},
-        "first_forest": figures.both(lambda width: figures.forest(evaluation, names, "auc", width if width < 500 else 480)),
-        "first_pair": figures.both(lambda width: figures.paired(evaluation, names, "auc", width if width < 500 else 480)),
+        "first_forest": figures.half(lambda width: figures.forest(evaluation, names, "auc", width)),
+        "first_pair": figures.half(lambda width: figures.paired(evaluation, names, "auc", width)),
         "pairs": {
             name: figures.paired(evaluation, names, name, 340)
             for name in measured

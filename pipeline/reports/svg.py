@@ -47,6 +47,7 @@ class Scale:
         return cls(bottom, top, start, end)
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         return self.start + (value - self.low) / ((self.high - self.low) or 1.0) * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
@@ -121,7 +122,7 @@ def rule(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def bar(x: float, y: float, width: float, height: float, class_: str, tip: str | None = None) -> Markup:
+def bar(x: float, y: float, width: float, height: float, class_: str, *, tip: str | None = None) -> Markup:
     """A rectangle; a width below nothing is nothing."""
     return tag("rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_, tip=tip)
 
@@ -154,7 +155,8 @@ def left_axis(scale: Scale, left: float, right: float, *, count: int = 5) -> Mar
     """Tick labels at the left of `left`, with grid lines to `right`."""
     ticks = scale.ticks(count)
     drawn = [
-        rule(left, scale(t), right, scale(t), "gridline") + text(left - 7, scale(t) + 4, tick, anchor="end", class_="axis")
+        rule(left, scale(t), right, scale(t), "gridline")
+        + text(left - 7, scale(t) + 4, tick, anchor="end", class_="axis")
         for t, tick in zip(ticks, tick_labels(ticks), strict=True)
     ]
     return Markup("").join(drawn)
@@ -164,7 +166,8 @@ def bottom_axis(scale: Scale, top: float, bottom: float, *, count: int = 5) -> M
     """Tick labels under `bottom`, with grid lines up to `top`."""
     ticks = scale.ticks(count)
     drawn = [
-        rule(scale(t), top, scale(t), bottom, "gridline") + text(scale(t), bottom + 16, tick, anchor="middle", class_="axis")
+        rule(scale(t), top, scale(t), bottom, "gridline")
+        + text(scale(t), bottom + 16, tick, anchor="middle", class_="axis")
         for t, tick in zip(ticks, tick_labels(ticks), strict=True)
     ]
     return Markup("").join(drawn)

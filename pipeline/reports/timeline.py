@@ -46,6 +46,7 @@ class Frame:
 
     @property
     def bottom(self) -> float:
+        """The foot of the metric's scale."""
         return self.y.start
 
 
@@ -65,7 +66,12 @@ def timeline(moments: Sequence[Moment], metric: str, width: float) -> Markup:
     parts.append(_scored([m.maintained for m in moments], frame, "maintained", "circle"))
     if wide:
         parts.append(_end_labels(moments, frame))
-    parts += [_names(moments, frame), _versions(moments, frame, wide), _drift(moments, frame, wide), _hits(moments, frame)]
+    parts += [
+        _names(moments, frame),
+        _versions(moments, frame, wide),
+        _drift(moments, frame, wide),
+        _hits(moments, frame),
+    ]
     label = f"{metric} on each batch, of the maintained model and of the first model, frozen"
     return svg.picture(width, frame.bottom + 118, label, *parts)
 
@@ -90,7 +96,9 @@ def _events(moments: Sequence[Moment], frame: Frame) -> Markup:
             continue
         at = x + frame.room / 2
         drawn += svg.rule(at, top - 10, at, frame.bottom, f"event {moment.event}")
-        drawn += svg.mark("up" if moment.event == "promoted" else "diamond", at, top - 14, f"event {moment.event}", size=5)
+        drawn += svg.mark(
+            "up" if moment.event == "promoted" else "diamond", at, top - 14, f"event {moment.event}", size=5
+        )
         if moment.became and frame.room >= 22:
             end = "end" if at > frame.right - 8 else "middle"
             drawn += text(at + (6 if end == "end" else 0), top - 25, moment.became, anchor=end, class_="axis strong")
@@ -150,11 +158,15 @@ def _versions(moments: Sequence[Moment], frame: Frame, wide: bool) -> Markup:
     """The lane of the versions in use."""
     y = frame.bottom + 34
     drawn = text(frame.left - 7, y + 13, "in use" if wide else "use", anchor="end", class_="axis")
-    for turn, (version, run) in enumerate(groupby(zip(moments, frame.xs, strict=True), key=lambda pair: pair[0].version)):
+    for turn, (version, run) in enumerate(
+        groupby(zip(moments, frame.xs, strict=True), key=lambda pair: pair[0].version)
+    ):
         xs = [x for _, x in run]
         start, length = xs[0] - frame.room / 2 + 1.5, frame.room * len(xs) - 3
-        drawn += svg.bar(start, y, length, 19.0, f"lane lane{turn % 2}", f"{version} in use for {len(xs)} batches")
-        drawn += text(start + length / 2, y + 13.5, svg.shortened(version, length), anchor="middle", class_="label strong")
+        drawn += svg.bar(start, y, length, 19.0, f"lane lane{turn % 2}", tip=f"{version} in use for {len(xs)} batches")
+        drawn += text(
+            start + length / 2, y + 13.5, svg.shortened(version, length), anchor="middle", class_="label strong"
+        )
     return drawn
 
 
@@ -178,7 +190,7 @@ def _hits(moments: Sequence[Moment], frame: Frame) -> Markup:
     """A column over each batch that shows its numbers."""
     top = frame.y.end - 6
     drawn = [
-        svg.bar(x - frame.room / 2, top, frame.room, frame.bottom + 114 - top, "hit", moment.tip)
+        svg.bar(x - frame.room / 2, top, frame.room, frame.bottom + 114 - top, "hit", tip=moment.tip)
         for moment, x in zip(moments, frame.xs, strict=True)
     ]
     return NOTHING.join(drawn)

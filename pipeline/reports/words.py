@@ -8,6 +8,7 @@ from pipeline.metrics import LOWER_IS_BETTER
 
 Json = Mapping[str, Any]
 
+NOTHING = "\N{EN DASH}"
 MODELS = {
     "candidate": "candidate",
     "champion": "champion before it",
@@ -30,17 +31,19 @@ METRICS = {
 def number(value: object) -> str:
     """A number with three significant digits and thousands separators; text as it is, nothing as a dash.
 
-    >>> number(0.74812), number(135312), number(-0.0071234), number(None), number(4.2e-9)
-    ('0.748', '135,312', '-0.00712', '–', '4.2e-09')
+    >>> number(0.74812), number(135312), number(-0.0071234), number(4.2e-9)
+    ('0.748', '135,312', '-0.00712', '4.2e-09')
     """
+    if isinstance(value, float) and math.isfinite(value):
+        return _digits(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    if not isinstance(value, float):
-        return "–" if value is None else str(value)
-    if not math.isfinite(value):
-        return "–"
+    return NOTHING if value is None or isinstance(value, float) else str(value)
+
+
+def _digits(value: float) -> str:
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     if abs(value) < 1e-4:
@@ -55,7 +58,7 @@ def share(value: float | None) -> str:
     ('3.12%', '<0.01%', '100%', '>99.9%', '80%')
     """
     if value is None or not math.isfinite(value):
-        return "–"
+        return NOTHING
     if 0 < value < 0.0001:
         return "<0.01%"
     if 0.9995 <= value < 1:
@@ -79,7 +82,7 @@ def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
 def interval(score: Json | None) -> str:
     """`0.748 (0.741 to 0.755)`; without an interval the value alone."""
     if score is None:
-        return "–"
+        return NOTHING
     if score.get("low") is None or score.get("high") is None:
         return number(score["value"])
     value, low, high = alike(score["value"], score["low"], score["high"])
@@ -123,7 +126,7 @@ def moment(iso: str | None) -> str:
     ('2026-11-21 11:20 UTC', '2013-05-31')
     """
     if not iso:
-        return "–"
+        return NOTHING
     day, _, rest = iso.replace(" ", "T").partition("T")
     zone = " UTC" if rest.endswith(("+00:00", "Z")) else ""
     return day if not rest or rest.startswith("00:00") else f"{day} {rest[:5]}{zone}"
@@ -182,7 +185,7 @@ def standing(evaluation: Json | None, champion: Json | None) -> str:
     version = (champion or {}).get("version")
     if evaluation is None or version is None:
         return "" if version else "No model has been promoted yet."
-    return "" if subject(evaluation, champion) == version else f"It was not promoted: {version} stays in use."
+    return "" if subject(evaluation, champion) == version else f"It is not in use: {version} is."
 
 
 def maintenance(batches: Sequence[Json], name: str) -> str:
@@ -195,10 +198,10 @@ def maintenance(batches: Sequence[Json], name: str) -> str:
         return f"So far the first model is the one in use: {count(len(live), 'batch')} scored."
     own, first = (sum(one[who][name]["value"] for one in apart) / len(apart) for who in ("champion", "first"))
     gain = (first - own) if name in LOWER_IS_BETTER else (own - first)
-    word = "better" if gain > 0 else "worse"
+    word = f"{abs(gain):.3f} {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.0005 else "no difference"
     return (
-        f"On the {count(len(apart), 'batch')} since the first retraining, the maintained model's {metric(name)} averages "
-        f"{number(own)}, the frozen first model's {number(first)}: {abs(gain):.3f} {word}."
+        f"On the {count(len(apart), 'batch')} since the first retraining, the maintained model's {metric(name)} "
+        f"averages {number(own)}, the frozen first model's {number(first)}: {word}."
     )
 
 
@@ -209,7 +212,11 @@ def retrainings(batches: Sequence[Json]) -> str:
     promoted = [str(outcome["version"]) for outcome in outcomes if outcome["promoted"]]
     if not asked:
         return f"None of {count(len(batches), 'batch')} asked for retraining."
-    came = f"{count(len(promoted), 'new version')} promoted: {', '.join(promoted)}" if promoted else "no new version promoted"
+    came = (
+        f"{count(len(promoted), 'new version')} promoted: {', '.join(promoted)}"
+        if promoted
+        else "no new version promoted"
+    )
     waiting = f"; {asked - len(outcomes)} still to do" if asked > len(outcomes) else ""
     return f"{asked} of {count(len(batches), 'batch')} asked for retraining; {came}{waiting}."
 

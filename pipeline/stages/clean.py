@@ -54,16 +54,22 @@ def fates(flags: pl.DataFrame) -> Fates:
     unrepaired = (pl.col("policy") == "repair") & pl.col("suggested").is_null() & ~merging
     out = (pl.col("policy") == "quarantine") | unrepaired
     quarantined = (
-        flags.filter(out).group_by(ROW_ID, maintain_order=True).agg(described.unique(maintain_order=True).alias("reason"))
+        flags.filter(out)
+        .group_by(ROW_ID, maintain_order=True)
+        .agg(described.unique(maintain_order=True).alias("reason"))
     ).with_columns(pl.col("reason").list.join(" + "))
     copies = flags.filter(merging).select(ROW_ID, into="value").join(quarantined, on=ROW_ID, how="anti")
-    merged = copies.join(quarantined, left_on="into", right_on=ROW_ID, how="anti")  # no row is merged into one that left
+    merged = copies.join(
+        quarantined, left_on="into", right_on=ROW_ID, how="anti"
+    )  # no row is merged into one that left
     gone = pl.concat([quarantined.select(ROW_ID), merged.select(ROW_ID)])
     repairs = flags.filter((pl.col("policy") == "repair") & pl.col("suggested").is_not_null())
     return Fates(
         quarantined=quarantined,
         merged=merged,
-        repairs=repairs.select(ROW_ID, "column", "suggested").unique(maintain_order=True).join(gone, on=ROW_ID, how="anti"),
+        repairs=repairs.select(ROW_ID, "column", "suggested")
+        .unique(maintain_order=True)
+        .join(gone, on=ROW_ID, how="anti"),
     )
 
 

@@ -164,7 +164,9 @@ def _linear(codes: list[int]) -> "ClassifierMixin":
     return make_pipeline(encode, LogisticRegression(max_iter=200))
 
 
-def evaluation(judged: Mapping[SplitName, Judged], settings: EvaluateSettings, seed: int, facts: dict[str, Any]) -> Evaluation:
+def evaluation(
+    judged: Mapping[SplitName, Judged], settings: EvaluateSettings, seed: int, facts: dict[str, Any]
+) -> Evaluation:
     """Everything that is said of the candidate; pure."""
     test, val = judged["test"], judged["val"]
     w_RN = metrics.resamples(len(test.y_N), seed, settings.resamples)
@@ -246,7 +248,9 @@ def _publish(workspace: Workspace, record: Evaluation) -> None:
     """Write evaluation.json, the few flat numbers for `dvc metrics`, and the curves for `dvc plots`."""
     record.write(workspace.evaluation)
     flat = {n: {m: s.value for m, s in of_split.items()} for n, of_split in record.scores["candidate"].items()}
-    artefacts.write_json(workspace.metrics, {**flat, "gain": {p.model: p.difference for p in record.paired if p.metric == "auc"}})
+    artefacts.write_json(
+        workspace.metrics, {**flat, "gain": {p.model: p.difference for p in record.paired if p.metric == "auc"}}
+    )
     with artefacts.replacing(workspace.plots) as folder:
         roc_points = [{"fpr": x, "tpr": y} for x, y in record.roc["candidate"]]
         artefacts.write_json(folder / "roc.json", {"roc": roc_points})

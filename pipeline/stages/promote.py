@@ -75,12 +75,18 @@ def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, lis
 
 def _beats(pair: Paired, gain: float) -> tuple[bool, str]:
     passed = pair.low > gain
-    return passed, f"{'beats' if passed else 'does not surely beat'} {pair.model}: {_difference(pair)}, gain asked {gain:g}"
+    return (
+        passed,
+        f"{'beats' if passed else 'does not surely beat'} {pair.model}: {_difference(pair)}, gain asked {gain:g}",
+    )
 
 
 def _not_worse(pair: Paired, loss: float) -> tuple[bool, str]:
     passed = pair.low > -loss
-    return passed, f"{'is not worse than' if passed else 'may be worse than'} {pair.model}: {_difference(pair)}, loss tolerated {loss:g}"
+    return (
+        passed,
+        f"{'is not worse than' if passed else 'may be worse than'} {pair.model}: {_difference(pair)}, loss tolerated {loss:g}",
+    )
 
 
 def _difference(pair: Paired) -> str:

@@ -77,9 +77,7 @@ def run(workspace: Workspace) -> Manifest:
         shutil.copyfile(workspace.preprocessor / saved.PREPROCESSOR, folder / saved.PREPROCESSOR)
         reference = Profile.read(workspace.preprocessor / saved.REFERENCE)
         reference_with_answers(reference, kept, tensors["train"]).write(folder / saved.REFERENCE)
-        return saved.seal(
-            folder, seed=workspace.seed, settings=settings, split=split_record.model_dump(mode="json")
-        )
+        return saved.seal(folder, seed=workspace.seed, settings=settings, split=split_record.model_dump(mode="json"))
 
 
 def shape(fitted: Preprocessor, settings: TrainSettings) -> "MlpShape":

@@ -72,9 +72,7 @@ def run(workspace: Workspace) -> Quality:
     table = ingest.table(workspace, agreed)
     judged = judge(table, settings.configured())
     with artefacts.replacing(workspace.data_docs) as docs:
-        batches = validate_batches(
-            table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed
-        )
+        batches = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
     quality = Quality(
         rows=table.height,
         columns=len(agreed.columns),

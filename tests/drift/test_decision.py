@@ -209,9 +209,7 @@ def test_settings_out_of_range_say_rule_value_and_key(key: Any, value: Any, rule
     assert f"params.yaml: monitor.{key}" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("minimum_effect", 0), ("minimum_effect", 1), ("drifted_share", 1)]
-)
+@pytest.mark.parametrize(("key", "value"), [("minimum_effect", 0), ("minimum_effect", 1), ("drifted_share", 1)])
 def test_settings_at_the_ends_of_their_ranges_hold(key: Any, value: Any) -> None:
     assert getattr(parse_section(MonitorSettings, {key: value}), key) == value
 

@@ -33,10 +33,7 @@ def test_p_is_scipys_and_the_effect_the_divergence_above_its_noise() -> None:
 def test_noise_is_the_mean_divergence_of_samples_of_one_population() -> None:
     random = np.random.default_rng(0)
     shares = [0.4, 0.3, 0.2, 0.1]
-    tables = [
-        np.array([random.multinomial(2000, shares), random.multinomial(500, shares)], float)
-        for _ in range(2000)
-    ]
+    tables = [np.array([random.multinomial(2000, shares), random.multinomial(500, shares)], float) for _ in range(2000)]
 
     assert np.mean([divergence(t) for t in tables]) == pytest.approx(noise(tables[0]), rel=0.1)
 

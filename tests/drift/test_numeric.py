@@ -30,9 +30,7 @@ def test_effect_is_scipys_over_the_references_deciles() -> None:
     counts = [np.histogram(x, np.linspace(0, 1000, 11))[0] for x in (reference, batch)]
     raw = jensenshannon(*counts, base=2)
 
-    assert compare(reference, batch).effect == pytest.approx(
-        math.sqrt(raw**2 - noise(np.array(counts, float)))
-    )
+    assert compare(reference, batch).effect == pytest.approx(math.sqrt(raw**2 - noise(np.array(counts, float))))
 
 
 def test_clean_batches_raise_alarms_as_often_as_p_says() -> None:

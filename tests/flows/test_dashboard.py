@@ -53,9 +53,7 @@ def test_a_dashboard_that_cannot_be_reached_is_a_warning(
     ]
 
 
-def test_metrics_are_a_row_for_each_model_with_intervals(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_metrics_are_a_row_for_each_model_with_intervals(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows import dashboard
 
     shown: list[dict[str, object]] = []

@@ -38,9 +38,7 @@ print(sorted(found.logging.extra_loggers), found.home)
 """
 
 
-def test_telemetry_is_off_and_loopback_needs_no_proxy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_telemetry_is_off_and_loopback_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "environ", {"NO_PROXY": "intranet"})
     environment.prepare(tmp_path, console_level="WARNING")
 
@@ -84,9 +82,7 @@ def test_a_server_on_another_machine_is_never_used(url: str, monkeypatch: pytest
     assert environment.find(1) is None
 
 
-def test_a_port_taken_by_another_program_is_one_line(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_taken_by_another_program_is_one_line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "find", lambda port: None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

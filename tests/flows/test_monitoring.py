@@ -63,9 +63,7 @@ def watcher(monkeypatch: pytest.MonkeyPatch, versions: Any, stages: Any) -> Fake
     return fake
 
 
-def test_drift_is_answered_before_the_next_batch_is_watched(
-    workspace: Workspace, watcher: FakeMonitor
-) -> None:
+def test_drift_is_answered_before_the_next_batch_is_watched(workspace: Workspace, watcher: FakeMonitor) -> None:
     from flows.monitoring import monitor_workspace
 
     watcher.batches = [Path("1-calm"), Path("2-drift"), Path("3-calm")]
@@ -144,9 +142,7 @@ def test_scheduled_retraining_without_drift_trains_and_starts_nothing_else(
     assert watcher.log == ["ingest", "promote", "report"]
 
 
-def test_a_candidate_that_never_saw_the_batch_fails_the_flow(
-    workspace: Workspace, watcher: FakeMonitor
-) -> None:
+def test_a_candidate_that_never_saw_the_batch_fails_the_flow(workspace: Workspace, watcher: FakeMonitor) -> None:
     from flows.monitoring import monitor_workspace
 
     watcher.batches = [Path("1-drift")]

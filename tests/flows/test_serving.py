@@ -25,8 +25,7 @@ def served(workspace: Workspace) -> list[dict[str, Any]]:
             "entrypoint": deployment.entrypoint,
             "parameters": deployment.parameters,
             "schedules": [
-                {"cron": plan.schedule.cron, "timezone": plan.schedule.timezone}
-                for plan in deployment.schedules or []
+                {"cron": plan.schedule.cron, "timezone": plan.schedule.timezone} for plan in deployment.schedules or []
             ],
             "concurrency_limit": {
                 "limit": deployment.concurrency_limit,

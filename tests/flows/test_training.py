@@ -66,9 +66,7 @@ def artifacts(key: str) -> list[Any]:
     return list(last_run(read))
 
 
-def test_stages_run_in_the_order_of_the_dag_and_are_recorded(
-    workspace: Workspace, versions: Any, stages: Any
-) -> None:
+def test_stages_run_in_the_order_of_the_dag_and_are_recorded(workspace: Workspace, versions: Any, stages: Any) -> None:
     from flows.training import train_workspace
 
     promotion = train_workspace(workspace)
@@ -197,9 +195,7 @@ def test_a_lasting_fault_is_not_tried_again(workspace: Workspace, versions: Any,
     assert stages.log == ["ingest"]
 
 
-def test_the_promotion_is_shown_with_its_reasons_as_text(
-    workspace: Workspace, versions: Any, stages: Any
-) -> None:
+def test_the_promotion_is_shown_with_its_reasons_as_text(workspace: Workspace, versions: Any, stages: Any) -> None:
     from flows.training import train_workspace
 
     train_workspace(workspace)

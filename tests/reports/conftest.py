@@ -28,122 +28,310 @@ TESTED = {
 
 
 def scores(values: tuple[float, ...], spread: float | None = 0.008) -> Json:
-    ends = (lambda v: (None, None)) if spread is None else (lambda v: (max(v - spread, 0.0), min(v + spread, 1.0)))
-    return {
-        name: dict(zip(("value", "low", "high"), (value, *ends(value)), strict=True))
-        for name, value in zip(METRICS, values, strict=True)
-    }
+    return {name: score(value, spread) for name, value in zip(METRICS, values, strict=True)}
+
+
+def score(value: float, spread: float | None) -> Json:
+    if spread is None:
+        return {"value": value, "low": None, "high": None}
+    return {"value": value, "low": max(value - spread, 0.0), "high": min(value + spread, 1.0)}
 
 
 def finding(check: str, severity: str, column: str | None, rows: int, message: str, **more: Any) -> Json:
     return {
-        "check": check, "severity": severity, "column": column, "rows": rows, "fraction": rows / 135_312,
-        "observed": None, "threshold": None, "message": message, "suggestion": "look at the source, then decide",
-        "examples": [], "policy": "warn", **more,
-    }  # fmt: skip
+        "check": check,
+        "severity": severity,
+        "column": column,
+        "rows": rows,
+        "fraction": rows / 135_312,
+        "observed": None,
+        "threshold": None,
+        "message": message,
+        "suggestion": "look at the source, then decide",
+        "examples": [],
+        "policy": "warn",
+        **more,
+    }
 
 
 def quality() -> Json:
     found = [
-        finding("missing_label", "warning", "late", 4_203, "4,203 rows have no label `late`", policy="quarantine",
-                suggestion="they are set aside with the reason; label them and ingest again to use them",
-                examples=[f"2013-01.csv.gz#{n}" for n in (839, 840, 841, 842, 843)]),
-        finding("schema_values", "error", "wind_dir", 3, "wind_dir breaks in [0, 360] in 3 rows", policy="quarantine",
-                examples=["2013-02.csv.gz#17: 400", "2013-02.csv.gz#18: 999"], observed=999.0, threshold=360.0),
-        finding("missing_values", "info", "wind_gust", 102_941, "wind_gust is missing in 76.1% of the rows", observed=0.761, threshold=0.05),
-        finding("missing_values", "info", "plane_year", 22_104, "plane_year is missing in 16.3% of the rows", observed=0.163, threshold=0.05),
-        finding("duplicate_rows_exact", "warning", None, 12, "12 rows equal an earlier row in every column", policy="repair"),
-        finding("class_balance", "info", "late", 0, "class true of late has 23.60% of the labelled rows", observed=0.236, threshold=0.3),
-        finding("time_gaps", "warning", "departs", 0, "3 steps of 1h have no row, in 2 stretches", examples=["after 2013-02-09 01:00 until 2013-02-09 04:00"]),
-    ]  # fmt: skip
-    profile = {
-        name: {"missing": int(135_312 * (0.76 if name == "wind_gust" else 0.16 if name.startswith("plane") else 0.004 * (i % 3))),
-               "distinct": 17 * (i + 1), **({"min": None, "max": None, "mean": None} if name in COLUMNS[9:17] else
-               {"min": -3.5 * i, "max": 40.0 + 31 * i, "mean": 9.0 + 11 * i})}
+        finding(
+            "missing_label",
+            "warning",
+            "late",
+            4_203,
+            "4,203 rows have no label `late`",
+            policy="quarantine",
+            suggestion="they are set aside with the reason; label them and ingest again to use them",
+            examples=[f"2013-01.csv.gz#{n}" for n in (839, 840, 841, 842, 843)],
+        ),
+        finding(
+            "schema_values",
+            "error",
+            "wind_dir",
+            3,
+            "wind_dir breaks in [0, 360] in 3 rows",
+            policy="quarantine",
+            examples=["2013-02.csv.gz#17: 400", "2013-02.csv.gz#18: 999"],
+            observed=999.0,
+            threshold=360.0,
+        ),
+        finding(
+            "missing_values",
+            "info",
+            "wind_gust",
+            102_941,
+            "wind_gust is missing in 76.1% of the rows",
+            observed=0.761,
+            threshold=0.05,
+        ),
+        finding(
+            "missing_values",
+            "info",
+            "plane_year",
+            22_104,
+            "plane_year is missing in 16.3% of the rows",
+            observed=0.163,
+            threshold=0.05,
+        ),
+        finding(
+            "duplicate_rows_exact", "warning", None, 12, "12 rows equal an earlier row in every column", policy="repair"
+        ),
+        finding(
+            "class_balance",
+            "info",
+            "late",
+            0,
+            "class true of late has 23.60% of the labelled rows",
+            observed=0.236,
+            threshold=0.3,
+        ),
+        finding(
+            "time_gaps",
+            "warning",
+            "departs",
+            0,
+            "3 steps of 1h have no row, in 2 stretches",
+            examples=["after 2013-02-09 01:00 until 2013-02-09 04:00"],
+        ),
+    ]
+    profile: dict[str, Json] = {
+        name: {
+            "missing": int(
+                135_312 * (0.76 if name == "wind_gust" else 0.16 if name.startswith("plane") else 0.004 * (i % 3))
+            ),
+            "distinct": 17 * (i + 1),
+            **(
+                {"min": None, "max": None, "mean": None}
+                if name in COLUMNS[9:17]
+                else {"min": -3.5 * i, "max": 40.0 + 31 * i, "mean": 9.0 + 11 * i}
+            ),
+        }
         for i, name in enumerate(COLUMNS)
-    }  # fmt: skip
+    }
     profile["departs"] |= {"min": "2013-01-01T05:15:00", "max": "2013-05-31T23:59:00", "mean": "2013-03-18T02:11:00"}
     batches = [
-        {"batch": f"2013-0{m}.csv.gz", "rows": 26_000 + 311 * m, "sampled_rows": None, "success": m != 2,
-         "failed": ["wind_dir: values at most 360, got 999 in 3 rows"] if m == 2 else [], "expectations": 31,
-         "page": f"batches/2013-0{m}.csv.gz/1.html"}
+        {
+            "batch": f"2013-0{m}.csv.gz",
+            "rows": 26_000 + 311 * m,
+            "sampled_rows": None,
+            "success": m != 2,
+            "failed": ["wind_dir: values at most 360, got 999 in 3 rows"] if m == 2 else [],
+            "expectations": 31,
+            "page": f"batches/2013-0{m}.csv.gz/1.html",
+        }
         for m in range(1, 6)
-    ]  # fmt: skip
+    ]
     return {"rows": 135_312, "columns": 40, "findings": found, "profile": profile, "batches": batches}
 
 
-def ledger(times: int = 1) -> Json:
-    rows, merged, out, repaired = (n * times for n in (135_312, 12, 4_206, 431))
+def ledger() -> Json:
+    rows, merged, out, repaired = 135_312, 12, 4_206, 431
     kept = rows - merged - out
-    reasons = {"missing_label: late": 4_203 * times, "merged: equals an earlier row": merged, "schema_values: wind_dir": 3 * times}
+    reasons = {
+        "missing_label: late": 4_203,
+        "merged: equals an earlier row": merged,
+        "schema_values: wind_dir": 3,
+    }
     return {
-        "rows_in": rows, "kept": kept, "repaired": repaired, "merged": merged, "quarantined": out,
+        "rows_in": rows,
+        "kept": kept,
+        "repaired": repaired,
+        "merged": merged,
+        "quarantined": out,
         "stages": [
-            {"stage": "ingest", "rows_in": rows, "kept": rows, "repaired": 0, "merged": 0, "quarantined": 0, "reasons": {}},
-            {"stage": "clean", "rows_in": rows, "kept": kept, "repaired": repaired, "merged": merged, "quarantined": out, "reasons": reasons},
+            {
+                "stage": "ingest",
+                "rows_in": rows,
+                "kept": rows,
+                "repaired": 0,
+                "merged": 0,
+                "quarantined": 0,
+                "reasons": {},
+            },
+            {
+                "stage": "clean",
+                "rows_in": rows,
+                "kept": kept,
+                "repaired": repaired,
+                "merged": merged,
+                "quarantined": out,
+                "reasons": reasons,
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def evaluation() -> Json:
     tested = {model: {"test": scores(values)} for model, values in TESTED.items()}
     for split, gain in (("train", 0.021), ("val", 0.006)):
-        own = tuple(v - gain if name in ("log_loss", "brier") else v + gain for name, v in zip(METRICS, TESTED["candidate"], strict=True))
+        own = tuple(
+            v - gain if name in ("log_loss", "brier") else v + gain
+            for name, v in zip(METRICS, TESTED["candidate"], strict=True)
+        )
         tested["candidate"][split] = scores(own, None)
-    power = {"candidate": 3.1, "hist_gradient_boosting": 2.95, "champion": 2.8, "logistic_regression": 2.6, "majority": 1.0}
+    power = {
+        "candidate": 3.1,
+        "hist_gradient_boosting": 2.95,
+        "champion": 2.8,
+        "logistic_regression": 2.6,
+        "majority": 1.0,
+    }
     grid = [i / 100 for i in range(101)]
     epochs = list(range(1, 9))
     return {
-        "label": "late", "classes": ["false", "true"], "seed": 20130101, "candidate": "c0ffee123456", "champion": "v1",
-        "rows": {"train": 112_804, "val": 9_146, "test": 9_144}, "positive_share": {"train": 0.238, "val": 0.214, "test": 0.2201},
-        "window": {"first": "2013-01-01T05:15:00", "last": "2013-07-31T23:59:00"}, "thresholds": {"candidate": 0.31},
+        "label": "late",
+        "classes": ["false", "true"],
+        "seed": 20130101,
+        "candidate": "c0ffee123456",
+        "champion": "v1",
+        "rows": {"train": 112_804, "val": 9_146, "test": 9_144},
+        "positive_share": {"train": 0.238, "val": 0.214, "test": 0.2201},
+        "window": {"first": "2013-01-01T05:15:00", "last": "2013-07-31T23:59:00"},
+        "thresholds": {"candidate": 0.31},
         "scores": tested,
         "paired": [
-            {"model": model, "metric": name, "difference": gain, "low": gain - 0.0036, "high": gain + 0.0036, "resamples": 200}
+            {
+                "model": model,
+                "metric": name,
+                "difference": gain,
+                "low": gain - 0.0036,
+                "high": gain + 0.0036,
+                "resamples": 200,
+            }
             for name in ("auc", "average_precision", "log_loss")
-            for model, gain in (("majority", 0.2481), ("logistic_regression", 0.0307), ("hist_gradient_boosting", 0.0025 if name != "auc" else 0.0075), ("champion", 0.0179))
+            for model, gain in (
+                ("majority", 0.2481),
+                ("logistic_regression", 0.0307),
+                ("hist_gradient_boosting", 0.0025 if name != "auc" else 0.0075),
+                ("champion", 0.0179),
+            )
         ],
         "fit": {"word": "fits", "why": "AUC is 0.769 on train, 0.754 on val, 0.748 on test: the gap is within 0.05"},
         "roc": {m: [[x, 1 - (1 - x) ** p] for x in grid] for m, p in power.items()},
         "precision_recall": {m: [[x, 0.22 + (0.13 * p) * (1 - x) ** 1.6] for x in grid] for m, p in power.items()},
-        "calibration": {m: [[0.03 + 0.07 * i, (0.03 + 0.07 * i) ** (1 + 0.03 * p) + 0.004 * math.sin(i * p), 914] for i in range(10)] for m, p in power.items()},
+        "calibration": {
+            m: [
+                [0.03 + 0.07 * i, (0.03 + 0.07 * i) ** (1 + 0.03 * p) + 0.004 * math.sin(i * p), 914] for i in range(10)
+            ]
+            for m, p in power.items()
+        },
         "confusion": [[5_871, 1_260], [863, 1_150]],
         "curves": {
             "epoch": epochs,
-            "train_loss": [0.52 - 0.014 * e + 0.0006 * e * e for e in epochs], "val_loss": [0.505 - 0.016 * e + 0.0014 * e * e for e in epochs],
-            "train_auc": [0.69 + 0.082 * (1 - math.exp(-e / 3)) for e in epochs], "val_auc": [0.70 + 0.056 * (1 - math.exp(-e / 2)) - 0.0012 * max(e - 6, 0) for e in epochs],
+            "train_loss": [0.52 - 0.014 * e + 0.0006 * e * e for e in epochs],
+            "val_loss": [0.505 - 0.016 * e + 0.0014 * e * e for e in epochs],
+            "train_auc": [0.69 + 0.082 * (1 - math.exp(-e / 3)) for e in epochs],
+            "val_auc": [0.70 + 0.056 * (1 - math.exp(-e / 2)) - 0.0012 * max(e - 6, 0) for e in epochs],
         },
         "best_epoch": 6,
-    }  # fmt: skip
+    }
 
 
 def drift(column: str, effect: float, least: float = 0.2) -> Json:
     return {
-        "column": column, "modality": "numeric" if column not in COLUMNS[9:17] else "categorical", "effect": effect,
-        "statistic": "Kolmogorov-Smirnov" if column not in COLUMNS[9:17] else "Jensen-Shannon", "p": 1e-12 if effect > 0.02 else 0.4,
-        "p_adjusted": 1e-11 if effect > 0.02 else 0.6, "drifted": effect >= least, "reference_missing": 0.002, "batch_missing": 0.004,
-    }  # fmt: skip
+        "column": column,
+        "modality": "numeric" if column not in COLUMNS[9:17] else "categorical",
+        "effect": effect,
+        "statistic": "Kolmogorov-Smirnov" if column not in COLUMNS[9:17] else "Jensen-Shannon",
+        "p": 1e-12 if effect > 0.02 else 0.4,
+        "p_adjusted": 1e-11 if effect > 0.02 else 0.6,
+        "drifted": effect >= least,
+        "reference_missing": 0.002,
+        "batch_missing": 0.004,
+    }
 
 
-def record(at: int, batch: str, version: str, own: float, first: float, promoted: str | None = None, *, retrain: bool = False) -> Json:
+def record(
+    at: int, batch: str, version: str, own: float, first: float, promoted: str | None = None, *, retrain: bool = False
+) -> Json:
     season = math.sin((at + 1.5) / 8 * math.pi)
-    columns = [drift(name, min(0.03 + TIMES.get(name, 0.06) * (0.55 * season + 0.05 * (i % 3)), 1.0)) for i, name in enumerate(COLUMNS)]
-    reasons = [f"a share {sum(c['drifted'] for c in columns) / len(columns):.2f} of the features drifted (at least 0.3 counts): departs 0.63, temp 0.58",
-               "26,874 labelled rows to learn from", f"live auc {own:.3f} against 0.745 at promotion: within the tolerated drop of 0.02"]  # fmt: skip
-    outcome = {"version": promoted, "promoted": promoted is not None, "reasons": ["beats logistic_regression: auc +0.0307 (95% interval +0.0271 to +0.0343, same test rows), gain asked 0"], "batch_rows_in_training": 21_422}
+    columns = [
+        drift(name, min(0.03 + TIMES.get(name, 0.06) * (0.55 * season + 0.05 * (i % 3)), 1.0))
+        for i, name in enumerate(COLUMNS)
+    ]
+    reasons = [
+        "a share 0.33 of the features drifted (at least 0.3 counts): departs 0.63, temp 0.58",
+        "26,874 labelled rows to learn from",
+        f"live auc {own:.3f} against 0.745 at promotion: within the tolerated drop of 0.02",
+    ]
+    outcome = {
+        "version": promoted,
+        "promoted": promoted is not None,
+        "reasons": [
+            "beats logistic_regression: auc +0.0307 (95% interval +0.0271 to +0.0343, same test rows), gain asked 0"
+        ],
+        "batch_rows_in_training": 21_422,
+    }
     return {
-        "batch": batch, "sha256": "ab" * 32, "rows": 28_243 + 113 * at, "labelled": 27_110 + 97 * at, "champion": version,
+        "batch": batch,
+        "sha256": "ab" * 32,
+        "rows": 28_243 + 113 * at,
+        "labelled": 27_110 + 97 * at,
+        "champion": version,
         "monitored_at": f"2026-11-21T11:{20 + at}:05+00:00",
-        "findings": [finding("missing_label", "warning", "late", 1_133, "1,133 rows have no label `late`", policy="quarantine")],
-        "ledger": [{"stage": "ingest", "rows_in": 28_243 + 113 * at, "kept": 28_243 + 113 * at, "repaired": 0, "merged": 0, "quarantined": 0, "reasons": {}},
-                   {"stage": "clean", "rows_in": 28_243 + 113 * at, "kept": 27_110 + 97 * at, "repaired": 0, "merged": 0, "quarantined": 1_133 + 16 * at, "reasons": {"missing_label: late": 1_133 + 16 * at}}],
-        "drift": {"columns": columns, "drifted_share": sum(c["drifted"] for c in columns) / len(columns),
-                  "prediction": drift("prediction", 0.03 + 0.12 * season, 0.1), "label": drift("late", 0.02 + 0.1 * season, 0.1)},
-        "live": {"champion": scores((own, *TESTED["champion"][1:]), 0.007), "first": scores((first, *TESTED["champion" if own == first else "logistic_regression"][1:]), 0.007)},
+        "findings": [
+            finding("missing_label", "warning", "late", 1_133, "1,133 rows have no label `late`", policy="quarantine")
+        ],
+        "ledger": [
+            {
+                "stage": "ingest",
+                "rows_in": 28_243 + 113 * at,
+                "kept": 28_243 + 113 * at,
+                "repaired": 0,
+                "merged": 0,
+                "quarantined": 0,
+                "reasons": {},
+            },
+            {
+                "stage": "clean",
+                "rows_in": 28_243 + 113 * at,
+                "kept": 27_110 + 97 * at,
+                "repaired": 0,
+                "merged": 0,
+                "quarantined": 1_133 + 16 * at,
+                "reasons": {"missing_label: late": 1_133 + 16 * at},
+            },
+        ],
+        "drift": {
+            "columns": columns,
+            "drifted_share": sum(c["drifted"] for c in columns) / len(columns),
+            "prediction": drift("prediction", 0.03 + 0.12 * season, 0.1),
+            "label": drift("late", 0.02 + 0.1 * season, 0.1),
+        },
+        "live": {
+            "champion": scores((own, *TESTED["champion"][1:]), 0.007),
+            "first": scores((first, *TESTED["champion" if own == first else "logistic_regression"][1:]), 0.007),
+        },
         "reference": scores((0.745, *TESTED["candidate"][1:])),
-        "decision": {"retrain": retrain, "reasons": reasons if retrain else reasons[2:], "evidence": {"metric": "auc", "rows": 28_243}},
+        "decision": {
+            "retrain": retrain,
+            "reasons": reasons if retrain else reasons[2:],
+            "evidence": {"metric": "auc", "rows": 28_243},
+        },
         "outcome": outcome if retrain else None,
-    }  # fmt: skip
+    }
 
 
 def records() -> list[Json]:
@@ -165,7 +353,12 @@ def published() -> dict[str, Json]:
         "reports/quality.json": quality(),
         "reports/ledger.json": ledger(),
         "reports/evaluation.json": evaluation(),
-        "models/champion.json": {"version": "v4", "identity": "c0ffee123456", "promoted_at": "2026-11-21T11:24:31+00:00", "previous": "v3"},
+        "models/champion.json": {
+            "version": "v4",
+            "identity": "c0ffee123456",
+            "promoted_at": "2026-11-21T11:24:31+00:00",
+            "previous": "v3",
+        },
         "models/registry/v4/manifest.json": {"versions": {"keepfit": "0.1.0", "torch": "2.13.0", "polars": "2.1.0"}},
     }
     return files | {f"monitoring/{made['batch']}.json": made for made in records()}

@@ -1,0 +1,94 @@
+"""How the settings of the flights workspace were chosen: by rolling origin within January to May.
+
+Each variant is trained up to a day, stopped by the ten days that follow, and scored on the month after them.
+June and later take no part.
+"""
+
+import dataclasses
+import warnings
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from benchmarks.june import auc
+from pipeline import contract
+from pipeline.features import preprocessor
+from pipeline.models.mlp import probabilities
+from pipeline.stages import evaluate, normalize, train
+from pipeline.workspace import Workspace
+
+FOLDS = (
+    (datetime(2013, 3, 22), datetime(2013, 4, 1), datetime(2013, 5, 1)),
+    (datetime(2013, 4, 21), datetime(2013, 5, 1), datetime(2013, 6, 1)),
+)
+CHOSEN: dict[str, Any] = {}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as in params.yaml": {},
+    "with flight and tailnum as features": {"features": ("flight", "tailnum")},
+    "without the weekday": {"drop": ("weekday",)},
+    "numbers standardised instead of ranked": {"numeric": "standard"},
+    "dropout 0.2": {"train": {"dropout": 0.2}},
+    "one hidden layer of 512": {"train": {"hidden": [512]}},
+    "no averaging of weights": {"train": {"averaging_epochs": 0.0}},
+}
+
+
+def table(workspace: Workspace) -> str:
+    """A Markdown table: AUC of the network, the trees and the linear model for each variant and fold."""
+    rows = pl.read_parquet(workspace.clean / "*.parquet")
+    agreed = contract.load(workspace.contract_file)
+    lines = ["| variant | network: April, May, mean | trees | logistic regression |", "|---|---|---|---|"]
+    for name, variant in VARIANTS.items():
+        scores = np.array([_fold(rows, agreed, workspace, variant, fold) for fold in FOLDS])
+        cells = [f"{april:.4f}, {may:.4f}, {(april + may) / 2:.4f}" for april, may in scores.T]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _fold(
+    rows: pl.DataFrame,
+    agreed: contract.Contract,
+    workspace: Workspace,
+    variant: dict[str, Any],
+    fold: tuple[datetime, ...],
+) -> list[float]:
+    columns = tuple(_role(column, variant) for column in agreed.columns)
+    changed = dataclasses.replace(agreed, columns=columns)
+    settings = workspace.section(normalize.NormalizeSettings)
+    modalities = settings.by_modality()
+    if "numeric" in variant:
+        modalities["numeric"] = settings.numeric.model_copy(update={"method": variant["numeric"]})
+    training = workspace.section(train.TrainSettings).model_copy(update=variant.get("train", {}))
+    time = pl.col("departs")
+    parts = [
+        rows.filter(time < fold[0]),
+        *(rows.filter((time >= a) & (time < b)) for a, b in zip(fold, fold[1:], strict=False)),
+    ]
+    fitted = preprocessor.fit(parts[0].lazy(), changed, modalities)
+    tensors = [fitted.encode(part).tensors() for part in parts]
+    with TemporaryDirectory() as folder:
+        named = {"train": tensors[0], "val": tensors[1]}
+        kept = train.fit(named, train.shape(fitted, training), training, seed=workspace.seed, curves=Path(folder) / "c")
+    last = tensors[2]
+    own = probabilities(kept.network(), torch.from_numpy(last["dense"]), torch.from_numpy(last["codes"])).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        baselines = evaluate.fit_baselines(tensors[0], workspace.seed)
+    others = [
+        baselines[name].predict_proba(evaluate.inputs(last))
+        for name in ("hist_gradient_boosting", "logistic_regression")
+    ]
+    return [auc(last["label"], p) for p in (own, *others)]
+
+
+def _role(column: contract.Column, variant: dict[str, Any]) -> contract.Column:
+    if column.name in variant.get("features", ()):
+        return dataclasses.replace(column, role="feature", modality="categorical")
+    if column.name in variant.get("drop", ()):
+        return dataclasses.replace(column, role="ignore")
+    return column

@@ -1,0 +1,119 @@
+"""A tiny workspace for every stage: 600 made-up deliveries in three months, and two months that arrive later."""
+
+import gzip
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+ROWS_A_MONTH = 200
+SHOPS = ("north", "south", "harbour")
+
+CONTRACT = '''"""Deliveries of three shops; one row is one order."""
+
+import pandera.polars as pa
+import polars as pl
+
+
+class Deliveries(pa.DataFrameModel):
+    """`minutes` is known only afterwards; the label is derived from it."""
+
+    order: int = pa.Field(ge=1, metadata={"role": "id"})
+    placed: pl.Datetime(time_unit="us") = pa.Field(metadata={"role": "time"})
+    shop: str = pa.Field(isin=["north", "south", "harbour"], metadata={"modality": "categorical"})
+    distance: float = pa.Field(ge=0, le=100, metadata={"modality": "numeric"})
+    weight: float = pa.Field(ge=0, nullable=True, metadata={"modality": "numeric"})
+    minutes: int = pa.Field(ge=1, nullable=True, metadata={"role": "ignore"})
+    weekday: str = pa.Field(isin=list("1234567"), metadata={"modality": "categorical"})
+    slow: bool = pa.Field(nullable=True, metadata={"role": "label"})
+
+    class Config:
+        """An order stands once."""
+
+        strict = True
+        unique = ("order",)
+
+
+EXPECTATIONS = [{"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1, "max_value": 1000}}]
+'''
+
+PARAMS = """\
+dataset: tiny
+seed: 7
+ingest:
+  derive:
+    slow: minutes > 30
+    weekday: EXTRACT(ISODOW FROM placed)
+checks: {batch_expectations: stop}
+split: {method: random}
+normalize:
+  categorical: {minimum_count: 2}
+train: {hidden: [8], dropout: 0.0, epochs: 2, batch_size: 64, learning_rate: 0.02, accelerator: cpu}
+evaluate: {resamples: 50}
+promote: {baseline: majority, tolerated_loss: 0.2}
+monitor: {min_labelled_rows: 50}
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Workspace:
+    """A workspace of 3 x 200 rows: 18 without a label, some weights missing, two exact copies in the last file.
+
+    data/raw/tiny has 2024-01.csv.gz, 2024-02.csv and 2024-03.csv.gz; data/incoming/tiny has 2024-04.csv.gz, like
+    them, and 2024-05.csv.gz, whose distances and shops have drifted. Nothing has run yet; it is no git repository.
+    """
+    root = tmp_path / "tiny"
+    months = {month: _month(month) for month in range(1, 6)}
+    months[3][-2:] = months[1][:2]
+    files = {
+        "schemas/tiny.py": CONTRACT,
+        "params.yaml": PARAMS,
+        "dvc.yaml": _dvc_yaml(),
+        "models/champion.json": '{"version": null, "identity": null, "promoted_at": null, "previous": null}\n',
+        "data/raw/tiny/2024-01.csv.gz": _csv(months[1]),
+        "data/raw/tiny/2024-02.csv": _csv(months[2]),
+        "data/raw/tiny/2024-03.csv.gz": _csv(months[3]),
+        "data/incoming/tiny/2024-04.csv.gz": _csv(months[4]),
+        "data/incoming/tiny/2024-05.csv.gz": _csv(months[5]),
+    }
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode())
+    return Workspace.open(root)
+
+
+def _month(month: int) -> list[str]:
+    """CSV lines; orders far away, heavy, or from the harbour are slow. Month 5 is drifted, all others are alike."""
+    random = np.random.default_rng(month)
+    drifted = month == 5
+    hours = np.sort(random.choice(28 * 24, ROWS_A_MONTH, replace=False))
+    shops = random.choice(SHOPS, ROWS_A_MONTH, p=[0.1, 0.1, 0.8] if drifted else [0.5, 0.3, 0.2])
+    distance = random.gamma(4, 2.5 if drifted else 1.0, ROWS_A_MONTH).clip(0, 99)
+    weight = random.gamma(2, 2.0, ROWS_A_MONTH)
+    minutes = 10 + 3 * distance + weight + 8 * (shops == "harbour") + random.normal(0, 3, ROWS_A_MONTH)
+    lines = []
+    for i in range(ROWS_A_MONTH):
+        placed = f"2024-{month:02}-{hours[i] // 24 + 1:02}T{hours[i] % 24:02}:00:00"
+        heavy = "NA" if i % 10 == 3 else f"{weight[i]:.2f}"
+        took = "NA" if i % 33 == 5 and i < 190 else f"{max(1, minutes[i]):.0f}"
+        lines.append(f"{month * 1000 + i},{placed},{shops[i]},{distance[i]:.2f},{heavy},{took}")
+    return lines
+
+
+def _csv(lines: list[str]) -> str:
+    return "\n".join(["order,placed,shop,distance,weight,minutes", *lines]) + "\n"
+
+
+def _dvc_yaml() -> str:
+    """The repository's DAG over this data set; the code is not a dependency, it is not in the workspace."""
+    dag = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8").replace("flights", "tiny"))
+    dag["vars"] = [{"keepfit": f'PATH="{Path(sys.executable).parent}:$PATH" keepfit'}]
+    for stage in dag["stages"].values():
+        stage["deps"] = [dep for dep in stage["deps"] if not dep.startswith("pipeline/")]
+    return yaml.safe_dump(dag, sort_keys=False)

@@ -1,0 +1,224 @@
+"""The page: self-contained, escaped, bounded, and speaking where files are absent."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from pipeline.errors import WorkspaceError
+from pipeline.reports import report
+from pipeline.workspace import Workspace
+
+Json = dict[str, Any]
+Make = Callable[[dict[str, Json]], Workspace]
+HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and what stands open."""
+
+    void = frozenset(("meta", "link", "br", "img", "input"))
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, attributes in self.tags for key, value in attributes.items() if key == name and value]
+
+
+def text_of(workspace: Workspace) -> str:
+    return report.write(workspace).read_text(encoding="utf-8")
+
+
+def test_write_says_where_the_report_is(workspace: Make, files: dict[str, Json]) -> None:
+    made = workspace(files)
+    assert report.write(made) == made.report
+    assert made.report.is_file()
+
+
+def test_the_page_is_well_formed_and_asks_for_nothing(workspace: Make, files: dict[str, Json]) -> None:
+    page = Page(text_of(workspace(files)))
+    assert page.open == []
+    assert page.values("src") == []
+    targets = [value for value in page.values("href") if not value.startswith(("#", "data_docs/"))]
+    assert targets == ["data:,"]
+    policy = next(value for value in page.values("content") if "default-src" in value)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-")
+
+
+def test_no_address_of_another_host_is_in_the_page(workspace: Make, files: dict[str, Json]) -> None:
+    assert re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}|@import|url\(", text_of(workspace(files))) == []
+
+
+def test_the_same_files_give_the_same_bytes(workspace: Make, files: dict[str, Json]) -> None:
+    made = workspace(files)
+    assert text_of(made) == text_of(made)
+
+
+def test_the_headline_comes_first_then_the_timeline(workspace: Make, files: dict[str, Json]) -> None:
+    text = text_of(workspace(files))
+    order = [
+        "<h1>v4 predicts late better than",
+        'id="timeline"',
+        'id="evaluation"',
+        'id="training"',
+        'id="data"',
+        'id="drift"',
+        "<footer>",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("reports/evaluation", "No model has been judged yet. Run <code>keepfit run</code>."),
+        ("reports/ledger", "No rows have been cleaned yet. Run <code>keepfit run</code>."),
+        ("reports/quality", "No data have been validated yet. Run <code>keepfit run</code>."),
+        ("monitoring/", "No batch has been watched yet. Run <code>keepfit monitor</code>."),
+        ("models/champion", "No model has been promoted yet."),
+        ("models/registry", "keepfit"),
+    ],
+)
+def test_what_is_absent_is_said_with_what_to_run(
+    workspace: Make, files: dict[str, Json], prefix: str, said: str
+) -> None:
+    text = text_of(workspace({place: value for place, value in files.items() if not place.startswith(prefix)}))
+    assert said in text
+    assert Page(text).open == []
+
+
+def test_an_empty_workspace_has_a_report(workspace: Make) -> None:
+    text = text_of(workspace({}))
+    assert text.count('class="absent"') == 6
+    assert Page(text).open == []
+
+
+def planted(value: Any, words: str) -> Any:
+    """Every text of a JSON value replaced, but those that the page decides by."""
+    kept = {
+        "error",
+        "warning",
+        "info",
+        "stop",
+        "quarantine",
+        "repair",
+        "warn",
+        "fits",
+        "auc",
+        "log_loss",
+        "average_precision",
+    }
+    if isinstance(value, dict):
+        return {key: planted(item, words) for key, item in value.items() if key not in ("model",)} | (
+            {"model": value["model"]} if "model" in value else {}
+        )
+    if isinstance(value, list):
+        return [planted(item, words) for item in value]
+    return words if isinstance(value, str) and value not in kept else value
+
+
+def test_hostile_text_in_every_place_stays_text(workspace: Make, files: dict[str, Json]) -> None:
+    made = {place: planted(value, HOSTILE) for place, value in files.items()}
+    made["models/champion.json"]["version"] = "v4"
+    made["reports/quality.json"]["profile"] = {HOSTILE: {"missing": 3, "distinct": 2}}
+    made["reports/ledger.json"]["stages"][1]["reasons"] = {HOSTILE: 4_218}
+    made["reports/evaluation.json"]["rows"][HOSTILE] = 3
+    text = text_of(workspace(made))
+    tags = [tag for tag, _ in Page(text).tags]
+    assert tags.count("script") == 1 and "img" not in tags and tags.count("style") == 1
+    assert not [key for _, attributes in Page(text).tags for key in attributes if key.startswith("on")]
+    assert text.count("&lt;script&gt;") > 50
+
+
+def test_a_page_link_cannot_leave_the_data_docs(workspace: Make, files: dict[str, Json]) -> None:
+    files["reports/quality.json"]["batches"][0]["page"] = "javascript:alert(1)"
+    assert 'href="data_docs/javascript%3Aalert%281%29"' in text_of(workspace(files))
+
+
+def test_size_does_not_grow_with_rows(workspace: Make, files: dict[str, Json]) -> None:
+    before = len(text_of(workspace(files)))
+    many = json.loads(json.dumps(files), parse_int=lambda raw: int(raw) * 1_000_000 if int(raw) > 1000 else int(raw))
+    assert len(text_of(workspace(many))) < 1.05 * before
+
+
+def test_findings_and_their_examples_are_cut_at_a_bound(workspace: Make, files: dict[str, Json]) -> None:
+    found = files["reports/quality.json"]["findings"][0] | {"examples": ["x" * 5_000] * 20}
+    files["reports/quality.json"]["findings"] = [found] * 300
+    text = text_of(workspace(files))
+    assert "And 240 more findings: reports/quality.json." in text
+    assert "x" * 241 not in text
+
+
+def test_many_columns_and_batches_stay_readable(workspace: Make, files: dict[str, Json]) -> None:
+    record = files["monitoring/2013-08.csv.gz.json"]
+    column = record["drift"]["columns"][0]
+    record["drift"]["columns"] = [column | {"column": f"column {n}"} for n in range(300)]
+    for n in range(120):
+        files[f"monitoring/3000-{n:03}.json"] = copy.deepcopy(record) | {"batch": f"3000-{n:03}"}
+    text = text_of(workspace(files))
+    assert "The last 48 of 127 batches" in text
+    assert len(text) < 3_000_000
+
+
+def test_batches_without_labels_are_shown(workspace: Make, files: dict[str, Json]) -> None:
+    for place, value in files.items():
+        if place.startswith("monitoring/"):
+            value["live"], value["outcome"], value["drift"]["label"] = None, None, None
+    text = text_of(workspace(files))
+    assert "No batch has labels yet, so there is no live metric." in text
+    assert "no labels yet" in text
+
+
+def test_a_ledger_that_does_not_add_up_is_said(workspace: Make, files: dict[str, Json]) -> None:
+    files["reports/ledger.json"]["kept"] -= 5
+    assert "This does not add up: 5 rows" in text_of(workspace(files))
+
+
+def test_more_than_two_classes_are_shown(workspace: Make, files: dict[str, Json]) -> None:
+    files["reports/evaluation.json"] |= {"classes": ["a", "b", "c"], "confusion": [[5, 1, 0], [0, 4, 2], [1, 1, 9]]}
+    assert "in truth c, answered c: 9 rows" in text_of(workspace(files))
+
+
+def test_scores_without_intervals_are_shown(workspace: Make, files: dict[str, Json]) -> None:
+    bare = json.loads(
+        re.sub(r'"(low|high)": [0-9.]+', r'"\1": null', json.dumps(files["reports/evaluation.json"]["scores"]))
+    )
+    files["reports/evaluation.json"]["scores"] = bare
+    assert "0.748" in text_of(workspace(files))
+
+
+def test_points_in_any_order_make_the_same_curves(workspace: Make, files: dict[str, Json]) -> None:
+    before = text_of(workspace(files))
+    for points in files["reports/evaluation.json"]["roc"].values():
+        points.reverse()
+    assert text_of(workspace(files)) == before
+
+
+def test_every_chart_has_a_label(workspace: Make, files: dict[str, Json]) -> None:
+    drawn = [attributes for tag, attributes in Page(text_of(workspace(files))).tags if tag == "svg"]
+    assert len(drawn) > 50
+    assert all(one.get("aria-label") or one.get("aria-hidden") == "true" for one in drawn)
+
+
+@pytest.mark.parametrize("place", ["reports/quality.json", "reports/evaluation.json", "monitoring/2013-06.csv.gz.json"])
+def test_a_file_of_another_shape_is_named(workspace: Make, files: dict[str, Json], place: str) -> None:
+    files[place] = {"rows": 3}
+    with pytest.raises(WorkspaceError, match=re.escape(place)):
+        report.write(workspace(files))

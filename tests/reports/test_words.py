@@ -1,0 +1,91 @@
+"""What the report says in plain sentences."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.reports import words
+
+Json = dict[str, Any]
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.integers() | st.none() | st.text())
+def test_any_value_has_words(value: object) -> None:
+    assert isinstance(words.number(value), str)
+
+
+@given(st.floats(0, 1))
+def test_only_nothing_is_0_and_only_all_is_100_percent(value: float) -> None:
+    said = words.share(value)
+    assert (said == "0%") == (value == 0) and (said == "100%") == (value == 1)
+
+
+@given(st.floats(1e-4, 99, allow_nan=False))
+def test_numbers_keep_three_digits(value: float) -> None:
+    assert math.isclose(float(words.number(value)), value, rel_tol=0.006)
+
+
+def test_verdict_says_the_number_and_its_range(files: dict[str, Json]) -> None:
+    claim, spread = words.verdict(files["reports/evaluation.json"], files["models/champion.json"])
+    assert claim == "v4 predicts late better than gradient boosting: AUC 0.748 against 0.741"
+    assert spread == "(difference 0.0075, 95% interval 0.0039 to 0.0111)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.001, 0.01, "better than"), (-0.01, -0.001, "worse than"), (-0.01, 0.01, "about as well as")],
+)
+def test_an_interval_over_zero_claims_nothing(low: float, high: float, word: str) -> None:
+    assert words.compared({"low": low, "high": high}) == word
+
+
+def test_a_candidate_that_is_not_in_use_is_not_called_by_the_version(files: dict[str, Json]) -> None:
+    champion = files["models/champion.json"] | {"identity": "another"}
+    assert words.verdict(files["reports/evaluation.json"], champion)[0].startswith("The latest candidate predicts late")
+    assert words.standing(files["reports/evaluation.json"], champion) == "It is not in use: v4 is."
+
+
+def test_verdict_without_a_baseline_says_the_score(files: dict[str, Json]) -> None:
+    alone = files["reports/evaluation.json"] | {"paired": []}
+    assert (
+        words.verdict(alone, None)[0]
+        == "The latest candidate predicts late with an AUC of 0.748 (0.740 to 0.756) on test"
+    )
+
+
+def test_maintenance_compares_only_where_the_models_differ(files: dict[str, Json]) -> None:
+    batches = [value for place, value in sorted(files.items()) if place.startswith("monitoring/")]
+    assert words.maintenance(batches, "auc") == (
+        "On the 6 batches since the first retraining, the maintained model's AUC averages 0.714, "
+        "the frozen first model's 0.685: 0.029 better."
+    )
+    assert words.maintenance(batches[:1], "auc") == "So far the first model is the one in use: 1 batch scored."
+    assert (
+        words.maintenance([batches[0] | {"live": None}], "auc")
+        == "No batch has labels yet, so there is no live metric."
+    )
+
+
+def test_a_falling_loss_is_better() -> None:
+    live = {"champion": {"log_loss": {"value": 0.4}}, "first": {"log_loss": {"value": 0.5}}}
+    assert words.maintenance([{"live": live}], "log_loss").endswith("0.100 better.")
+
+
+def test_retrainings_say_what_came_of_them(files: dict[str, Json]) -> None:
+    batches = [value for place, value in sorted(files.items()) if place.startswith("monitoring/")]
+    assert words.retrainings(batches) == "4 of 7 batches asked for retraining; 3 new versions promoted: v2, v3, v4."
+    waiting = [batches[0] | {"outcome": None}]
+    assert words.retrainings(waiting) == "1 of 1 batch asked for retraining; no new version promoted; 1 still to do."
+
+
+def test_confusion_in_words(files: dict[str, Json]) -> None:
+    said = words.confusion(files["reports/evaluation.json"])
+    assert said == "57.1% of true rows are found; 47.7% of the answers true are right"
+    assert "share" in words.confusion({"confusion": [[1, 0, 0]] * 3, "classes": ["a", "b", "c"]})
+
+
+def test_names_that_would_meet_stay_whole() -> None:
+    assert words.short_names(["a.csv", "a.parquet"]) == ["a.csv", "a.parquet"]

@@ -1,0 +1,183 @@
+"""The house is as it is drawn: imports run one way, and code, dvc.yaml and settings name the same things."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import settings
+from pipeline.cli import STAGES
+from pipeline.workspace import Section, Workspace
+
+ROOT = Path(__file__).parents[1]
+LAYERS = (  # each may import what stands in its own or a later one
+    {"flows"},
+    {"cli", "demo", "summary"},
+    {"settings"},
+    {"monitor"},
+    {"stages"},
+    {"checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git", "expectations"},
+    {"profile", "sketch", "ledger", "findings", "metrics"},
+    {"contract", "readers", "progress"},
+    {"workspace"},
+    {"artefacts"},
+    {"errors"},
+)
+UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
+PLUMBING = {"errors", "artefacts", "workspace", "progress"}  # cannot change what a stage computes
+HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    files = [file for house in ("pipeline", "flows") for file in (ROOT / house).rglob("*.py")]
+    return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
+
+
+def imported(module: str, *, anywhere: bool = True) -> Iterator[str]:
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if anywhere else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def own_imports(module: str) -> set[str]:
+    return {name for name in imported(module) if name in modules()} - {module}
+
+
+def layer(module: str) -> int:
+    parts = module.split(".")
+    name = "flows" if parts[0] == "flows" else parts[1] if len(parts) > 1 else "errors"
+    return next(place for place, names in enumerate(LAYERS) if name in names)
+
+
+def closure(module: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        if (name := todo.pop()) not in seen:
+            seen.add(name)
+            todo += own_imports(name)
+    return seen
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_imports_run_one_way(module: str) -> None:
+    short = module.rsplit(".", maxsplit=1)[-1]
+    upward = [
+        name
+        for name in own_imports(module)
+        if layer(name) < layer(module) and (short, name.split(".")[0]) not in UPWARD
+    ]
+
+    assert not upward
+
+
+def test_there_is_no_import_cycle() -> None:
+    for module in modules():
+        reached = {name for start in own_imports(module) for name in closure(start)}
+
+        assert module not in reached or module == "pipeline.cli", module
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if name.startswith("pipeline")))
+def test_nothing_in_pipeline_imports_prefect(module: str) -> None:
+    assert not [name for name in imported(module) if name.split(".")[0] == "prefect"]
+
+
+@pytest.mark.parametrize("library", ["prefect", "great_expectations", "dvc"])
+def test_a_heavy_library_is_imported_in_one_place_of_the_pipeline(library: str) -> None:
+    users = {
+        name
+        for name in modules()
+        if name.startswith("pipeline") and library in {i.split(".")[0] for i in imported(name)}
+    }
+
+    allowed = {"prefect": set(), "great_expectations": {"pipeline.expectations"}, "dvc": {"pipeline.versioning"}}
+    assert users <= allowed[library]
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    code = "import sys, pipeline.cli; pipeline.cli.parser(); print(*{n.split('.')[0] for n in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert not HEAVY & set(loaded.stdout.split())
+
+
+def dag() -> dict[str, dict[str, list[object]]]:
+    stages: dict[str, dict[str, list[object]]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return stages
+
+
+def test_dvc_yaml_has_the_stages_in_their_order() -> None:
+    assert tuple(dag()) == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_code_that_can_change_what_it_computes(stage: str) -> None:
+    named = [str(dep) for dep in dag()[stage]["deps"]]
+    needed = closure(f"pipeline.stages.{stage}")
+    files = [modules()[name].relative_to(ROOT).as_posix() for name in needed if name.split(".")[-1] not in PLUMBING]
+    # a package's empty __init__ computes nothing
+    missing = [
+        file
+        for file in files
+        if not any(file == dep or file.startswith(f"{dep}/") for dep in named)
+        and not (file.endswith("__init__.py") and "def " not in (ROOT / file).read_text())
+    ]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_settings_that_it_reads(stage: str) -> None:
+    text = modules()[f"pipeline.stages.{stage}"].read_text(encoding="utf-8")
+    read = {kind.key for kind in settings.SECTIONS if f"workspace.section({kind.__name__})" in text}
+    read |= {"seed"} if "workspace.seed" in text else set()
+
+    assert read <= {str(name) for name in dag()[stage]["params"]}
+
+
+def test_every_path_of_the_dag_is_one_that_workspace_names() -> None:
+    workspace = Workspace.open(ROOT)
+    known = {
+        workspace.relative(value)
+        for name in dir(Workspace)
+        if isinstance(getattr(Workspace, name), property) and isinstance(value := getattr(workspace, name), Path)
+    }
+    written = [out for stage in dag().values() for kind in ("outs", "metrics") for out in stage.get(kind, [])]
+    paths = {path for out in written for path in (out if isinstance(out, dict) else [out])}
+
+    assert paths <= known
+
+
+def test_every_section_of_params_yaml_has_a_type() -> None:
+    workspace = Workspace.open(ROOT)
+
+    settings.check(workspace)
+
+    assert set(workspace.params) <= {"dataset", "seed", *(section.key for section in settings.SECTIONS)}
+
+
+def test_every_section_type_is_composed() -> None:
+    def below(kind: type[Section]) -> set[type[Section]]:
+        return {kind, *(deeper for sub in kind.__subclasses__() for deeper in below(sub))}
+
+    ours = {kind for kind in below(Section) if kind.__module__.startswith("pipeline.")} - {Section}
+
+    assert ours == set(settings.SECTIONS)
+
+
+def test_the_readme_names_commands_that_exist() -> None:
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+
+    for target in ("demo", "test"):
+        assert f"make {target}" in readme
+        assert f"\n{target}:" in makefile
