@@ -85,9 +85,9 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
     from flows import environment
     from pipeline import registry, versioning
 
-    registry.ensure_pointer(workspace)
-    versioning.prepare(workspace.root)
     with environment.connected(workspace, say=_say, dashboard_port=dashboard_port), _progress():
+        registry.ensure_pointer(workspace)
+        versioning.prepare(workspace.root)
         yield
 
 

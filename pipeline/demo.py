@@ -1,6 +1,5 @@
 """The demo's workspace: a copy, so that the repository it came from is left alone."""
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -30,26 +29,26 @@ def prepare(source: Path, target: Path) -> Workspace:
     are committed. Raises WorkspaceError when `target` holds something that is not a demo.
     """
     workspace = Workspace.open(source)
-    if target.exists() and any(target.iterdir()) and not (target / MARK).is_file():
+    if target.is_file() or (target.exists() and any(target.iterdir()) and not (target / MARK).is_file()):
         raise WorkspaceError("is there and is no demo", where=str(target), fix="name another folder with --into")
     target.mkdir(parents=True, exist_ok=True)
     (target / MARK).touch()
     for pattern in COPIED:
         for path in sorted(workspace.root.glob(pattern)):
             _copy(path, target / path.relative_to(workspace.root))
-    _commit_promotions(target / "params.yaml")
+    copied = Workspace.open(target)
+    _commit_promotions(copied)
     return Workspace.open(target)
 
 
 def _copy(source: Path, target: Path) -> None:
     if target.name == "champion.json" and target.exists():
         return  # the demo's own champion
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_file() or target.read_bytes() != source.read_bytes():
-        shutil.copyfile(source, target)
+        artefacts.copy(source, target)
 
 
-def _commit_promotions(params: Path) -> None:
-    settings = yaml.safe_load(params.read_text(encoding="utf-8"))
-    settings.setdefault("promote", {})["commit"] = True
-    artefacts.write_text(params, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+def _commit_promotions(workspace: Workspace) -> None:
+    promote = (workspace.params.get("promote") or {}) | {"commit": True}
+    text = yaml.safe_dump(workspace.params | {"promote": promote}, sort_keys=False, allow_unicode=True)
+    artefacts.write_text(workspace.params_file, text)

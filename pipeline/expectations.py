@@ -275,7 +275,7 @@ def _sample(frame: pl.LazyFrame, rows: int, seed: int) -> pl.DataFrame:
 
 def _to_pandas(frame: pl.DataFrame) -> Any:
     """`frame` for Great Expectations, without pyarrow: true is 1, false 0, and NaN counts as null."""
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
     numbers = frame.cast({pl.Boolean: pl.Float64, pl.Decimal: pl.Float64})
     return pd.DataFrame({one.name: one.to_numpy() for one in numbers}, index=pd.RangeIndex(frame.height))

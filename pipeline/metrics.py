@@ -2,13 +2,15 @@
 
 Shapes: N rows, K classes, R resamples. `y_N` int places in the classes, `p_NK` probabilities, `w_RN` how often
 each row is drawn in each resample. Two classes are scored on the second, more on the mean over one-vs-rest
-(macro), but for log loss, accuracy and Brier, which take all classes at once. AUC is the Mann-Whitney
-statistic (Hanley & McNeil 1982), ties count half; average precision sums precision over the steps of recall
-(Zhu 2004); Brier is the mean squared distance to the one-hot truth, halved, so that two classes agree with
-Brier (1950)'s binary form. Intervals are percentile bootstrap (Efron 1979) over rows.
+(macro) of the classes that have rows, but for log loss, accuracy and Brier, which take all classes at once. AUC
+is the Mann-Whitney statistic (Hanley & McNeil 1982), ties count half, and 0.5 where all rows are of one side;
+average precision sums precision over the steps of recall (Zhu 2004); precision is 0 where nothing is answered,
+and so are recall and average precision where nothing is to be found; Brier is the mean squared distance to the
+one-hot truth, halved, so that two classes agree with Brier (1950)'s binary form. Intervals are percentile
+bootstrap (Efron 1979) over rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,6 +24,7 @@ LOWER_IS_BETTER: frozenset[Metric] = frozenset(("log_loss", "brier"))
 RESAMPLES = 200
 COVERAGE = 0.95
 EPSILON = 1e-7
+CELLS_AT_ONCE = 1 << 23  # weights that are looked at together: each takes some 40 bytes on the way
 
 
 class Score(Record):
@@ -44,39 +47,43 @@ class Paired(Record):
 
 
 Scores = dict[Metric, Score]
+Values = Mapping[Metric, np.ndarray]
 
 
 def resamples(rows: int, seed: int, count: int = RESAMPLES) -> np.ndarray:
-    """(R, N) float32: how often each row is drawn, `count` times with replacement."""
+    """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement."""
     random = np.random.default_rng(seed)
-    draws = (np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(count))
-    return np.stack(list(draws)).astype(np.float32)
+    w_RN = np.ones((1 + count, rows), dtype=np.uint8)  # that one row is drawn 256 times, no one will see
+    for w_N in w_RN[1:]:
+        w_N[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
+    return w_RN
 
 
-def scores(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray | None = None) -> Scores:
-    """Every metric of the probabilities; `threshold` turns two classes into an answer, more take the likeliest."""
-    every = values(y_N, p_NK, threshold, np.ones((1, len(y_N)), dtype=np.float32))
-    if w_RN is None:
-        return {name: Score(value=float(value[0])) for name, value in every.items()}
-    spread = {name: _interval(value) for name, value in values(y_N, p_NK, threshold, w_RN).items()}
-    return {n: Score(value=float(v[0]), low=spread[n][0], high=spread[n][1]) for n, v in every.items()}
+def values(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray | None = None) -> Values:
+    """(1 + R,) of every metric: of the rows as they are, then of each resample, all rows of `resamples`.
+
+    `threshold` turns two classes into an answer, more take the likeliest.
+    """
+    drawn_RN = resamples(len(y_N), 0, 0) if w_RN is None else w_RN
+    size = max(1, CELLS_AT_ONCE // len(y_N))
+    parts = [
+        {name: ONE[name](y_N, p_NK, threshold, drawn_RN[start : start + size].astype(np.float64)) for name in METRICS}
+        for start in range(0, len(drawn_RN), size)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
 
 
-def paired(
-    model: str, metric: Metric, y_N: np.ndarray, p_NK: np.ndarray, other_NK: np.ndarray, *, w_RN: np.ndarray
-) -> Paired:
-    """The candidate's `p_NK` against another model's on the same rows and the same resamples."""
+def scores(found: Values) -> Scores:
+    """Every metric's value; with its interval where there are resamples."""
+    return {name: _score(float(value_R[0]), value_R[1:]) for name, value_R in found.items()}
+
+
+def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
+    """The candidate's values against another model's, both on the same rows and the same resamples."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    measure = ONE[metric]
-    once = np.ones((1, len(y_N)), dtype=np.float32)
-    gap = [sign * (measure(y_N, p_NK, 0.5, w) - measure(y_N, other_NK, 0.5, w)) for w in (once, w_RN)]
-    low, high = _interval(gap[1])
-    return Paired(model=model, metric=metric, difference=float(gap[0][0]), low=low, high=high, resamples=len(w_RN))
-
-
-def values(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray) -> dict[Metric, np.ndarray]:
-    """(R,) of every metric, one value a resample."""
-    return {name: ONE[name](y_N, p_NK, threshold, w_RN) for name in METRICS}
+    gap_R = sign * (own[metric] - other[metric])
+    low, high = _interval(gap_R[1:])
+    return Paired(model=model, metric=metric, difference=float(gap_R[0]), low=low, high=high, resamples=len(gap_R) - 1)
 
 
 def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
@@ -90,19 +97,26 @@ def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
     return float(p_NK[order, 1][np.argmax(np.where(last, f1, -1.0))])
 
 
+def _score(value: float, resampled_R: np.ndarray) -> Score:
+    if not resampled_R.size:
+        return Score(value=value)
+    low, high = _interval(resampled_R)
+    return Score(value=value, low=low, high=high)
+
+
 def _interval(values_R: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(values_R, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return float(low), float(high)
 
 
-def _over_classes(
-    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    y_N: np.ndarray,
-    p_NK: np.ndarray,
-    w_RN: np.ndarray,
-) -> np.ndarray:
-    judged = [1] if p_NK.shape[1] == 2 else range(p_NK.shape[1])
-    return np.mean([measure((y_N == k), p_NK[:, k], w_RN) for k in judged], axis=0)
+def _over_classes(measure: "OneClass", y_N: np.ndarray, asked_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+    """(R,) the measure of the second of two classes, or its mean over the classes that have rows."""
+    if asked_NK.shape[1] == 2:
+        return measure(y_N == 1, asked_NK[:, 1], w_RN)
+    classes: Sequence[int] = range(asked_NK.shape[1])
+    each_KR = np.stack([measure(y_N == k, asked_NK[:, k], w_RN) for k in classes])
+    present_KR = np.stack([_weight(y_N == k, w_RN) for k in classes]) > 0
+    return np.mean(each_KR, axis=0, where=present_KR)
 
 
 def _ranked(hit_N: np.ndarray, score_N: np.ndarray, w_RN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +155,12 @@ def _brier(y_N: np.ndarray, p_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
 
 
 def _mean(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
-    return (w_RN @ value_N) / w_RN.sum(axis=1)
+    return _weight(value_N, w_RN) / w_RN.sum(axis=1)
+
+
+def _weight(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+    """(R,) weighted sums. Not by BLAS: its sums depend on how many resamples and threads there are."""
+    return np.einsum("rn,n->r", w_RN, value_N.astype(np.float64))
 
 
 def answers(p_NK: np.ndarray, threshold: float) -> np.ndarray:
@@ -151,25 +170,25 @@ def answers(p_NK: np.ndarray, threshold: float) -> np.ndarray:
 
 def _of_answers(which: str) -> "OneMetric":
     def measure(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray) -> np.ndarray:
-        said_N = answers(p_NK, threshold)
-        judged = [1] if p_NK.shape[1] == 2 else range(p_NK.shape[1])
-        return np.mean([_share(which, y_N == k, said_N == k, w_RN) for k in judged], axis=0)
+        said_NK = answers(p_NK, threshold)[:, None] == np.arange(p_NK.shape[1])
+        return _over_classes(lambda hit_N, said_N, w: _share(which, hit_N, said_N, w), y_N, said_NK, w_RN)
 
     return measure
 
 
 def _share(which: str, true_N: np.ndarray, said_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
-    both, true, said = (w_RN @ v.astype(np.float64) for v in (true_N & said_N, true_N, said_N))
+    both, true, said = (_weight(v, w_RN) for v in (true_N & said_N, true_N, said_N))
     over = {"precision": said, "recall": true, "f1": (said + true) / 2}[which]
     return np.divide(both, over, out=np.zeros_like(both), where=over > 0)
 
 
+OneClass = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 OneMetric = Callable[[np.ndarray, np.ndarray, float, np.ndarray], np.ndarray]
 ONE: Mapping[Metric, OneMetric] = {
     "auc": lambda y, p, _, w: _over_classes(_auc, y, p, w),
     "average_precision": lambda y, p, _, w: _over_classes(_average_precision, y, p, w),
     "log_loss": lambda y, p, _, w: _log_loss(y, p, w),
-    "accuracy": lambda y, p, t, w: _mean((answers(p, t) == y).astype(np.float64), w),
+    "accuracy": lambda y, p, t, w: _mean(answers(p, t) == y, w),
     "precision": _of_answers("precision"),
     "recall": _of_answers("recall"),
     "f1": _of_answers("f1"),

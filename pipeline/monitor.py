@@ -4,6 +4,7 @@ One record a batch, monitoring/<batch>.json: what was seen, what was decided, wh
 record without an outcome whose decision is to retrain is work to do; whoever is killed leaves it so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 
 from pipeline import artefacts, contract, metrics, profile, readers, registry
 from pipeline.artefacts import Record
+from pipeline.checks.balance import SingleClassTarget
 from pipeline.contract import ROW_ID, Contract
 from pipeline.drift import columns
 from pipeline.drift.columns import DriftReport
@@ -23,7 +25,7 @@ from pipeline.findings import Finding, Table
 from pipeline.ledger import Entry
 from pipeline.metrics import Scores
 from pipeline.models import saved
-from pipeline.predict import PREDICTION, Predictor, prediction_frame
+from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
 from pipeline.profile import Profile
 from pipeline.stages import clean, ingest, validate
 from pipeline.stages.evaluate import Evaluation
@@ -85,16 +87,28 @@ class Batch:
 
 
 def pending(workspace: Workspace) -> list[Path]:
-    """The files of data/incoming/<dataset>/ that have no record yet, in the order of their names."""
-    if not workspace.incoming.is_dir():
+    """The files of data/incoming/<dataset>/ to watch, in the order of their names: new ones, and those whose
+    labels may have come since they were watched without any. Raises DataError for a file in a folder below."""
+    incoming = workspace.incoming
+    if not any(path.is_file() and not path.name.startswith(".") for path in incoming.rglob("*")):
         return []
-    known = {record.batch for record in records(workspace)}
-    return [path for path in readers.files(workspace.incoming) if path.name not in known]
+    known = {record.batch: record for record in records(workspace)}
+    found = readers.files(incoming)
+    for path in found:
+        if path.parent != incoming:
+            where = workspace.relative(path)
+            raise DataError("stands in a folder", where=where, fix=f"put it right into {workspace.relative(incoming)}")
+    return [path for path in found if path.name not in known or _may_have_labels(known[path.name], path)]
+
+
+def _may_have_labels(record: MonitoringRecord, path: Path) -> bool:
+    return record.labelled == 0 and record.sha256 != artefacts.sha256(path)
 
 
 def records(workspace: Workspace) -> list[MonitoringRecord]:
     """Every record, in the order of the batches' names."""
-    return [MonitoringRecord.read(path) for path in sorted(workspace.monitoring.glob("*.json"))]
+    found = [MonitoringRecord.read(path) for path in workspace.monitoring.glob("*.json")]
+    return sorted(found, key=lambda record: record.batch)
 
 
 def drifted(workspace: Workspace) -> list[MonitoringRecord]:
@@ -103,21 +117,16 @@ def drifted(workspace: Workspace) -> list[MonitoringRecord]:
 
 
 def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
-    """Watch one batch with the champion and keep the record; raises KeepfitError when it cannot be worked with."""
+    """Watch one batch with the champion and keep the record; raises KeepfitError when it cannot be worked with.
+
+    A file from elsewhere is copied into data/incoming/<dataset>/, where a retraining looks for it.
+    """
     settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
-    champion = registry.champion(workspace)
-    home = registry.champion_folder(workspace)
-    if champion.version is None or home is None:
-        raise WorkspaceError(
-            "there is no champion to watch with", where=str(workspace.root), fix="run `keepfit run` first"
-        )
+    model = _champion(workspace, agreed)
     digest = _refuse_known(workspace, path)
     batch = read(workspace, path, agreed)
-    model = Predictor.load(home)
-    evaluation = Evaluation.read(home / registry.EVALUATION)
-    drift = _drift(workspace, model, batch, settings)
-    live = _live(workspace, model, batch)
-    reference = evaluation.scores["candidate"]["test"]
+    drift, live = _drift(model, batch, settings), _live(workspace, model, batch)
+    reference = Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"]
     evidence = Evidence(
         drift=drift,
         reference=reference[settings.metric],
@@ -132,7 +141,7 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
         sha256=digest,
         rows=batch.ledger[0].rows_in,
         labelled=batch.labelled.height,
-        champion=champion.version,
+        champion=model.folder.name,
         monitored_at=datetime.now(UTC).isoformat(timespec="seconds"),
         findings=batch.findings,
         ledger=batch.ledger,
@@ -141,31 +150,60 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
         reference=reference,
         decision=decide(evidence, settings),
     )
+    _take_in(workspace, path, digest)
     record.write(_file(workspace, path.name))
     return record
 
 
+def _champion(workspace: Workspace, agreed: Contract) -> Predictor:
+    home = registry.champion_folder(workspace)
+    if home is None:
+        raise WorkspaceError(
+            "there is no champion to watch with", where=str(workspace.root), fix="run `keepfit run` first"
+        )
+    model = Predictor.load(home)
+    if model.preprocessor.label != agreed.label.name:
+        raise WorkspaceError(
+            f"the champion tells {model.preprocessor.label}, the contract asks for {agreed.label.name}",
+            where=workspace.relative(home),
+            fix="run `keepfit run` first",
+        )
+    return model
+
+
 def read(workspace: Workspace, path: Path, agreed: Contract) -> Batch:
-    """Read a batch by the contract, ask the checks and Great Expectations of it, and clean it."""
+    """Read a batch by the contract, ask the checks and Great Expectations of it, and clean it.
+
+    Raises DataError when no row is left whose features hold.
+    """
     settings, checks = workspace.section(IngestSettings), workspace.section(ChecksSettings)
     parsed = ingest.read(path, path.name, settings, agreed)
-    rows = parsed.typed
+    rows, label = parsed.typed, agreed.label.name
     table = Table(
         contract=agreed, partitions={path.name: rows.lazy()}, unparsed=parsed.unparsed.lazy(), height=rows.height
     )
-    judged = validate.judge(table, checks.configured())
+    # that labels are still to come is no fault of theirs
+    asked = [c for c in checks.configured() if c.name != SingleClassTarget.name or rows[label].count()]
+    judged = validate.judge(table, asked)
     docs = workspace.monitoring / DATA_DOCS
     pages = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
     findings = judged.findings + validate.batch_findings(pages, table.height, checks.batch_expectations)
     decided = clean.fates(judged.flags)
     kept = clean.kept(rows.lazy(), decided, agreed).collect()
-    # a row that lacks nothing but its label can be predicted, and its features compared
-    usable = clean.kept(rows.lazy(), clean.fates(judged.flags.filter(pl.col("check") != "missing_label")), agreed)
+    # a row of which nothing but the label is wrong can be predicted, and its features compared
+    of_features = clean.fates(judged.flags.filter(pl.col("column").ne_missing(label)))
+    usable = clean.kept(rows.lazy(), of_features, agreed).collect()
+    if usable.is_empty():
+        raise DataError(
+            f"none of its {rows.height:,} rows is left after cleaning: {findings[0].message}",
+            where=path.name,
+            fix="mend the file, or the policies in params.yaml",
+        )
     entries = [clean.entry("ingest", rows.height, rows.height), clean.entry("clean", rows.height, kept.height, decided)]
-    return Batch(usable=usable.collect(), labelled=kept, findings=findings, ledger=entries)
+    return Batch(usable=usable, labelled=kept.drop_nulls(label), findings=findings, ledger=entries)
 
 
-def _drift(workspace: Workspace, model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftReport:
+def _drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftReport:
     """The batch's profile, with the champion's answers, against the champion's reference."""
     reference = Profile.read(model.folder / saved.REFERENCE)
     kinds = {name: column.kind for name, column in reference.columns.items() if name != PREDICTION}
@@ -183,56 +221,94 @@ def _drift(workspace: Workspace, model: Predictor, batch: Batch, settings: Monit
 
 
 def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
-    """The live scores of champion and first model; None until the batch has labels of at least two classes."""
+    """The live scores of champion and first model; None until the batch has labels of at least two classes.
+
+    Raises DataError for a class that the champion never saw; one that the first model never saw counts against it.
+    """
+    rows, known = batch.labelled, model.preprocessor
     first = registry.first_folder(workspace)
-    if first is None or batch.labelled[model.preprocessor.label].n_unique() < 2:
+    if first is None or rows[known.label].n_unique() < 2:
         return None
-    weights = metrics.resamples(batch.labelled.height, workspace.seed)
-    champion = scored(model, batch.labelled, weights)
-    same = first == model.folder
-    return Live(champion=champion, first=champion if same else scored(Predictor.load(first), batch.labelled, weights))
-
-
-def scored(model: Predictor, rows: pl.DataFrame, w_RN: np.ndarray) -> Scores:
-    """A registered model's scores on labelled rows; raises DataError for a class that it never saw."""
-    label_N = model.preprocessor.label_codes(rows)
+    label_N = known.label_codes(rows)
     if label_N is None:
         raise DataError(
-            f"{model.preprocessor.label} has classes other than {', '.join(model.preprocessor.classes)}",
-            where=str(rows[ROW_ID][0]).split("#")[0],
+            f"{known.label} has classes other than {', '.join(known.classes)}",
+            where=str(rows[ROW_ID][0]).rpartition("#")[0],
             fix="mend the label, or train on data that have the new class",
         )
+    w_RN = metrics.resamples(rows.height, workspace.seed)
+    champion = scored(model, rows, label_N, known.classes, w_RN=w_RN)
+    if first == model.folder:
+        return Live(champion=champion, first=champion)
+    return Live(champion=champion, first=scored(Predictor.load(first), rows, label_N, known.classes, w_RN=w_RN))
+
+
+def scored(
+    model: Predictor, rows: pl.DataFrame, label_N: np.ndarray, classes: Sequence[str], *, w_RN: np.ndarray
+) -> Scores:
+    """A registered model's scores on rows whose labels are places in `classes`."""
     threshold = Evaluation.read(model.folder / registry.EVALUATION).thresholds["candidate"]
-    return metrics.scores(label_N, model.probabilities(rows), threshold, w_RN)
+    p_NK = aligned(model.probabilities(rows), model.preprocessor.classes, classes)
+    return metrics.scores(metrics.values(label_N, p_NK, threshold, w_RN))
 
 
 def adopt(workspace: Workspace, record: MonitoringRecord) -> list[Path]:
-    """Widen the training window: copy the batch, and every sound one before it, from incoming/ to raw/."""
+    """Widen the training window: copy the batch, and every sound one before it, to where ingest reads.
+
+    Raises DataError when a file is not the one that was monitored, or would take the place of another.
+    """
     adopted = []
+    window = _window(workspace)
     for earlier in records(workspace):
-        source, target = workspace.incoming / earlier.batch, workspace.raw / earlier.batch
-        if earlier.batch <= record.batch and earlier.sound and earlier.labelled and not target.exists():
-            if artefacts.sha256(source) != earlier.sha256:
-                raise DataError(
-                    "is not the file that was monitored", where=earlier.batch, fix="restore it, or delete its record"
-                )
-            artefacts.copy(source, target)
-            adopted.append(target)
+        if earlier.batch <= record.batch and earlier.sound and earlier.labelled:
+            source, target = workspace.incoming / earlier.batch, window / earlier.batch
+            _require_same(target if target.exists() else source, earlier)
+            if not target.exists():
+                artefacts.copy(source, target)
+                adopted.append(target)
     return adopted
 
 
+def _window(workspace: Workspace) -> Path:
+    """The folder that training reads; raises DataError when it is one file, which cannot be widened."""
+    source = workspace.section(IngestSettings).source
+    folder = workspace.root / source if source else workspace.raw
+    if folder.is_file():
+        raise DataError(
+            "is one file, so no batch can be added to the training data",
+            where="params.yaml: ingest.source",
+            fix="put it into a folder, and name the folder",
+        )
+    return folder
+
+
+def _require_same(path: Path, record: MonitoringRecord) -> None:
+    if not path.is_file() or artefacts.sha256(path) != record.sha256:
+        raise DataError(
+            "is not the file that was monitored" if path.is_file() else "is absent, and was monitored",
+            where=str(path),
+            fix=f"restore it, or delete its record in monitoring: {record.batch}.json",
+        )
+
+
 def conclude(workspace: Workspace, record: MonitoringRecord, promotion: Promotion) -> MonitoringRecord:
-    """Write what came of the retraining; raises GateFailed when the candidate saw no row of the batch."""
-    seen = saved.Manifest.read(workspace.candidate / saved.MANIFEST).sources["train"].get(record.batch, 0)
+    """Write what came of the retraining; raises GateFailed when the candidate saw no row of the batch.
+
+    A candidate that is the champion was promoted, be it by a run that was killed before it could say so.
+    """
+    candidate = saved.Manifest.read(workspace.candidate / saved.MANIFEST)
+    seen = candidate.sources["train"].get(record.batch, 0)
     if not seen:
         raise GateFailed(
             "the new model was trained on no row of the batch that asked for it",
             where=record.batch,
             fix="widen the training window: lower split.val_days and split.test_days, or the shares",
         )
+    champion = registry.champion(workspace)
+    promoted = champion.identity == candidate.identity
     outcome = Outcome(
-        version=promotion.version if promotion.promoted else None,
-        promoted=promotion.promoted,
+        version=champion.version if promoted else None,
+        promoted=promoted,
         reasons=promotion.reasons,
         batch_rows_in_training=seen,
     )
@@ -246,22 +322,38 @@ def _file(workspace: Workspace, batch: str) -> Path:
 
 
 def _refuse_known(workspace: Workspace, path: Path) -> str:
-    """The batch's SHA-256; raises DataError when the same bytes are known under another name, or trained on."""
+    """The batch's SHA-256; raises DataError when its bytes are known under another name, or were trained on.
+
+    So does one of another content under the name of a file that was trained on: by its name it is found there.
+    """
     if not path.is_file():
         raise DataError("is absent", where=str(path), fix="name a file that is there")
     digest = artefacts.sha256(path)
     trained = {file.sha256: file.name for file in ingest.Ingested.read(workspace.ingested / ingest.MANIFEST).files}
     watched = {record.sha256: record.batch for record in records(workspace) if record.batch != path.name}
-    known = (trained | watched).get(digest)
+    known = (watched | trained).get(digest)
+    if known == path.name:
+        raise DataError("was trained on already", where=path.name, fix="nothing is to do: it was seen already")
     if known is not None:
         raise DataError(f"holds the same bytes as {known}", where=path.name, fix="remove it: it was seen already")
+    if path.name in trained.values():
+        raise DataError("has the name of another file, which was trained on", where=path.name, fix="rename it")
     return digest
 
 
+def _take_in(workspace: Workspace, path: Path, digest: str) -> None:
+    """Copy a batch that lies elsewhere into data/incoming; raises DataError when another has its name there."""
+    target = workspace.incoming / path.name
+    if not target.is_file():
+        artefacts.copy(path, target)
+    elif artefacts.sha256(target) != digest:
+        raise DataError("has the name of another batch", where=workspace.relative(target), fix="rename one of them")
+
+
 def _batches_since_training(workspace: Workspace, batch: str) -> int:
-    """How many batches, this one included, were watched since the last training."""
+    """How many batches up to this one, it included, were watched since the last training."""
     count = 1
-    for record in reversed([record for record in records(workspace) if record.batch != batch]):
+    for record in reversed([record for record in records(workspace) if record.batch < batch]):
         if record.outcome is not None:
             break
         count += 1

@@ -5,6 +5,7 @@ whole and never changed. models/champion.json points at one of them; replacing t
 promotion, so a killed promotion leaves the old champion.
 """
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,12 @@ class Champion(Record):
     promoted_at: str | None = None
     previous: str | None = None
 
+    @property
+    def rolled_back_from(self) -> str | None:
+        """The later version that was left for this one, if that is how this one came to be in use."""
+        later = self.version and self.previous and _number(self.previous) > _number(self.version)
+        return self.previous if later else None
+
 
 def champion(workspace: Workspace) -> Champion:
     """The pointer; a workspace without one has no champion."""
@@ -39,9 +46,18 @@ def ensure_pointer(workspace: Workspace) -> None:
 
 
 def champion_folder(workspace: Workspace) -> Path | None:
-    """The champion's folder, or None before the first promotion."""
-    version = champion(workspace).version
-    return None if version is None else folder(workspace, version)
+    """The champion's folder, or None before the first promotion; raises WorkspaceError when it is another model."""
+    pointer = champion(workspace)
+    if pointer.version is None:
+        return None
+    path = folder(workspace, pointer.version)
+    if saved.Manifest.read(path / saved.MANIFEST).identity != pointer.identity:
+        raise WorkspaceError(
+            f"is not the model {pointer.identity} that was promoted",
+            where=workspace.relative(path),
+            fix=f"take it from a backup, or `keepfit models promote` another of: {', '.join(versions(workspace))}",
+        )
+    return path
 
 
 def folder(workspace: Workspace, version: str) -> Path:
@@ -59,7 +75,7 @@ def folder(workspace: Workspace, version: str) -> Path:
 def versions(workspace: Workspace) -> list[str]:
     """Every complete version, oldest first."""
     found = (path.parent.name for path in workspace.registry.glob(f"v*/{saved.MANIFEST}"))
-    return sorted(found, key=lambda name: int(name[1:]))
+    return sorted(filter(re.compile(r"v[1-9]\d*").fullmatch, found), key=_number)
 
 
 def first_folder(workspace: Workspace) -> Path | None:
@@ -73,21 +89,31 @@ def register(workspace: Workspace) -> str:
 
     The same candidate registered twice, as after a kill, keeps its version.
     """
-    manifest = saved.verify(workspace.candidate)
-    for version in versions(workspace):
-        if saved.Manifest.read(workspace.registry / version / saved.MANIFEST) == manifest:
-            return version
-    version = f"v{len(versions(workspace)) + 1}"
+    known = version_of_candidate(workspace)
+    if known is not None:
+        return known
+    version = f"v{max(map(_number, versions(workspace)), default=0) + 1}"
     with artefacts.replacing(workspace.registry / version) as target:
         shutil.copytree(workspace.candidate, target)
         shutil.copyfile(workspace.evaluation, target / EVALUATION)
     return version
 
 
+def version_of_candidate(workspace: Workspace) -> str | None:
+    """The version under which the candidate is in the registry already, or None."""
+    manifest = saved.verify(workspace.candidate)
+    kept = {
+        version: saved.Manifest.read(folder(workspace, version) / saved.MANIFEST) for version in versions(workspace)
+    }
+    return next((version for version, other in kept.items() if other == manifest), None)
+
+
 def point(workspace: Workspace, version: str) -> Champion:
-    """Make a version the champion."""
+    """Make a version the champion; one that is it already stays as it is."""
     before = champion(workspace)
     manifest = saved.verify(folder(workspace, version))
+    if (before.version, before.identity) == (version, manifest.identity):
+        return before
     after = Champion(
         version=version,
         identity=manifest.identity,
@@ -96,3 +122,7 @@ def point(workspace: Workspace, version: str) -> Champion:
     )
     after.write(workspace.champion)
     return after
+
+
+def _number(version: str) -> int:
+    return int(version[1:])

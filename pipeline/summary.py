@@ -7,11 +7,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import monitor, registry
-from pipeline.metrics import Score
+from pipeline.metrics import Metric, Score
 from pipeline.stages.evaluate import Evaluation
 from pipeline.workspace import Workspace
 
-SHOWN = ("auc", "average_precision", "log_loss", "f1", "brier")
+SHOWN: tuple[Metric, ...] = ("auc", "average_precision", "log_loss", "f1", "brier")
 
 
 def show_scores(workspace: Workspace) -> None:

@@ -19,8 +19,8 @@ from pipeline.artefacts import remove, replacing
 from pipeline.git import VersioningError, commit, git, relative
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-    from dvc.stage import Stage  # type: ignore[import-untyped]
+    from dvc.repo import Repo
+    from dvc.stage import Stage
 
 DEFINITION = ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
 
@@ -141,8 +141,8 @@ class Versions:
 
     def _restored(self, stage: "Stage") -> bool:
         """Put outs back from the cache or run cache as DVC does, but remove nothing before all are found."""
-        from dvc.dependency.base import DependencyDoesNotExistError  # type: ignore[import-untyped]
-        from dvc.stage.cache import RunCacheNotFoundError  # type: ignore[import-untyped]
+        from dvc.dependency.base import DependencyDoesNotExistError
+        from dvc.stage.cache import RunCacheNotFoundError
         from dvc_data.hashfile.hash_info import HashInfo
 
         try:
@@ -167,7 +167,7 @@ class Versions:
 
     def _write_lock(self, stage: "Stage") -> None:
         """Write dvc.lock beside and rename; DVC writes in place, and a kill would leave half of it."""
-        from dvc.dvcfile import Lockfile, ProjectFile  # type: ignore[import-untyped]
+        from dvc.dvcfile import Lockfile, ProjectFile
 
         if not isinstance(stage.dvcfile, ProjectFile):
             return stage.dump()  # type: ignore[no-any-return]
@@ -192,7 +192,7 @@ def _spec(stage: "Stage", root: Path) -> StageSpec:
 
 
 def _plan(repo: "Repo", root: Path) -> "list[Stage]":
-    from dvc.repo.reproduce import get_active_graph, plan_repro  # type: ignore[import-untyped]
+    from dvc.repo.reproduce import get_active_graph, plan_repro
 
     targets = [stage for stage in repo.index.stages if Path(stage.path) == root / "dvc.yaml"]
     if not targets:
@@ -202,7 +202,7 @@ def _plan(repo: "Repo", root: Path) -> "list[Stage]":
 
 def _inputs(stage: "Stage") -> dict[str, object]:
     """What the stage reads: path → hash (of params: the values), without what is absent."""
-    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+    from dvc.exceptions import DvcException
 
     found: dict[str, object] = {}
     for dep in stage.deps:
@@ -258,9 +258,9 @@ def _talking(root: Path, name: str = "") -> Iterator[None]:
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.exceptions import DvcException
-    from dvc.lock import LockError  # type: ignore[import-untyped]
-    from dvc.logger import set_loggers_level  # type: ignore[import-untyped]
-    from dvc.scm import SCMError  # type: ignore[import-untyped]
+    from dvc.lock import LockError
+    from dvc.logger import set_loggers_level
+    from dvc.scm import SCMError
     from dvc_data.hashfile.cache import DiskError
 
     where = f"stage {name}" if name else str(root)

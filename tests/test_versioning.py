@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from pipeline import versioning
 from pipeline.git import IDENTITY, assign_champion, commit_promotion

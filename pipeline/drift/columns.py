@@ -93,7 +93,7 @@ def adjust(ps: Sequence[float], correction: Correction) -> list[float]:
     """
     if correction == "bonferroni" or not ps:
         return [min(p * len(ps), 1.0) for p in ps]
-    from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
+    from scipy.stats import false_discovery_control
 
     return [float(p) for p in false_discovery_control(ps, method="bh")]
 

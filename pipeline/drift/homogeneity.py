@@ -46,7 +46,7 @@ def compare_counts(reference: Sequence[float], batch: Sequence[float]) -> Compar
     table = pooled(np.array([reference, batch], np.float64))
     if table.shape[1] < 2:
         return Comparison(effect=0.0, p=1.0)
-    from scipy.stats import chi2_contingency  # type: ignore[import-untyped]
+    from scipy.stats import chi2_contingency
 
     p = float(chi2_contingency(table, correction=False).pvalue)
     return Comparison(effect=math.sqrt(max(divergence(table) - noise(table), 0.0)), p=p)

@@ -39,11 +39,11 @@ class CategoricalEncoder(Record):
     @classmethod
     def fit(cls, column: str, rows: pl.LazyFrame, settings: CategoricalSettings) -> Self:
         """Learn the vocabulary, in the order of its text."""
-        counted = rows.select(pl.col(column).cast(pl.String)).drop_nulls().group_by(column).len()
-        ordered = counted.sort("len", column, descending=[True, False]).collect(engine="streaming")
-        often = ordered.filter(pl.col("len") >= settings.minimum_count).head(settings.maximum_size)[column]
-        rare = ordered[column].filter(~ordered[column].is_in(often.implode()))
-        return cls(column=column, vocabulary=sorted(often.to_list()), rare=sorted(rare.to_list()))
+        values = rows.select(value=pl.col(column).cast(pl.String)).drop_nulls()
+        counted = values.group_by("value").agg(rows=pl.len()).collect(engine="streaming")
+        ordered = counted.sort("rows", "value", descending=[True, False])
+        often = ordered.filter(pl.col("rows") >= settings.minimum_count).head(settings.maximum_size)["value"].to_list()
+        return cls(column=column, vocabulary=sorted(often), rare=sorted(set(ordered["value"]) - set(often)))
 
     @property
     def cardinality(self) -> int:

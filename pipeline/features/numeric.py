@@ -13,6 +13,7 @@ from pipeline.profile import Numeric, profile
 Method = Literal["standard", "minmax", "robust", "quantile"]
 KNOTS = 257
 CLIP = 10.0
+LARGEST = 1e100  # what is beyond is taken as this, so that nothing overflows
 
 
 class NumericSettings(BaseModel):
@@ -30,7 +31,8 @@ class NumericEncoder(Record):
     its sketch says.
 
     null, NaN and infinite values become the median; where train had any, a second output is 1 for them.
-    `standard` and `robust` are clipped to ±10, so that one wild value cannot carry the answer away.
+    Scaled values are clipped to ±10, so that one wild value cannot carry the answer away. A column that is
+    constant in train is only centred; `robust` takes the deviation where the middle half is one value.
 
     >>> values = pl.LazyFrame({"x": [1.0, 2.0, 3.0, None]})
     >>> NumericEncoder.fit("x", values, NumericSettings(method="minmax")).encode(pl.Series([2.0, None])).tolist()
@@ -51,13 +53,15 @@ class NumericEncoder(Record):
     def fit(cls, column: str, rows: pl.LazyFrame, settings: NumericSettings) -> Self:
         """Learn center, scale, median and quantiles; a column without any value is a constant 0."""
         method = settings.columns.get(column, settings.method)
-        seen = profile(rows.select(pl.col(column).cast(pl.Float64)), {column: "numeric"}).columns[column]
+        value = pl.col(column).cast(pl.Float64)
+        held = pl.when(value.is_finite()).then(value.clip(-LARGEST, LARGEST)).otherwise(value)
+        seen = profile(rows.select(held.alias(column)), {column: "numeric"}).columns[column]
         assert isinstance(seen, Numeric)  # the cast makes it one
         median, low, high = seen.median or 0.0, seen.min or 0.0, seen.max or 0.0
         center, spread = {
             "standard": (seen.mean or 0.0, seen.std),
             "minmax": (low, high - low),
-            "robust": (median, seen.iqr),
+            "robust": (median, seen.iqr or seen.std),
             "quantile": (0.0, 1.0),
         }[method]
         shares = np.linspace(0.0, 1.0, KNOTS).tolist() if method == "quantile" else []
@@ -83,13 +87,12 @@ class NumericEncoder(Record):
         """(N,) numbers → (N, 1 or 2) float32."""
         raw = values.cast(pl.Float64).to_numpy()
         missing = ~np.isfinite(raw)
-        filled = np.where(missing, self.median, raw)
+        filled = np.where(missing, self.median, raw.clip(-LARGEST, LARGEST))
         if self.method == "quantile":
             scaled = np.interp(filled, *self._distinct_knots())
         else:
-            scaled = (filled - self.center) / self.scale
-        if self.method in ("standard", "robust"):
-            scaled = np.clip(scaled, -CLIP, CLIP)
+            with np.errstate(over="ignore"):  # of a scale near 0: clipped all the same
+                scaled = ((filled - self.center) / self.scale).clip(-CLIP, CLIP)
         columns = [scaled, missing] if self.indicator else [scaled]
         return np.stack(columns, axis=1).astype(np.float32)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline import artefacts
 from pipeline.contract import Contract
-from pipeline.errors import WorkspaceError
+from pipeline.errors import ContractError, WorkspaceError
 from pipeline.features import Encoder, registered
 
 FILE = "preprocessor.json"
@@ -80,10 +80,13 @@ class Preprocessor:
 
     @classmethod
     def read(cls, folder: Path) -> "Preprocessor":
-        """Read it back; raises WorkspaceError when it is absent or of an unknown kind."""
+        """Read it back; raises WorkspaceError when it is absent, not one, or of an unknown kind."""
         value = artefacts.read_json(folder / FILE)
-        encoders = tuple(_encoder(dict(raw), folder) for raw in value["encoders"])
-        return cls(encoders=encoders, label=value["label"], classes=tuple(value["classes"]))
+        try:
+            encoders = tuple(_encoder(dict(raw), folder) for raw in value["encoders"])
+            return cls(encoders=encoders, label=value["label"], classes=tuple(value["classes"]))
+        except (KeyError, TypeError, ValueError) as error:  # pydantic's ValidationError is a ValueError
+            raise WorkspaceError("is no preprocessor", where=str(folder / FILE), fix="run normalize again") from error
 
 
 def _encoder(raw: dict[str, Any], folder: Path) -> Encoder:
@@ -94,11 +97,16 @@ def _encoder(raw: dict[str, Any], folder: Path) -> Encoder:
             where=str(folder / FILE),
             fix="use the keepfit that wrote it, or train again",
         )
-    return registered()[kind].model_validate(raw)  # type: ignore[attr-defined,no-any-return]
+    return registered()[kind].model_validate(raw)  # type: ignore[attr-defined]
 
 
 def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Preprocessor:
-    """Learn every encoder from the training rows; `settings` has one object for each modality."""
+    """Learn every encoder from the training rows; `settings` has one object for each modality.
+
+    Raises ContractError when the contract has no feature to learn from.
+    """
+    if not agreed.features:
+        raise ContractError("has no feature", where=agreed.file.name, fix="give a column a modality")
     known = registered()
     encoders = tuple(
         known[column.modality].fit(column.name, rows, settings[column.modality])

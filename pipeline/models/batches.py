@@ -1,5 +1,6 @@
 """Tensors of a split → shuffled batches, drawn by whole index lists instead of row by row."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,10 +22,11 @@ class Batches:
     shuffle: torch.Generator | None = None
 
     def __len__(self) -> int:
-        return -(-len(self.label_N) // self.size)
+        return math.ceil(len(self.label_N) / self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         rows = len(self.label_N)
         order = torch.arange(rows) if self.shuffle is None else torch.randperm(rows, generator=self.shuffle)
-        for chosen in order.split(self.size):
+        for start in range(0, rows, self.size):
+            chosen = order[start : start + self.size]
             yield self.dense_ND[chosen], self.codes_NC[chosen], self.label_N[chosen]

@@ -32,6 +32,8 @@ class Mlp(nn.Module):
     torch.Size([3, 2])
     """
 
+    prior_K: Tensor
+
     def __init__(self, shape: MlpShape) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(_embedding(size) for size in shape.cardinalities)
@@ -53,7 +55,7 @@ class Mlp(nn.Module):
 def probabilities(network: Mlp, dense_ND: Tensor, codes_NC: Tensor, rows_at_once: int = 16_384) -> Tensor:
     """(N, K) float64 probabilities on the CPU, with the prior that class weights added taken back."""
     network.eval()
-    parts = []
+    parts = [torch.empty((0, len(network.prior_K)), dtype=torch.float64)]
     with torch.inference_mode():
         for start in range(0, len(dense_ND), rows_at_once):
             chunk = slice(start, start + rows_at_once)

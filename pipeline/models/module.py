@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pipeline import metrics, progress
 from pipeline.artefacts import Record
+from pipeline.errors import SettingsError
 from pipeline.models.curves import Curves
 from pipeline.models.mlp import Mlp
 
@@ -35,7 +36,9 @@ class Schedule(Record):
         1.0
         """
         warmup = max(1, round(self.warmup_share * self.steps))
-        return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.steps))))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup))))
 
 
 class Epoch(Record):
@@ -89,8 +92,8 @@ class Classifier(lightning.LightningModule):
         self.seen[part].clear()
         label_N = torch.cat(labels)
         sizes = torch.tensor([len(label) for label in labels], dtype=torch.float64)
-        loss = (torch.stack(losses).double().cpu() * sizes).sum() / sizes.sum()
-        p_NK = torch.cat(logits).double().softmax(dim=1).cpu().numpy()
+        loss = (torch.stack(losses).cpu().double() * sizes).sum() / sizes.sum()
+        p_NK = torch.cat(logits).cpu().double().softmax(dim=1).numpy()
         once = np.ones((1, len(p_NK)), dtype=np.float32)
         return float(loss), float(metrics.ONE["auc"](label_N.cpu().numpy(), p_NK, 0.5, once)[0])
 
@@ -103,7 +106,10 @@ class Classifier(lightning.LightningModule):
 
 
 class KeepBest(lightning.Callback):
-    """After each epoch: log the curves, keep the weights of the best val AUC, and stop after `patience` worse ones."""
+    """After each epoch: log the curves, keep the weights of the best val AUC, and stop after `patience` worse ones.
+
+    Raises SettingsError when the loss is no number any more.
+    """
 
     def __init__(self, network: Mlp, live: Curves, patience: int, epochs: int) -> None:
         self.trained, self.live, self.patience, self.epochs = network, live, patience, epochs
@@ -122,6 +128,12 @@ class KeepBest(lightning.Callback):
             val_loss=val_loss,
             val_auc=val_auc,
         )
+        if not math.isfinite(train_loss + val_loss):
+            raise SettingsError(
+                f"the loss is {train_loss} after epoch {epoch.epoch}: the training diverged",
+                where="params.yaml: train.learning_rate",
+                fix=f"lower it: it is {module.schedule.learning_rate:g}",
+            )
         self.history.append(epoch)
         for name, value in epoch.model_dump(exclude={"epoch"}).items():
             self.live.log_metric(name.replace("_", "/"), value)
@@ -139,7 +151,8 @@ class KeepBest(lightning.Callback):
 
     def _tell(self, epoch: Epoch) -> None:
         words = (
-            f"epoch {epoch.epoch} of at most {self.epochs}: loss {epoch.train_loss:.4f} train, {epoch.val_loss:.4f} val; "
+            f"epoch {epoch.epoch} of at most {self.epochs}: "
+            f"loss {epoch.train_loss:.4f} train, {epoch.val_loss:.4f} val; "
             f"AUC {epoch.train_auc:.4f} train, {epoch.val_auc:.4f} val"
         )
         progress.report(epoch.epoch / self.epochs, words)

@@ -30,6 +30,7 @@ WEIGHTS = "weights.safetensors"
 PREPROCESSOR = "preprocessor.json"
 REFERENCE = "reference.json"
 HISTORY = "history.json"
+FILES = (NETWORK, WEIGHTS, PREPROCESSOR, REFERENCE, HISTORY)
 VERSIONS_KEPT = ("keepfit", "torch", "pytorch-lightning", "polars", "numpy")
 
 
@@ -75,9 +76,9 @@ def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any]) -
 def verify(folder: Path) -> Manifest:
     """Read the manifest and compare every hash; raises WorkspaceError when a file was altered or is absent."""
     manifest = Manifest.read(folder / MANIFEST)
-    for name, expected in manifest.files.items():
+    for name in FILES:
         path = folder / name
-        if not path.is_file() or artefacts.sha256(path) != expected:
+        if not path.is_file() or artefacts.sha256(path) != manifest.files.get(name):
             raise WorkspaceError(
                 f"{name} is {'not the file that was written' if path.is_file() else 'absent'}",
                 where=str(folder),

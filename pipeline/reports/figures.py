@@ -256,7 +256,7 @@ def _curve(raw: Json, name: str, best: tuple[float, str]) -> Markup:
         for split, shape in (("train", "square"), ("val", "circle"))
     ]
     label = f"{metric(name)} by epoch, train and val"
-    return charts.lines(series, label, names=("epoch", metric(name)), width=HALF, best=best)
+    return half(lambda width: charts.lines(series, label, names=("epoch", metric(name)), width=width, best=best))
 
 
 def flow(ledger: Json) -> Markup:

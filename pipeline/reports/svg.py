@@ -51,15 +51,19 @@ class Scale:
         return self.start + (value - self.low) / ((self.high - self.low) or 1.0) * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Round values inside the scale, about `count` of them.
+        """Round values inside the scale, about `count` of them, two at least.
 
         >>> Scale(0, 1, 0, 100).ticks()
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
         """
-        step = nice_step(self.high - self.low, count)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [round(i * step, 12) + 0.0 for i in range(first, last + 1)]
+        found: list[float] = []
+        for parts in (count, 2 * count, 4 * count):
+            step = nice_step(self.high - self.low, parts)
+            first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+            found = [round(i * step, 12) + 0.0 for i in range(first, last + 1)]
+            if len(found) > 1:
+                break
+        return found
 
 
 def nice_step(span: float, count: int) -> float:

@@ -4,10 +4,12 @@ The baselines are fitted on train alone, with the candidate's own tensors. The t
 probability into an answer is chosen on val for every model.
 """
 
+import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -18,7 +20,7 @@ from pipeline.artefacts import Record
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.metrics import Paired, Scores
 from pipeline.models import saved
-from pipeline.predict import Predictor
+from pipeline.predict import Predictor, aligned
 from pipeline.stages.split import SPLITS, SplitName, SplitRecord
 from pipeline.workspace import Section, Workspace
 
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 Tensors = Mapping[str, np.ndarray]
 Answers = dict[str, np.ndarray]
 Baseline = Literal["majority", "logistic_regression", "hist_gradient_boosting"]
+PairedMetric = Literal["auc", "average_precision", "log_loss"]  # those that hang on no threshold
+PAIRED: tuple[PairedMetric, ...] = get_args(PairedMetric)
+COMPARED: tuple[SplitName, ...] = ("val", "test")  # the others choose their threshold on val, and are scored on test
 CURVE_POINTS = 200
 CALIBRATION_BINS = 10
 OVERFIT_GAP = 0.05
 UNDERFIT_AUC = 0.55
+LINEAR_STEPS = 1000
+log = logging.getLogger(__name__)
 
 
 class EvaluateSettings(Section):
@@ -87,13 +94,14 @@ def run(workspace: Workspace) -> Evaluation:
     answers = {name: candidate_answers(workspace.candidate, part) for name, part in tensors.items()}
     baselines = fit_baselines(tensors["train"], workspace.seed)
     judged = {n: Judged(y_N=tensors[n]["label"], answers={"candidate": answers[n]}) for n in SPLITS}
-    for name in ("val", "test"):
+    for name in COMPARED:
         judged[name].answers.update({m: b.predict_proba(inputs(tensors[name])) for m, b in baselines.items()})
     champion = registry.champion_folder(workspace)
     if champion is not None:
-        for name in ("val", "test"):
-            rows = pl.read_parquet(workspace.split / f"{name}.parquet")
-            judged[name].answers["champion"] = Predictor.load(champion).probabilities(rows)
+        model, classes = Predictor.load(champion), Preprocessor.read(workspace.candidate).classes
+        for name in COMPARED:
+            p_NK = model.probabilities(pl.read_parquet(workspace.split / f"{name}.parquet"))
+            judged[name].answers["champion"] = aligned(p_NK, model.preprocessor.classes, classes)
     record = evaluation(judged, settings, workspace.seed, _facts(workspace))
     _publish(workspace, record)
     return record
@@ -138,6 +146,7 @@ def fit_baselines(train: Tensors, seed: int) -> "dict[Baseline, ClassifierMixin]
     """Fit each baseline on the training rows: the share of each class, a linear model, and boosted trees."""
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.exceptions import ConvergenceWarning
 
     dense = train["dense"].shape[1]
     codes = range(dense, dense + train["codes"].shape[1])
@@ -149,7 +158,12 @@ def fit_baselines(train: Tensors, seed: int) -> "dict[Baseline, ClassifierMixin]
         "logistic_regression": _linear(list(codes)),
         "hist_gradient_boosting": HistGradientBoostingClassifier(categorical_features=few, random_state=seed),
     }
-    return {name: model.fit(x, y) for name, model in models.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is said below, and counts as it is
+        fitted = {name: model.fit(x, y) for name, model in models.items()}
+    if fitted["logistic_regression"][-1].n_iter_.max() >= LINEAR_STEPS:
+        log.warning("logistic_regression had not converged after %d steps: it may be a little better", LINEAR_STEPS)
+    return fitted
 
 
 def _linear(codes: list[int]) -> "ClassifierMixin":
@@ -161,7 +175,7 @@ def _linear(codes: list[int]) -> "ClassifierMixin":
 
     one_hot = OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
     encode = ColumnTransformer([("codes", one_hot, codes)], remainder="passthrough")
-    return make_pipeline(encode, LogisticRegression(max_iter=200))
+    return make_pipeline(encode, LogisticRegression(max_iter=LINEAR_STEPS))
 
 
 def evaluation(
@@ -171,10 +185,12 @@ def evaluation(
     test, val = judged["test"], judged["val"]
     w_RN = metrics.resamples(len(test.y_N), seed, settings.resamples)
     thresholds = {model: metrics.best_threshold(val.y_N, p_NK) for model, p_NK in val.answers.items()}
-    scores = {m: {"test": metrics.scores(test.y_N, p, thresholds[m], w_RN)} for m, p in test.answers.items()}
+    found = {m: metrics.values(test.y_N, p, thresholds[m], w_RN) for m, p in test.answers.items()}
+    scores = {model: {"test": metrics.scores(values)} for model, values in found.items()}
     for name in ("train", "val"):
         part = judged[name]
-        scores["candidate"][name] = metrics.scores(part.y_N, part.answers["candidate"], thresholds["candidate"])
+        values = metrics.values(part.y_N, part.answers["candidate"], thresholds["candidate"])
+        scores["candidate"][name] = metrics.scores(values)
     own = test.answers["candidate"]
     return Evaluation(
         **facts,
@@ -184,10 +200,10 @@ def evaluation(
         thresholds=thresholds,
         scores=scores,
         paired=[
-            metrics.paired(model, metric, test.y_N, own, p_NK, w_RN=w_RN)
-            for model, p_NK in test.answers.items()
+            metrics.paired(model, metric, found["candidate"], values)
+            for model, values in found.items()
             if model != "candidate"
-            for metric in ("auc", "average_precision", "log_loss")
+            for metric in PAIRED
         ],
         fit=fit_word(scores["candidate"], settings.overfit_gap),
         roc={model: roc(test.y_N, p_NK) for model, p_NK in test.answers.items()},
@@ -225,9 +241,11 @@ def precision_recall(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, flo
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
-    """The curve read off at evenly spaced x, its ends included."""
-    chosen = np.unique(np.searchsorted(x, np.linspace(x[0], x[-1], CURVE_POINTS)).clip(0, len(x) - 1))
-    return [(round(float(x[i]), 5), round(float(y[i]), 5)) for i in {0, *chosen.tolist(), len(x) - 1}]
+    """The curve read off at even steps along its way, so that steep parts keep their points; ends included."""
+    way = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    places = np.searchsorted(way, np.linspace(0.0, way[-1], CURVE_POINTS)).clip(0, len(x) - 1)
+    chosen = sorted({0, *places.tolist(), len(x) - 1})
+    return [(round(float(x[i]), 5), round(float(y[i]), 5)) for i in chosen]
 
 
 def calibration(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, float, int]]:

@@ -4,6 +4,7 @@ The tensors are safetensors, the preprocessor is JSON: nothing that is loaded ca
 order of data/split, one row of a tensor for one row of the Parquet file.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import polars as pl
@@ -12,6 +13,7 @@ from pydantic import Field
 from pipeline import artefacts, contract, profile
 from pipeline.artefacts import Record
 from pipeline.contract import Contract
+from pipeline.errors import SettingsError
 from pipeline.features import preprocessor
 from pipeline.features.categorical import CategoricalSettings
 from pipeline.features.numeric import NumericSettings
@@ -46,6 +48,7 @@ def run(workspace: Workspace) -> Normalized:
     """Fit on train, encode all three splits, and write the preprocessor with the reference profile."""
     settings, agreed = workspace.section(NormalizeSettings), contract.load(workspace.contract_file)
     splits = {name: workspace.split / f"{name}.parquet" for name in SPLITS}
+    require_columns(settings.numeric.columns, agreed)
     train = pl.scan_parquet(splits["train"])
     fitted = preprocessor.fit(train, agreed, settings.by_modality())
     with artefacts.replacing(workspace.preprocessor) as folder:
@@ -59,6 +62,18 @@ def run(workspace: Workspace) -> Normalized:
             rows[name] = len(encoded.dense_ND)
     coded = {e.column: e.cardinality for e in fitted.encoders if e.cardinality}
     return Normalized(rows=rows, dense=fitted.dense_outputs, codes=coded)
+
+
+def require_columns(named: Iterable[str], agreed: Contract) -> None:
+    """Raise SettingsError for a column with a method of its own that is no numeric feature."""
+    numeric = [column.name for column in agreed.features if column.modality == "numeric"]
+    for name in named:
+        if name not in numeric:
+            raise SettingsError(
+                "no such numeric feature",
+                where=f"params.yaml: normalize.numeric.columns.{name}",
+                fix=f"remove it, or use one of: {', '.join(numeric)}",
+            )
 
 
 def reference(train: pl.LazyFrame, agreed: Contract) -> profile.Profile:

@@ -4,16 +4,16 @@ It must beat the required baseline, and must not be worse than the champion, bot
 paired difference on the same test rows. Otherwise the champion stays and the reasons are said.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from pipeline import git, registry, versioning
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
-from pipeline.metrics import Metric, Paired
+from pipeline.metrics import Paired
 from pipeline.models import saved
-from pipeline.stages.evaluate import Baseline, Evaluation
+from pipeline.stages.evaluate import Baseline, Evaluation, PairedMetric
 from pipeline.workspace import Section, Workspace
 
 
@@ -24,7 +24,7 @@ class PromoteSettings(Section):
     """
 
     key: ClassVar[str] = "promote"
-    metric: Metric = "auc"
+    metric: PairedMetric = "auc"
     baseline: Baseline = "logistic_regression"
     minimum_gain: float = Field(default=0.0, ge=0)
     tolerated_loss: float = Field(default=0.005, ge=0)
@@ -45,15 +45,19 @@ def run(workspace: Workspace) -> Promotion:
     settings = workspace.section(PromoteSettings)
     evaluation = Evaluation.read(workspace.evaluation)
     candidate = saved.verify(workspace.candidate).identity
-    if evaluation.candidate != candidate:
-        raise WorkspaceError(
-            f"judges the model {evaluation.candidate}, the candidate is {candidate}",
-            where=workspace.relative(workspace.evaluation),
-            fix="run `dvc repro` or `keepfit run`",
-        )
     champion = registry.champion(workspace)
-    if champion.identity == candidate:
-        return Promotion(promoted=False, version=champion.version, reasons=["the candidate is the champion already"])
+    if champion.version is not None and champion.identity == candidate:
+        reasons = ["the candidate is the champion already"]
+        tag = _commit_left(workspace, champion.version, evaluation, settings) if settings.commit else None
+        return Promotion(promoted=False, version=champion.version, reasons=reasons, tag=tag)
+    _require_of(evaluation, "candidate", candidate, workspace)
+    _require_of(evaluation, "champion", champion.version, workspace)
+    known = registry.version_of_candidate(workspace)
+    if known is not None and known == champion.rolled_back_from:
+        reasons = [
+            f"the champion was rolled back from {known}, which is this candidate: `keepfit models promote {known}`"
+        ]
+        return Promotion(promoted=False, version=champion.version, reasons=reasons)
     promoted, reasons = decide(evaluation, settings)
     if not promoted:
         return Promotion(promoted=False, version=champion.version, reasons=reasons)
@@ -62,6 +66,19 @@ def run(workspace: Workspace) -> Promotion:
         registry.point(workspace, version)
     tag = _commit(workspace, version, reasons) if settings.commit else None
     return Promotion(promoted=True, version=version, reasons=reasons, tag=tag)
+
+
+def _require_of(
+    evaluation: Evaluation, role: Literal["candidate", "champion"], now: str | None, workspace: Workspace
+) -> None:
+    """Raise WorkspaceError when the evaluation is of another candidate, or against another champion, than now."""
+    then = getattr(evaluation, role)
+    if then != now:
+        raise WorkspaceError(
+            f"is of the {role} {then or 'none'}, which is {now or 'none'} by now",
+            where=workspace.relative(workspace.evaluation),
+            fix="run `dvc repro` or `keepfit run`",
+        )
 
 
 def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, list[str]]:
@@ -75,22 +92,25 @@ def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, lis
 
 def _beats(pair: Paired, gain: float) -> tuple[bool, str]:
     passed = pair.low > gain
-    return (
-        passed,
-        f"{'beats' if passed else 'does not surely beat'} {pair.model}: {_difference(pair)}, gain asked {gain:g}",
-    )
+    words = "beats" if passed else "does not surely beat"
+    return passed, f"{words} {pair.model}: {_difference(pair)}, gain asked {gain:g}"
 
 
 def _not_worse(pair: Paired, loss: float) -> tuple[bool, str]:
-    passed = pair.low > -loss
-    return (
-        passed,
-        f"{'is not worse than' if passed else 'may be worse than'} {pair.model}: {_difference(pair)}, loss tolerated {loss:g}",
-    )
+    passed = pair.low >= -loss
+    words = "is not worse than" if passed else "may be worse than"
+    return passed, f"{words} {pair.model}: {_difference(pair)}, loss tolerated {loss:g}"
 
 
 def _difference(pair: Paired) -> str:
     return f"{pair.metric} {pair.difference:+.4f} (95% interval {pair.low:+.4f} to {pair.high:+.4f}, same test rows)"
+
+
+def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, settings: PromoteSettings) -> str | None:
+    """Commit the champion's promotion if that was killed before it had its tag."""
+    if git.git(workspace.root, "tag", "--list", f"{workspace.dataset}@{version}.*"):
+        return None
+    return _commit(workspace, version, decide(evaluation, settings)[1])
 
 
 def _commit(workspace: Workspace, version: str, reasons: list[str]) -> str:

@@ -5,7 +5,9 @@ held to deterministic algorithms. What is kept is safetensors and JSON; no check
 """
 
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -109,7 +111,7 @@ def fit(
     network = Mlp(shape)
     network.prior_K.copy_(weight_K.log())
     classifier = Classifier(network, _schedule(settings, len(loaders["train"])), weight_K)
-    with Curves(curves) as live:
+    with Curves(curves) as live, _lightning_manners():
         keep = KeepBest(network, live, settings.patience, settings.epochs)
         _trainer(settings, keep, curves).fit(classifier, loaders["train"], loaders["val"])
     return keep
@@ -162,6 +164,17 @@ def _schedule(settings: TrainSettings, steps_an_epoch: int) -> "Schedule":
         averaging_steps=max(1.0, settings.averaging_epochs * steps_an_epoch),
         steps=settings.epochs * steps_an_epoch,
     )
+
+
+@contextmanager
+def _lightning_manners() -> Iterator[None]:
+    """Keep Lightning from warning of its own use of PyTorch, and from turning Ctrl-C into a plain exit."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+        try:
+            yield
+        except SystemExit as stopped:
+            raise KeyboardInterrupt from stopped
 
 
 def _trainer(settings: TrainSettings, keep: "KeepBest", root: Path) -> "lightning.Trainer":

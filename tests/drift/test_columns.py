@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
+from scipy.stats import false_discovery_control
 
 from pipeline.contract import Modality
 from pipeline.drift.columns import ABSENT, UNKNOWN, DriftReport, adjust, compare

@@ -3,8 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped]
-from scipy.stats import chi2_contingency  # type: ignore[import-untyped]
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chi2_contingency
 
 from pipeline.drift.homogeneity import Comparison, compare_counts, divergence, noise, pooled
 
