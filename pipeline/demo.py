@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline import artefacts
+from pipeline import artefacts, git, versioning
 from pipeline.errors import WorkspaceError
 from pipeline.workspace import Workspace
 
@@ -19,6 +19,7 @@ COPIED = (
     "data/raw/**/*.gz",
     "data/incoming/**/*.gz",
 )
+KEPT = ("data/raw", "data/incoming", "models/champion.json", "pipeline")
 MARK = ".keepfit-demo"
 
 

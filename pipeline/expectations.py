@@ -111,8 +111,10 @@ def _run(specs: dict[int, dict[str, Any]], frame: Any) -> dict[int, Outcome]:
     """Let Great Expectations judge `specs`; it answers in an order of its own, hence `at`."""
     with _quiet():
         import great_expectations as gx
+        from great_expectations.data_context.types import base
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
+        base.logger.setLevel(logging.WARNING)  # it raises its own level, and tells of each temporary folder
         context = gx.get_context(mode="ephemeral")
         context.enable_analytics(enable=False)
         context.variables.progress_bars = ProgressBarsConfig(globally=False)

@@ -39,6 +39,11 @@ def commit_promotion(root: Path, dataset: str, version: str, paths: Sequence[Pat
     return tag
 
 
+def is_tracked(root: Path, path: Path) -> bool:
+    """Whether git keeps `path`, or anything in it."""
+    return bool(git(root, "ls-files", "--", relative(str(path), root), check=False))
+
+
 def assign_champion(root: Path, dataset: str, version: str) -> str:
     """Tag a version's commit as the champion (a rollback too); returns the tag, the old one if it holds."""
     commit = _commit_of(root, _version_tag(dataset, version))

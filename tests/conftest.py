@@ -1,13 +1,16 @@
 """A tiny workspace for every stage: 600 made-up deliveries in three months, and two months that arrive later."""
 
 import gzip
+import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from pipeline.cli import STAGES
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +70,27 @@ def tiny(tmp_path: Path) -> Workspace:
     data/raw/tiny has 2024-01.csv.gz, 2024-02.csv and 2024-03.csv.gz; data/incoming/tiny has 2024-04.csv.gz, like
     them, and 2024-05.csv.gz, whose distances and shops have drifted. Nothing has run yet; it is no git repository.
     """
-    root = tmp_path / "tiny"
+    return made(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`tiny` after every stage of the DAG, none of which DVC knows of; only to be read."""
+    workspace = made(tmp_path_factory.mktemp("trained") / "tiny")
+    for stage in STAGES:
+        import_module(f"pipeline.stages.{stage}").run(workspace)
+    return workspace
+
+
+@pytest.fixture
+def trained(trained_once: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `trained_once`, to write in."""
+    shutil.copytree(trained_once.root, tmp_path / "trained")
+    return Workspace.open(tmp_path / "trained")
+
+
+def made(root: Path) -> Workspace:
+    """The workspace of `tiny` in the folder `root`."""
     months = {month: _month(month) for month in range(1, 6)}
     months[3][-2:] = months[1][:2]
     files = {

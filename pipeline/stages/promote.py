@@ -114,7 +114,10 @@ def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, set
 
 
 def _commit(workspace: Workspace, version: str, reasons: list[str]) -> str:
-    """Commit the lock, the pointer and the numbers, with the version's tag and the champion's."""
-    paths = [workspace.root / "dvc.lock", workspace.champion, workspace.metrics, workspace.evaluation]
+    """Commit the lock, the pointer, the numbers and raw data that git keeps, with the version's tags."""
+    numbers = [workspace.quality, workspace.ledger, workspace.evaluation, workspace.metrics]
+    paths = [workspace.root / "dvc.lock", workspace.champion, *numbers]
+    if git.is_tracked(workspace.root, workspace.raw):
+        paths.append(workspace.raw)
     message = f"Promote {workspace.dataset} {version}\n\n" + "\n".join(f"- {reason}" for reason in reasons)
     return git.commit_promotion(workspace.root, workspace.dataset, version, paths, message)
