@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
     An exception inside the block removes what was written and leaves `path` as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+    for stale in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         remove(stale)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -94,9 +95,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # malformed, or not UTF-8
         raise WorkspaceError(
-            f"is not JSON ({error.msg}, line {error.lineno})",
+            f"is not JSON ({error})",
             where=str(path),
             fix="delete it and run the stage that writes it again",
         ) from error
@@ -108,6 +109,25 @@ def write_parquet(path: Path, frame: "pl.LazyFrame") -> None:
         frame.sink_parquet(temporary, compression="zstd", mkdir=True)
 
 
+def scan_parquet(path: Path) -> "pl.LazyFrame":
+    """Scan one Parquet file, or all of a folder in the order of their names; WorkspaceError where there is none."""
+    import polars as pl
+
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first")
+    try:
+        frame = pl.scan_parquet(files, glob=False)
+        frame.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise WorkspaceError(
+            f"is no whole Parquet file ({str(error).splitlines()[0]})",
+            where=str(path),
+            fix="delete it and run the stage that writes it again",
+        ) from error
+    return frame
+
+
 def write_tensors(path: Path, tensors: "Mapping[str, np.ndarray[Any, Any]]") -> None:
     """Write named arrays as safetensors (no pickle)."""
     from safetensors.numpy import save_file
@@ -117,12 +137,20 @@ def write_tensors(path: Path, tensors: "Mapping[str, np.ndarray[Any, Any]]") -> 
 
 
 def read_tensors(path: Path) -> "dict[str, np.ndarray[Any, Any]]":
-    """Read named arrays; raises WorkspaceError when `path` is absent."""
+    """Read named arrays; raises WorkspaceError when `path` is absent or damaged."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     if not path.is_file():
         raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first")
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WorkspaceError(
+            f"is no whole safetensors file ({error})",
+            where=str(path),
+            fix="delete it and run the stage that writes it again",
+        ) from error
 
 
 def sha256(path: Path) -> str:

@@ -62,15 +62,22 @@ class Contract:
         if len(found) != 1:
             raise ContractError(
                 f"names {len(found)} columns of role `label`, and training needs exactly one",
-                where=self.file.name,
+                where=f"schemas/{self.file.name}",
                 fix='give one field metadata={"role": "label"}',
             )
         return found[0]
 
     @cached_property
     def features(self) -> list[Column]:
-        """What the model may look at: role feature, and a time column that has a modality."""
-        return [c for c in self.columns if c.modality is not None and c.role in ("feature", "time")]
+        """What the model may look at: role feature, and a time column that has a modality; ContractError for none."""
+        found = [c for c in self.columns if c.modality is not None and c.role in ("feature", "time")]
+        if not found:
+            raise ContractError(
+                "names no feature, so there is nothing to learn from",
+                where=f"schemas/{self.file.name}",
+                fix='give a field metadata={"role": "feature", "modality": ...}',
+            )
+        return found
 
     @cached_property
     def time(self) -> str | None:
@@ -90,7 +97,9 @@ class Contract:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise ContractError(f"has no column `{name}`", where=self.file.name, fix=f"use one of: {', '.join(self.names)}")
+        raise ContractError(
+            f"has no column `{name}`", where=f"schemas/{self.file.name}", fix=f"use one of: {', '.join(self.names)}"
+        )
 
 
 def load(file: Path) -> Contract:
@@ -100,10 +109,11 @@ def load(file: Path) -> Contract:
     try:
         schema = model.to_schema()
     except Exception as error:  # the file is the user's code: whatever it raises is the contract's fault
-        raise ContractError(f"is no pandera model: {error}", where=file.name, fix="mend it") from error
+        raise ContractError(f"is no pandera model: {error}", where=f"schemas/{file.name}", fix="mend it") from error
     columns = tuple(_column(name, field, file) for name, field in schema.columns.items())
-    expectations = tuple(getattr(module, "EXPECTATIONS", ()))
-    return Contract(file=file, schema=schema, columns=columns, expectations=expectations)
+    found = Contract(file=file, schema=schema, columns=columns, expectations=_expectations(module, file))
+    _require_consistent(found)
+    return found
 
 
 def _import(file: Path) -> ModuleType:
@@ -119,7 +129,7 @@ def _import(file: Path) -> ModuleType:
     sys.modules[spec.name] = module  # pandera looks up a model's annotations in its module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the file is the user's code: whatever it raises is the contract's fault
+    except (Exception, SystemExit) as error:  # the file is the user's code: what it raises is the contract's fault
         raise ContractError(
             f"does not load: {type(error).__name__}: {error}", where=f"schemas/{file.name}", fix="mend it"
         ) from error
@@ -143,19 +153,63 @@ def _model(module: ModuleType, file: Path) -> Any:
     return models[0]
 
 
+def _expectations(module: ModuleType, file: Path) -> tuple[dict[str, Any], ...]:
+    listed = getattr(module, "EXPECTATIONS", [])
+    if not isinstance(listed, list | tuple) or not all(isinstance(each, dict) for each in listed):
+        raise ContractError(
+            "EXPECTATIONS must be a list of dicts",
+            where=f"schemas/{file.name}",
+            fix='write each as {"type": "expect_...", "kwargs": {...}, "notes": "..."}',
+        )
+    return tuple(listed)
+
+
 def _column(name: str, field: Any, file: Path) -> Column:
     metadata = field.metadata or {}
     role, modality = metadata.get("role", "feature"), metadata.get("modality")
+    where = f"schemas/{file.name}: {name}"
     if role not in get_args(Role):
         raise ContractError(
             f"role must be one of {', '.join(get_args(Role))}, got {role!r}",
-            where=f"schemas/{file.name}: {name}",
+            where=where,
             fix="mend the field's metadata",
         )
     if modality not in (None, *get_args(Modality)) or (role == "feature" and modality is None):
         raise ContractError(
             f"the modality of a feature must be one of {', '.join(get_args(Modality))}, got {modality!r}",
-            where=f"schemas/{file.name}: {name}",
+            where=where,
             fix="mend the field's metadata",
         )
+    if name == ROW_ID or field.unique or field.regex or not field.required:
+        raise ContractError(
+            f"a field must have a name of its own (not `{ROW_ID}`), stand in every file, and not be unique by itself",
+            where=where,
+            fix="rename it, drop Optional and regex, and state a key as `unique` in the model's Config",
+        )
+    _require_type(field.dtype.type, role, modality, where)
     return Column(name=name, dtype=field.dtype.type, nullable=field.nullable, role=role, modality=modality)
+
+
+def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, where: str) -> None:
+    """Raise ContractError for a type that no stage can read, or that is not what the role or modality needs."""
+    import polars as pl
+
+    moment = dtype in (pl.Date, pl.Datetime)
+    number = dtype.is_numeric() or dtype == pl.Boolean
+    if not (moment or number or dtype in (pl.String, pl.Categorical, pl.Enum)):
+        raise ContractError(f"the type {dtype} is not supported", where=where, fix="use a number, text, bool or time")
+    if role == "time" and not moment:
+        raise ContractError(f"the role `time` needs a date or datetime, got {dtype}", where=where, fix="mend its type")
+    if (modality == "numeric" and not number) or (modality == "timestamp" and not moment):
+        raise ContractError(f"a {modality} column cannot be {dtype}", where=where, fix="mend its type or modality")
+
+
+def _require_consistent(found: Contract) -> None:
+    """Raise ContractError where the columns do not go together."""
+    where = f"schemas/{found.file.name}"
+    if len(found.of_role("time")) > 1:
+        names = ", ".join(column.name for column in found.of_role("time"))
+        raise ContractError(f"names more than one time axis: {names}", where=where, fix="give the role to one field")
+    for name in found.key:
+        if name not in found.names:
+            raise ContractError(f"the key names no column: {name}", where=where, fix="mend `unique` in its Config")

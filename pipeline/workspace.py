@@ -45,7 +45,7 @@ class Workspace:
         """The whole of params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
         try:
             loaded = yaml.safe_load(self.params_file.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             message = str(error).replace(str(self.params_file), "").replace("\n", " ")
             raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error
         if not isinstance(loaded, dict):

@@ -73,6 +73,17 @@ def tiny(tmp_path: Path) -> Workspace:
     return made(tmp_path / "tiny")
 
 
+@pytest.fixture
+def three(tiny: Workspace) -> Workspace:
+    """`tiny` with a label of three classes, `speed`: fast, slow, usual."""
+    label = "speed: str = pa.Field(isin=['fast', 'slow', 'usual'], nullable=True"
+    contract = tiny.contract_file.read_text().replace("slow: bool = pa.Field(nullable=True", label)
+    tiny.contract_file.write_text(contract)
+    case = "CASE WHEN minutes > 32 THEN 'slow' WHEN minutes > 26 THEN 'usual' WHEN minutes > 0 THEN 'fast' END"
+    tiny.params_file.write_text(tiny.params_file.read_text().replace("slow: minutes > 30", f"speed: {case}"))
+    return Workspace.open(tiny.root)
+
+
 @pytest.fixture(scope="session")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """`tiny` after every stage of the DAG, none of which DVC knows of; only to be read."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline import artefacts
 from pipeline.contract import Contract
-from pipeline.errors import ContractError, WorkspaceError
+from pipeline.errors import WorkspaceError
 from pipeline.features import Encoder, registered
 
 FILE = "preprocessor.json"
@@ -101,12 +101,7 @@ def _encoder(raw: dict[str, Any], folder: Path) -> Encoder:
 
 
 def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Preprocessor:
-    """Learn every encoder from the training rows; `settings` has one object for each modality.
-
-    Raises ContractError when the contract has no feature to learn from.
-    """
-    if not agreed.features:
-        raise ContractError("has no feature", where=agreed.file.name, fix="give a column a modality")
+    """Learn every encoder from the training rows; `settings` has one object for each modality."""
     known = registered()
     encoders = tuple(
         known[column.modality].fit(column.name, rows, settings[column.modality])

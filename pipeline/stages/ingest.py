@@ -1,16 +1,19 @@
 """Stage 1: raw files → typed Parquet, one file a source, each row with a stable id.
 
 Every cell is read as text and parsed as the contract's type; what will not parse becomes null and its raw
-text goes to data/ingested/unparsed.parquet. Derived columns are Polars SQL expressions from params.yaml,
-parsed by Polars and never evaluated as Python.
+text goes to data/ingested/unparsed.parquet. NaN is a missing value: null. Derived columns are Polars SQL
+expressions from params.yaml, parsed by Polars and never evaluated as Python; a row that one cannot be computed
+for is null there, and is told like a cell that would not parse.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 import polars as pl
+import polars.selectors as cs
 from pydantic import Field
 
 from pipeline import artefacts, contract, readers
@@ -24,6 +27,7 @@ MANIFEST = "manifest.json"
 UNPARSED = "unparsed.parquet"
 UNPARSED_SCHEMA = pl.Schema({ROW_ID: pl.String, "column": pl.String, "raw": pl.String})
 WRONG_TYPE_SHARE = 0.5
+BAD_ROWS = 10_000  # of one file that an expression may fail for, before it is the expression that is wrong
 
 
 class IngestSettings(Section):
@@ -83,15 +87,15 @@ def table(workspace: Workspace, agreed: Contract) -> Table:
     record = Ingested.read(workspace.ingested / MANIFEST)
     return Table(
         contract=agreed,
-        partitions={f.name: pl.scan_parquet(workspace.ingested / partition(f.name)) for f in record.files},
-        unparsed=pl.scan_parquet(workspace.ingested / UNPARSED),
+        partitions={f.name: artefacts.scan_parquet(workspace.ingested / partition(f.name)) for f in record.files},
+        unparsed=artefacts.scan_parquet(workspace.ingested / UNPARSED),
         height=record.rows,
     )
 
 
 def partition(name: str) -> str:
-    """The name of a source's Parquet file: that of the source, which may stand in a folder."""
-    return f"{name.replace('/', '__')}.parquet"
+    """The name of a source's Parquet file, its own: `a/b.csv`, in a folder, gives `a%2Fb.csv.parquet`."""
+    return f"{quote(name, safe=' []()+,=@')}.parquet"
 
 
 def read(path: Path, name: str, settings: IngestSettings, agreed: Contract) -> Parsed:
@@ -100,7 +104,7 @@ def read(path: Path, name: str, settings: IngestSettings, agreed: Contract) -> P
     check_header(raw.collect_schema().names(), name, agreed, settings.derive)
     try:
         rows = raw.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except readers.ERRORS as error:
         raise readers.unreadable(path, error) from error
     if rows.is_empty():
         raise DataError("has a header and no rows", where=name, fix="remove it, or replace it by a whole file")
@@ -109,6 +113,13 @@ def read(path: Path, name: str, settings: IngestSettings, agreed: Contract) -> P
 
 def check_header(found: list[str], name: str, agreed: Contract, derive: Mapping[str, str]) -> None:
     """Raise DataError when a file's columns are not those that the contract asks of it."""
+    for column in derive:
+        if column not in agreed.names:
+            raise SettingsError(
+                f"the contract has no column `{column}`",
+                where=f"params.yaml: ingest.derive.{column}",
+                fix=f"add it to schemas/{agreed.file.name}, or remove the key",
+            )
     expected = [column for column in agreed.names if column not in derive]
     absent = [column for column in expected if column not in found]
     unexpected = [column for column in found if column not in expected]
@@ -117,6 +128,13 @@ def check_header(found: list[str], name: str, agreed: Contract, derive: Mapping[
             f"lacks the column{'s' * (len(absent) > 1)} {', '.join(absent)} of the contract",
             where=name,
             fix=f"its header must hold {len(expected)} columns: {', '.join(expected[:6])}, ...",
+        )
+    derived = [column for column in unexpected if column in derive]
+    if derived:
+        raise DataError(
+            f"has a column {derived[0]}, and params.yaml derives one of that name",
+            where=name,
+            fix=f"drop it from the file, or remove ingest.derive.{derived[0]} from params.yaml",
         )
     if unexpected:
         raise DataError(
@@ -130,20 +148,28 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
     """Type the rows by the contract, derive columns, and set aside what would not parse; order is kept."""
     ids = pl.concat_str(pl.lit(f"{name}#"), pl.int_range(pl.len()).cast(pl.String)).alias(ROW_ID)
     given = [column for column in agreed.columns if column.name not in derive]
+    for column in given:
+        _refuse_other_type(rows.schema[column.name], name, column)
+    rows = rows.with_columns(cs.float().fill_nan(None))
     typed = rows.select(ids, *(typed_as(pl.col(c.name), rows.schema[c.name], c.dtype) for c in given))
-    failed = [c for c in given if typed[c.name].null_count() > rows[c.name].null_count()]
     unparsed = [pl.DataFrame(schema=UNPARSED_SCHEMA)]
-    for column in failed:
-        cells = pl.DataFrame({ROW_ID: typed[ROW_ID], "raw": rows[column.name].cast(pl.String)}).filter(
-            typed[column.name].is_null() & rows[column.name].is_not_null()
-        )
-        _refuse_changed_type(cells, rows[column.name], name, column)
-        unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
-    return Parsed(typed=_derived(typed, derive, agreed), unparsed=pl.concat(unparsed))
+    for column in given:
+        if typed[column.name].null_count() > rows[column.name].null_count():
+            bad = typed[column.name].is_null() & rows[column.name].is_not_null()
+            cells = pl.DataFrame({ROW_ID: typed[ROW_ID], "raw": rows[column.name].cast(pl.String)}).filter(bad)
+            _refuse_changed_type(cells, rows[column.name], name, column)
+            unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
+    typed = typed.with_columns(cs.float().fill_nan(None))
+    for target, text in derive.items():
+        typed, failed = _derived(typed, agreed.column(target), text, name)
+        unparsed.append(failed)
+    return Parsed(typed=typed.select(ROW_ID, *agreed.names), unparsed=pl.concat(unparsed))
 
 
 def typed_as(cell: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """`cell` as the contract's type; what will not parse is null."""
+    """`cell` as the contract's type; what will not parse is null, and so is what would lose digits or meaning."""
+    if found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
+        cell, found = cell.cast(pl.String), pl.String()
     if found == pl.String and isinstance(wanted, pl.Datetime):
         zone = wanted.time_zone
         return cell.str.to_datetime(time_unit=wanted.time_unit, time_zone=zone, strict=False)
@@ -153,31 +179,87 @@ def typed_as(cell: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         return cell.str.to_lowercase().replace_strict(
             {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
         )
+    if found.is_integer() and wanted == pl.Boolean:
+        cell = pl.when(cell.is_in([0, 1])).then(cell)
+    if (found.is_float() or found.is_decimal()) and wanted.is_integer():
+        cell = pl.when(cell == cell.floor()).then(cell)
     return cell.cast(wanted, strict=False)
 
 
-def _derived(typed: pl.DataFrame, derive: Mapping[str, str], agreed: Contract) -> pl.DataFrame:
-    for column, text in derive.items():
-        wanted = agreed.column(column).dtype
+def _derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells."""
+    try:
+        value = pl.sql_expr(text)
+        elementwise = typed.clear().select(value).is_empty()
+        derived, failed = _tolerantly(typed, value.cast(column.dtype).alias(column.name))
+    except readers.ERRORS as error:
+        raise SettingsError(
+            f"`{text:.80}` does not work on {name}: {str(error).splitlines()[0]:.200}",
+            where=f"params.yaml: ingest.derive.{column.name}",
+            fix="write one Polars SQL expression over the contract's columns",
+        ) from error
+    if not elementwise:
+        raise SettingsError(
+            f"`{text:.80}` gives one value for all rows",
+            where=f"params.yaml: ingest.derive.{column.name}",
+            fix="write an expression that gives each row its own",
+        )
+    inputs = sorted(set(value.meta.root_names()) & set(typed.columns)) or [ROW_ID]
+    cells = typed.filter(pl.col(ROW_ID).is_in(failed)).drop_nulls(inputs)
+    raw = pl.concat_str([pl.format(f"{i}={{}}", pl.col(i).cast(pl.String)) for i in inputs], separator=" ")
+    typed = typed.with_columns(derived.fill_nan(None) if derived.dtype.is_float() else derived)
+    return typed, cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
+
+
+def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str]]:
+    """`value` for each row, null where it fails, and the ids of those rows, found by halving; raises for too many."""
+    parts: list[pl.Series] = []
+    failed: list[str] = []
+    todo = [rows]
+    while todo:
+        part = todo.pop()
         try:
-            value = pl.sql_expr(text)
-            typed = typed.with_columns(value.cast(wanted).alias(column))
-        except pl.exceptions.PolarsError as error:
-            raise SettingsError(
-                f"`{text}` does not work: {str(error).splitlines()[0]}",
-                where=f"params.yaml: ingest.derive.{column}",
-                fix="write one Polars SQL expression over the contract's columns",
-            ) from error
-    return typed.select(ROW_ID, *agreed.names)
+            parts.append(part.select(value).to_series())
+        except readers.ERRORS:
+            half = part.height // 2
+            if half:
+                todo += [part[half:], part[:half]]
+                continue
+            failed += part[ROW_ID].to_list()
+            if len(failed) > min(BAD_ROWS, WRONG_TYPE_SHARE * rows.height):
+                raise
+            parts.append(rows.clear().select(value).to_series().extend_constant(None, 1))
+    return pl.concat(parts), failed
+
+
+def _refuse_other_type(found: pl.DataType, name: str, column: contract.Column) -> None:
+    """A file with types of its own may not hold one that the contract's could only be guessed from."""
+    wanted = column.dtype
+    number = found.is_numeric() or found == pl.Boolean
+    moment = found in (pl.Date, pl.Datetime)
+    if found in (pl.String, pl.Null, pl.Categorical, pl.Enum):
+        fits = True  # each cell says for itself
+    elif wanted == pl.Boolean:
+        fits = found.is_integer() or found == pl.Boolean
+    elif wanted.is_numeric():
+        fits = number
+    else:
+        fits = moment if wanted in (pl.Date, pl.Datetime) else number or moment
+    if not fits:
+        raise DataError(
+            f"holds {found}, the contract says {wanted}",
+            where=f"{name}: {column.name}",
+            fix="the column's type has changed: mend the file, or the contract",
+        )
 
 
 def _refuse_changed_type(cells: pl.DataFrame, raw: pl.Series, name: str, column: contract.Column) -> None:
     filled = raw.len() - raw.null_count()
     if cells.height > WRONG_TYPE_SHARE * filled:
         raise DataError(
-            f"{cells.height:,} of {filled:,} values are no {column.dtype}, such as {cells['raw'][0]!r}",
+            f"{cells.height:,} of {filled:,} values are no {column.dtype}, such as {cells['raw'][0]!r:.40}",
             where=f"{name}: {column.name}",
-            fix="the column's type has changed: mend the file, or the contract",
+            fix="the column's type has changed: mend the file or the contract, or name a marker in ingest.null_values",
         )
 
 

@@ -5,6 +5,7 @@ held to deterministic algorithms. What is kept is safetensors and JSON; no check
 """
 
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -171,9 +172,11 @@ def _lightning_manners() -> Iterator[None]:
     """Keep Lightning from warning of its own use of PyTorch, and from turning Ctrl-C into a plain exit."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+        interrupted = signal.getsignal(signal.SIGINT)
         try:
             yield
-        except SystemExit as stopped:
+        except SystemExit as stopped:  # by then Ctrl-C is ignored
+            signal.signal(signal.SIGINT, interrupted)
             raise KeyboardInterrupt from stopped
 
 

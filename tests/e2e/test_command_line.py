@@ -71,7 +71,7 @@ def test_monitoring_retrains_on_the_drifted_batch_and_keeps_records(tiny: Worksp
 def test_the_ledger_agrees_with_the_files(tiny: Workspace) -> None:
     assert run(tiny, "keepfit", "run").returncode == 0
 
-    raw = sum(len(gzip.open(path).read().splitlines()) - 1 for path in tiny.raw.glob("*.gz"))
+    raw = sum(len(gzip.decompress(path.read_bytes()).splitlines()) - 1 for path in tiny.raw.glob("*.gz"))
     raw += sum(len(path.read_bytes().splitlines()) - 1 for path in tiny.raw.glob("*.csv"))
     ledger = json.loads(tiny.ledger.read_text())
     split = json.loads((tiny.split / "manifest.json").read_text())["rows"]
@@ -114,9 +114,7 @@ def test_a_damaged_file_ends_in_one_line_and_leaves_the_old_state(tiny: Workspac
 
 
 def test_a_failed_gate_ends_with_exit_code_1(tiny: Workspace) -> None:
-    text = tiny.params_file.read_text(encoding="utf-8")
-    tiny.params_file.write_text(text + "\n", encoding="utf-8")
-    edit(tiny.params_file, "checks:", "checks:\n  missing_label: {policy: stop}")
+    edit(tiny.params_file, "checks: {batch_expectations: stop}", "checks: {missing_label: {policy: stop}}")
 
     done = run(tiny, "keepfit", "run")
 

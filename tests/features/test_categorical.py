@@ -1,5 +1,7 @@
 """Categories: vocabulary, unknown, missing, rare, and the way back."""
 
+from collections.abc import Sequence
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,12 @@ from pipeline.features.categorical import FIRST, MISSING, RARE, UNKNOWN, Categor
 TEXT = st.text(alphabet="ab€ -01", max_size=3)
 
 
-def fitted(values: list[str | None], minimum: int = 1, maximum: int = 100) -> CategoricalEncoder:
+def fitted(values: Sequence[str | None], minimum: int = 1, maximum: int = 100) -> CategoricalEncoder:
     settings = CategoricalSettings(minimum_count=minimum, maximum_size=maximum)
     return CategoricalEncoder.fit("x", pl.LazyFrame({"x": pl.Series(values, dtype=pl.String)}), settings)
 
 
-def codes(encoder: CategoricalEncoder, values: list[str | None]) -> list[int]:
+def codes(encoder: CategoricalEncoder, values: Sequence[str | None]) -> list[int]:
     found: list[int] = encoder.encode(pl.Series(values, dtype=pl.String)).tolist()
     return found
 

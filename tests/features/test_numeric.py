@@ -1,5 +1,7 @@
 """Numbers: the four scalings beside scikit-learn's, what is missing, what is wild, and the way back."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,12 +15,12 @@ METHODS: tuple[Method, ...] = ("standard", "minmax", "robust", "quantile")
 VALUES = [3.0, -1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.5]
 
 
-def fitted(values: list[float | None], method: Method) -> NumericEncoder:
+def fitted(values: Sequence[float | None], method: Method) -> NumericEncoder:
     rows = pl.LazyFrame({"x": pl.Series(values, dtype=pl.Float64)})
     return NumericEncoder.fit("x", rows, NumericSettings(method=method))
 
 
-def encoded(encoder: NumericEncoder, values: list[float | None]) -> np.ndarray:
+def encoded(encoder: NumericEncoder, values: Sequence[float | None]) -> np.ndarray:
     return encoder.encode(pl.Series(values, dtype=pl.Float64))
 
 
@@ -29,14 +31,14 @@ def encoded(encoder: NumericEncoder, values: list[float | None]) -> np.ndarray:
 def test_scaling_is_that_of_scikit_learn(method: Method, scaler: preprocessing.StandardScaler) -> None:
     expected = scaler.fit_transform(np.array(VALUES)[:, None])
 
-    assert encoded(fitted([*VALUES], method), [*VALUES]) == pytest.approx(expected, abs=1e-6)
+    assert encoded(fitted(VALUES, method), VALUES) == pytest.approx(expected, abs=1e-6)
 
 
 def test_robust_scaling_is_by_median_and_quartiles() -> None:
     values = [float(i) for i in range(1, 10)]
     expected = preprocessing.RobustScaler().fit_transform(np.array(values)[:, None])
 
-    assert encoded(fitted([*values], "robust"), [*values]) == pytest.approx(expected, rel=0.02, abs=1e-6)
+    assert encoded(fitted(values, "robust"), values) == pytest.approx(expected, rel=0.02, abs=1e-6)
 
 
 def test_quantile_scaling_makes_any_shape_even() -> None:
@@ -51,9 +53,9 @@ def test_quantile_scaling_makes_any_shape_even() -> None:
 @settings(deadline=None, max_examples=40)
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
 def test_decoding_gives_the_training_values_back(method: Method, values: list[float]) -> None:
-    encoder = fitted([*values], method)
+    encoder = fitted(values, method)
 
-    back = encoder.decode(encoded(encoder, [*values])).to_numpy()
+    back = encoder.decode(encoded(encoder, values)).to_numpy()
 
     clipped = {"robust": encoder.center + CLIP * encoder.scale}.get(method, np.inf)
     low = {"robust": encoder.center - CLIP * encoder.scale}.get(method, -np.inf)
@@ -134,7 +136,7 @@ def test_robust_falls_back_to_the_deviation_where_the_middle_half_is_one_value()
 
 
 def test_equal_knots_are_at_the_middle_of_their_shares() -> None:
-    values: list[float | None] = [0.0] * 800 + [float(i) for i in range(1, 201)]
+    values = [0.0] * 800 + [float(i) for i in range(1, 201)]
 
     found = encoded(fitted(values, "quantile"), [0.0, 200.0, -5.0, 500.0])[:, 0]
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.contract import Column, Contract
-from pipeline.errors import ContractError, WorkspaceError
+from pipeline.errors import WorkspaceError
 from pipeline.features import preprocessor
 from pipeline.features.preprocessor import FILE, Preprocessor
 from pipeline.stages.normalize import NormalizeSettings
@@ -110,8 +110,3 @@ def test_a_file_that_is_no_preprocessor_is_an_error_that_names_it(text: str, tmp
 
     with pytest.raises(WorkspaceError, match=FILE):
         Preprocessor.read(tmp_path)
-
-
-def test_a_contract_without_features_is_an_error() -> None:
-    with pytest.raises(ContractError, match="has no feature"):
-        fitted()

@@ -1,0 +1,239 @@
+"""Train: the same bytes from the same workspace, the best epoch kept, honest probabilities, nothing half-written."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn.metrics import log_loss, roc_auc_score
+
+from pipeline import artefacts, progress
+from pipeline.models import saved
+from pipeline.models.mlp import MlpShape, probabilities
+from pipeline.models.module import Classifier, KeepBest
+from pipeline.predict import PREDICTION, Predictor
+from pipeline.profile import Numeric, Profile
+from pipeline.stages import normalize, train
+from pipeline.stages.split import SplitRecord
+from pipeline.stages.train import History, TrainSettings
+from pipeline.workspace import Workspace
+
+Tensors = dict[str, dict[str, np.ndarray]]
+
+
+def with_params(workspace: Workspace, old: str, new: str) -> Workspace:
+    text = workspace.params_file.read_text()
+    assert old in text
+    workspace.params_file.write_text(text.replace(old, new))
+    return Workspace.open(workspace.root)
+
+
+def weights(workspace: Workspace) -> str:
+    return artefacts.sha256(workspace.candidate / saved.WEIGHTS)
+
+
+def test_the_same_workspace_gives_the_same_bytes(trained: Workspace, trained_once: Workspace) -> None:
+    train.run(trained)
+
+    assert artefacts.sha256(trained.candidate) == artefacts.sha256(trained_once.candidate)
+
+
+def test_another_seed_gives_another_model(trained: Workspace, trained_once: Workspace) -> None:
+    train.run(with_params(trained, "seed: 7", "seed: 8"))
+
+    assert weights(trained) != weights(trained_once)
+
+
+def test_what_is_random_outside_does_not_matter(trained: Workspace, trained_once: Workspace) -> None:
+    torch.manual_seed(123)
+    np.random.default_rng(5).random()
+
+    train.run(trained)
+
+    assert weights(trained) == weights(trained_once)
+
+
+def test_weights_do_not_come_from_val_or_test(trained: Workspace) -> None:
+    workspace = with_params(trained, "epochs: 2", "epochs: 1")  # of more epochs, val chooses one
+    train.run(workspace)
+    before = weights(workspace)
+
+    for name in ("val", "test"):
+        path = workspace.split / f"{name}.parquet"
+        wild = pl.read_parquet(path).with_columns(distance=pl.col("distance") * -1e9, shop=pl.lit("moon"))
+        wild.write_parquet(path)
+    normalize.run(workspace)
+    train.run(workspace)
+
+    assert weights(workspace) == before
+
+
+def test_test_does_not_choose_the_epoch_either(trained: Workspace, trained_once: Workspace) -> None:
+    (trained.normalized / "test.safetensors").unlink()
+
+    train.run(trained)
+
+    assert weights(trained) == weights(trained_once)
+
+
+def test_the_weights_that_are_saved_are_those_of_the_best_epoch(trained: Workspace) -> None:
+    workspace = with_params(trained, "epochs: 2", "epochs: 8")
+    workspace = with_params(workspace, "learning_rate: 0.02", "learning_rate: 0.2")
+    train.run(workspace)
+
+    history = History.read(workspace.candidate / saved.HISTORY)
+    val = artefacts.read_tensors(workspace.normalized / "val.safetensors")
+    network = saved.load(workspace.candidate)
+    p_NK = probabilities(network, torch.from_numpy(val["dense"]), torch.from_numpy(val["codes"])).numpy()
+
+    aucs = [epoch["val_auc"] for epoch in history.epochs]
+    assert history.best_epoch == 1 + int(np.argmax(aucs))
+    assert aucs[history.best_epoch - 1] == pytest.approx(roc_auc_score(val["label"], p_NK[:, 1]), abs=1e-6)
+    assert [epoch["epoch"] for epoch in history.epochs] == list(range(1, len(aucs) + 1))
+
+
+def test_training_stops_after_patience(trained: Workspace) -> None:
+    workspace = with_params(trained, "epochs: 2", "epochs: 40, patience: 2")
+
+    train.run(workspace)
+
+    history = History.read(workspace.candidate / saved.HISTORY)
+    assert len(history.epochs) in (40, history.best_epoch + 2)
+
+
+def test_the_candidate_says_what_it_was_made_from(trained_once: Workspace) -> None:
+    manifest = saved.verify(trained_once.candidate)
+    split = SplitRecord.read(trained_once.split / "manifest.json")
+
+    assert manifest.sources == split.sources
+    assert manifest.rows == split.rows
+    assert manifest.settings["hidden"] == [8]
+    assert manifest.versions["torch"].startswith("2.")
+
+
+def test_the_reference_has_the_answers_on_the_training_rows(trained_once: Workspace) -> None:
+    reference = Profile.read(trained_once.candidate / saved.REFERENCE)
+    rows = pl.read_parquet(trained_once.split / "train.parquet")
+
+    answers = reference.columns[PREDICTION]
+
+    p_NK = Predictor.load(trained_once.candidate).probabilities(rows)
+    assert isinstance(answers, Numeric)
+    assert answers.mean == pytest.approx(p_NK[:, 1].mean())
+    assert answers.rows == rows.height
+
+
+def test_the_curves_have_a_point_an_epoch(trained_once: Workspace) -> None:
+    for name in ("train/loss", "train/auc", "val/loss", "val/auc"):
+        lines = (trained_once.curves / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()
+
+        assert len(lines) == 1 + 2
+        assert lines[0].split() == ["step", name.split("/")[1]]
+
+
+def test_epochs_are_told_and_nothing_else_is_printed(trained: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    heard: list[tuple[float, str]] = []
+
+    with progress.listening(lambda fraction, words: heard.append((fraction, words))):
+        train.run(trained)
+
+    assert [fraction for fraction, _ in heard] == [0.5, 1.0]
+    assert heard[0][1].startswith("epoch 1 of at most 2: loss ")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_killed_training_leaves_the_old_candidate(
+    trained: Workspace, trained_once: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(saved, "seal", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        train.run(with_params(trained, "seed: 7", "seed: 8"))
+
+    assert artefacts.sha256(trained.candidate) == artefacts.sha256(trained_once.candidate)
+    assert not list(trained.root.rglob("*.tmp"))
+
+
+def test_ctrl_c_is_not_turned_into_a_plain_exit(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Classifier, "training_step", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        train.run(trained)
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def made(rows: int, share: float, classes: int = 2) -> Tensors:
+    """Splits of one dense value that tells the last class (of `share`) from the others, with noise."""
+    random = np.random.default_rng(0)
+    others = (1 - share) / (classes - 1)
+    label_N = random.choice(classes, rows, p=[*[others] * (classes - 1), share])
+    dense_ND = (1.5 * (label_N == classes - 1) + random.normal(size=rows)).astype(np.float32)[:, None]
+    codes_NC = np.minimum(label_N, 1)[:, None] * random.integers(0, 2, (rows, 1)) + 3
+    half = rows // 2
+    parts = {"train": slice(None, half), "val": slice(half, None)}
+    return {n: {"dense": dense_ND[s], "codes": codes_NC[s], "label": label_N[s]} for n, s in parts.items()}
+
+
+def fitted(tensors: Tensors, folder: Path, classes: int = 2, **settings: Any) -> KeepBest:
+    shape = MlpShape(dense=1, cardinalities=[5], hidden=[8], dropout=0, classes=classes)
+    chosen = TrainSettings.model_validate(
+        {"epochs": 4, "batch_size": 128, "learning_rate": 0.02, "accelerator": "cpu", **settings}
+    )
+    return train.fit(tensors, shape, chosen, seed=1, curves=folder / "curves")
+
+
+def answers(kept: KeepBest, part: dict[str, np.ndarray]) -> np.ndarray:
+    found: np.ndarray = probabilities(
+        kept.network(), torch.from_numpy(part["dense"]), torch.from_numpy(part["codes"])
+    ).numpy()
+    return found
+
+
+@pytest.mark.parametrize("weighting", ["none", "balanced", "auto"])
+def test_probabilities_are_those_of_the_data_whatever_the_class_weights(weighting: str, tmp_path: Path) -> None:
+    tensors = made(8000, share=0.06)
+
+    kept = fitted(tensors, tmp_path, class_weights=weighting)
+
+    p_N, hit_N = answers(kept, tensors["val"])[:, 1], tensors["val"]["label"] == 1
+    assert p_N.mean() == pytest.approx(hit_N.mean(), abs=0.015)
+    for part in np.array_split(np.argsort(p_N), 4):
+        assert p_N[part].mean() == pytest.approx(hit_N[part].mean(), abs=0.03)
+
+
+def test_three_classes_train_and_are_calibrated(tmp_path: Path) -> None:
+    tensors = made(4000, share=0.08, classes=3)
+
+    kept = fitted(tensors, tmp_path, classes=3, class_weights="balanced")
+
+    p_NK, label_N = answers(kept, tensors["val"]), tensors["val"]["label"]
+    assert p_NK.mean(axis=0) == pytest.approx(np.bincount(label_N) / len(label_N), abs=0.02)
+    assert log_loss(label_N, p_NK) < log_loss(label_N, np.tile(np.bincount(label_N) / len(label_N), (len(label_N), 1)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "weighting", "expected"),
+    [
+        ([0] * 95 + [1] * 5, "auto", [100 / 190, 10.0]),
+        ([0] * 85 + [1] * 15, "auto", [1.0, 1.0]),
+        ([0] * 75 + [1] * 25, "balanced", [2 / 3, 2.0]),
+        ([0] * 95 + [1] * 5, "none", [1.0, 1.0]),
+    ],
+)
+def test_class_weights_are_the_inverse_shares(labels: list[int], weighting: str, expected: list[float]) -> None:
+    settings = TrainSettings.model_validate({"class_weights": weighting})
+
+    weight_K = train.class_weights(np.array(labels), 2, settings)
+
+    assert weight_K.tolist() == pytest.approx(expected)
+    assert weight_K[labels].mean().item() == pytest.approx(1)
