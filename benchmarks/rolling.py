@@ -7,6 +7,7 @@ June and later take no part.
 import dataclasses
 import warnings
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +27,6 @@ FOLDS = (
     (datetime(2013, 3, 22), datetime(2013, 4, 1), datetime(2013, 5, 1)),
     (datetime(2013, 4, 21), datetime(2013, 5, 1), datetime(2013, 6, 1)),
 )
-CHOSEN: dict[str, Any] = {}
 VARIANTS: dict[str, dict[str, Any]] = {
     "as in params.yaml": {},
     "with flight and tailnum as features": {"features": ("flight", "tailnum")},
@@ -67,7 +67,7 @@ def _fold(
     time = pl.col("departs")
     parts = [
         rows.filter(time < fold[0]),
-        *(rows.filter((time >= a) & (time < b)) for a, b in zip(fold, fold[1:], strict=False)),
+        *(rows.filter((time >= a) & (time < b)) for a, b in pairwise(fold)),
     ]
     fitted = preprocessor.fit(parts[0].lazy(), changed, modalities)
     tensors = [fitted.encode(part).tensors() for part in parts]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline import artefacts, git, versioning
+from pipeline import artefacts, git, registry, versioning
 from pipeline.errors import WorkspaceError
 from pipeline.workspace import Workspace
 
@@ -13,13 +13,12 @@ COPIED = (
     "dvc.yaml",
     ".gitignore",
     ".dvcignore",
-    "models/champion.json",
     "pipeline/**/*.py",
     "schemas/*.py",
     "data/raw/**/*.gz",
     "data/incoming/**/*.gz",
 )
-KEPT = ("data/raw", "data/incoming", "models/champion.json", "pipeline")
+KEPT = ("data/raw", "data/incoming", "models/champion.json", "pipeline")  # in git from the start
 MARK = ".keepfit-demo"
 
 
@@ -37,14 +36,15 @@ def prepare(source: Path, target: Path) -> Workspace:
     for pattern in COPIED:
         for path in sorted(workspace.root.glob(pattern)):
             _copy(path, target / path.relative_to(workspace.root))
+    _commit_promotions(Workspace.open(target))
     copied = Workspace.open(target)
-    _commit_promotions(copied)
-    return Workspace.open(target)
+    registry.ensure_pointer(copied)
+    versioning.prepare(copied.root)
+    git.commit(copied.root, [copied.root / name for name in KEPT], "The flights, as they came")
+    return copied
 
 
 def _copy(source: Path, target: Path) -> None:
-    if target.name == "champion.json" and target.exists():
-        return  # the demo's own champion
     if not target.is_file() or target.read_bytes() != source.read_bytes():
         artefacts.copy(source, target)
 

@@ -96,7 +96,7 @@ class Check(Protocol):
 
 
 def finding(hit: Hit, policy: Policy, height: int) -> Finding:
-    """The hit as published: a policy of `stop` makes it an error, quarantined rows a warning at least."""
+    """The hit as published: a policy of `stop` makes it an error."""
     examples = hit.examples or _examples(hit)
     return Finding(
         check=hit.check,
@@ -137,4 +137,4 @@ def _examples(hit: Hit) -> list[str]:
     head = hit.flags.head(EXAMPLES)
     if "value" not in head.columns:
         return head["row_id"].to_list()
-    return [f"{row_id}: {value}" for row_id, value in head.select("row_id", "value").iter_rows()]
+    return [r if value is None else f"{r}: {value}" for r, value in head.select("row_id", "value").iter_rows()]

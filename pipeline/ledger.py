@@ -1,6 +1,7 @@
 """Where every row went: kept, repaired, merged into another, or quarantined, and why. It always adds up."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -46,7 +47,7 @@ class Ledger(Counts):
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> "Ledger":
         """Chain the entries of successive stages; raises ValueError where one takes in other than was kept."""
-        for before, after in zip(entries, entries[1:], strict=False):
+        for before, after in pairwise(entries):
             if after.rows_in != before.kept:
                 raise ValueError(f"{after.stage} took in {after.rows_in} rows, {before.stage} kept {before.kept}")
         return cls(

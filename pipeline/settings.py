@@ -1,6 +1,9 @@
 """All of params.yaml: each section's type stands beside the code that it configures, this composes them."""
 
-from typing import ClassVar
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
 
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError
@@ -13,14 +16,25 @@ from pipeline.stages.train import TrainSettings
 from pipeline.stages.validate import ChecksSettings
 from pipeline.workspace import Section, Workspace
 
+CRON_FIELD = r"[\w*/,#-]+"
+
+
+def _cron(line: str) -> str:
+    if not re.fullmatch(rf"{CRON_FIELD}( +{CRON_FIELD}){{4}}", line.strip()):
+        raise ValueError("must be a cron line of five fields: minute, hour, day, month, weekday")
+    return line
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+
 
 class ServeSettings(Section):
     """When `keepfit serve` retrains and monitors, as cron lines in UTC, and the dashboard's port on loopback."""
 
     key: ClassVar[str] = "serve"
-    retraining: str = "0 3 * * 1"
-    monitoring: str = "0 * * * *"
-    port: int = 4200
+    retraining: Cron = "0 3 * * 1"
+    monitoring: Cron = "0 * * * *"
+    port: int = Field(default=4200, ge=1, le=65_535)
 
 
 SECTIONS: tuple[type[Section], ...] = (

@@ -181,3 +181,16 @@ def test_the_readme_names_commands_that_exist() -> None:
     for target in ("demo", "test"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
+
+
+def test_the_lock_holds_every_package_by_hash_and_not_the_compromised_one() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pinned = [line.split("==")[0] for line in lines if "==" in line and not line.startswith(" ")]
+
+    assert {"torch", "prefect", "polars", "pytorch-lightning"} <= set(pinned)
+    assert "lightning" not in pinned
+    assert sum("--hash=sha256:" in line for line in lines) >= len(pinned)
+
+
+def test_dvc_sends_nothing_from_this_workspace() -> None:
+    assert "analytics = false" in (ROOT / ".dvc" / "config").read_text().lower()

@@ -94,7 +94,7 @@ def test_another_folder_in_the_registry_is_no_version(name: str, trained: Worksp
 
 
 def test_a_killed_registration_leaves_no_version(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -150,7 +150,7 @@ def test_pointing_at_the_champion_changes_nothing(trained: Workspace) -> None:
 def test_an_altered_version_cannot_become_champion(trained: Workspace) -> None:
     three_versions(trained)
     path = trained.registry / "v1" / saved.WEIGHTS
-    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     before = trained.champion.read_bytes()
 
     with pytest.raises(WorkspaceError, match=r"weights\.safetensors is not the file that was written"):

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from pipeline import versioning
-from pipeline.git import IDENTITY, assign_champion, commit_promotion
 from pipeline.errors import KeepfitError
+from pipeline.git import IDENTITY, assign_champion, commit_promotion
 from pipeline.versioning import Versions
 
 # DVC itself asks pygtrie for what it will take away one day.

@@ -19,8 +19,11 @@ def registered() -> Mapping[str, type[Check]]:
     return {check.name: check for module in modules for check in module.CHECKS}
 
 
-def configured(overrides: Mapping[str, Mapping[str, Any]]) -> list[Check]:
-    """Every check with the parameters and policies of params.yaml; raises SettingsError that names the key."""
+def configured(overrides: Mapping[str, Any]) -> list[Check]:
+    """Every check with the parameters and policies of params.yaml; raises SettingsError that names the key.
+
+    A word alone is the policy: `target_leak: warn`.
+    """
     unknown = sorted(set(overrides) - set(registered()))
     if unknown:
         raise SettingsError(
@@ -28,12 +31,13 @@ def configured(overrides: Mapping[str, Mapping[str, Any]]) -> list[Check]:
             where=f"params.yaml: checks.{unknown[0]}",
             fix=f"use one of: {', '.join(registered())}",
         )
-    return [_configure(kind, overrides.get(name) or {}) for name, kind in registered().items()]
+    return [_configure(kind, overrides.get(name)) for name, kind in registered().items()]
 
 
-def _configure(kind: type[Check], parameters: Mapping[str, Any]) -> Check:
+def _configure(kind: type[Check], given: object) -> Check:
+    parameters = {} if given is None else {"policy": given} if isinstance(given, str) else given
     try:
-        check: Check = TypeAdapter(kind).validate_python(dict(parameters))
+        check: Check = TypeAdapter(kind).validate_python(parameters)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("checks", kind.name, *first["loc"]))

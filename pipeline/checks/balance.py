@@ -68,10 +68,11 @@ class ConstantColumn:
 
     def hits(self, table: Table) -> Iterator[Hit]:
         names = [column.name for column in table.contract.features]
-        distinct = pl.col(names).drop_nulls().approx_n_unique()
-        counted = table.rows.select(distinct).collect(engine="streaming").row(0, named=True)
-        for name, values in counted.items():
-            if values < 2:
+        several = pl.col(names).min() != pl.col(names).max()  # null where there is no value at all
+        varied = table.rows.select(several).collect(engine="streaming").row(0, named=True)
+        for name, differs in varied.items():
+            values = 0 if differs is None else 1
+            if not differs and table.height:
                 yield Hit(
                     check=self.name,
                     column=name,
@@ -88,5 +89,5 @@ CHECKS = (ClassImbalance, SingleClassTarget, ConstantColumn)
 
 def _counts(table: Table, label: str) -> dict[str, int]:
     """Labelled rows by class (as text), in the order of the classes."""
-    counted = table.rows.select(pl.col(label)).drop_nulls().group_by(label).len().collect(engine="streaming")
-    return {str(value): rows for value, rows in counted.sort(label).iter_rows()}
+    labels = table.rows.select(label=pl.col(label).cast(pl.String)).drop_nulls()
+    return dict(labels.group_by("label").len().collect(engine="streaming").sort("label").iter_rows())

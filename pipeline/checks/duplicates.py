@@ -77,12 +77,16 @@ def later_copies(rows: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
 
 
 def rivals_of_key(rows: pl.LazyFrame, key: list[str], columns: list[str]) -> pl.DataFrame:
-    """The rows whose `key` stands on another row with other content: row_id and the key as text."""
+    """The rows whose `key` stands on another row with other content: row_id and the key as text.
+
+    A key with a null in it is no key, as in SQL: rows are not rivals by what they lack.
+    """
+    rows = rows.drop_nulls(key)
     hashed = rows.select(ROW_ID, key=pl.struct(key).hash(seed=0), all=pl.struct(columns).hash(seed=0))
     shared = hashed.filter(pl.col("all").n_unique().over("key") > 1).select(ROW_ID).collect(engine="streaming")
     if shared.is_empty():
         return pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})
     candidates = rows.join(shared.lazy(), on=ROW_ID, how="semi", maintain_order="left")
     differing = pl.struct(columns).n_unique().over(key) > 1
-    text = pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ", ignore_nulls=True)
+    text = pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")
     return candidates.filter(differing).select(ROW_ID, value=text).collect()

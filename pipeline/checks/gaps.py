@@ -2,30 +2,36 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal, get_args
 
 import polars as pl
+from pydantic import Field
 
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Table
 
-STEPS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86_400, "1w": 604_800}
+Step = Literal["1m", "5m", "15m", "30m", "1h", "1d", "1w"]
+STEPS: dict[Step, int] = dict(zip(get_args(Step), (60, 300, 900, 1800, 3600, 86_400, 604_800), strict=True))
+WEEK = STEPS["1w"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MissingValues:
-    """Which features lack at least `maximum_share` of their values?"""
+    """Which features lack more than `maximum_share` of their values (null or NaN)?"""
 
-    maximum_share: float = 0.05
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     policy: Policy = "warn"
     name: ClassVar[str] = "missing_share_column"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
 
     def hits(self, table: Table) -> Iterator[Hit]:
-        names = [column.name for column in table.contract.features]
-        missing = table.rows.select(pl.col(names).null_count()).collect(engine="streaming").row(0, named=True)
+        counts = [
+            (pl.col(c.name).is_null() | (pl.col(c.name).is_nan() if c.dtype.is_float() else False)).sum().alias(c.name)
+            for c in table.contract.features
+        ]
+        missing = table.rows.select(counts).collect(engine="streaming").row(0, named=True)
         for name, rows in missing.items():
-            share = rows / table.height
+            share = rows / table.height if table.height else 0.0
             if share > self.maximum_share:
                 yield Hit(
                     check=self.name,
@@ -67,12 +73,12 @@ class MissingLabel:
 class TimeGap:
     """Which stretches of the time axis have no row at all?
 
-    The step is the finest at which at least `filled_share` of the steps from first to last row are filled,
-    unless `step` states it (one of 1m, 5m, 15m, 30m, 1h, 1d, 1w).
+    The step is the finest at which a typical week that has rows has at least `filled_share` of its steps filled,
+    unless `step` states it: nights and weekends without rows are no gaps, a month that is not there is one.
     """
 
-    step: str | None = None
-    filled_share: float = 0.9
+    step: Step | None = None
+    filled_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     policy: Policy = "warn"
     name: ClassVar[str] = "ts_gap"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
@@ -101,25 +107,42 @@ class TimeGap:
 CHECKS = (MissingValues, MissingLabel, TimeGap)
 
 
-def _stamps(rows: pl.LazyFrame, time: str, step: str) -> pl.DataFrame:
+def _stamps(rows: pl.LazyFrame, time: str, step: Step) -> pl.DataFrame:
     """The distinct steps that have a row, in order: one column `stamp`."""
     stamp = pl.col(time).cast(pl.Datetime("us")).dt.truncate(step)
     return rows.select(stamp=stamp).drop_nulls().unique().sort("stamp").collect(engine="streaming")
 
 
-def inferred_step(rows: pl.LazyFrame, time: str, filled_share: float) -> str | None:
-    """The finest step at which enough steps are filled; None where even weeks are not, or for one stamp."""
+def inferred_step(rows: pl.LazyFrame, time: str, filled_share: float) -> Step | None:
+    """The finest step at which a typical period is filled; None where even weeks are not, or for one stamp."""
     for step, seconds in STEPS.items():
-        stamps = _stamps(rows, time, step)["stamp"]
-        if len(stamps) < 2:
+        stamps = _stamps(rows, time, step)
+        if stamps.height < 2:
             return None
-        possible = (stamps[-1] - stamps[0]).total_seconds() / seconds + 1
-        if len(stamps) / possible >= filled_share:
+        if _typical_fill(stamps, seconds) >= filled_share:
             return step
     return None
 
 
-def empty_stretches(rows: pl.LazyFrame, time: str, step: str) -> pl.DataFrame:
+def _typical_fill(stamps: pl.DataFrame, seconds: int) -> float:
+    """The median share of filled steps, over the weeks (for weeks: quarters of 12) that have any row.
+
+    Of the first and the last period only the part between the first and the last row counts.
+    """
+    period = WEEK if seconds < WEEK else 12 * WEEK
+    second = pl.col("stamp").dt.epoch("s")
+    seen = stamps.select(second.alias("stamp"), period=(second - second.first()) // period)
+    start = pl.col("period") * period + pl.col("first")
+    end = pl.min_horizontal(start + period - seconds, "last")
+    filled = (
+        seen.group_by("period")
+        .len()
+        .join(seen.select(first=pl.col("stamp").first(), last=pl.col("stamp").last()), how="cross")
+    )
+    return float(filled.select((pl.col("len") / ((end - start) / seconds + 1)).median()).item())
+
+
+def empty_stretches(rows: pl.LazyFrame, time: str, step: Step) -> pl.DataFrame:
     """Stretches without a row: `after` and `until` (the filled steps around it) and `steps`, how many are empty."""
     elapsed = (pl.col("stamp") - pl.col("stamp").shift()).dt.total_seconds()
     return (

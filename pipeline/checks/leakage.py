@@ -11,6 +11,7 @@ from pipeline.findings import Hit, Policy, Table
 
 BINS = 64
 SAMPLE_ROWS = 20_000  # what the quantile bins are cut from: 64 of them need no more
+CLASS_ROWS = 10  # in a half, of a class and of the others: an AUC on fewer is above 0.9 by chance too often
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class TargetLeak:
     """Which feature tells a class of the label nearly alone?
 
     The share of the class is learnt per value (numbers: per quantile bin) on one half of the rows and judged
-    by its AUC on the other half, so that a feature with many values does not pass for a leak by chance.
+    by its AUC on the other half, so that a feature with many values does not pass for a leak by chance. A class
+    with fewer than 10 rows in either half is not judged.
     """
 
     maximum_auc: float = 0.9
@@ -87,20 +89,21 @@ CHECKS = (TargetLeak, FutureInformation)
 def strongest_class(rows: pl.LazyFrame, feature: Column, label: str, height: int) -> tuple[float, str]:
     """The class of `label` that `feature` tells best, with its AUC on the half that was not learnt from."""
     cells = _cells(rows, feature, label, height)
-    classes = cells[label].unique().sort().to_list()
+    classes = cells["label"].unique().sort().to_list()
     judged = classes[1:] if len(classes) == 2 else classes
-    return max(((_auc(cells, label, value), str(value)) for value in judged), default=(0.5, ""))
+    return max(((_auc(cells, value), value) for value in judged), default=(0.5, ""))
 
 
 def _cells(rows: pl.LazyFrame, feature: Column, label: str, height: int) -> pl.DataFrame:
-    """Rows counted by the feature's bin, the label and the half: bin, label, half, len."""
+    """Rows counted by the feature's bin, the label (as text) and the half: bin, label, half, len."""
     value = _value(feature)
     if feature.modality != "categorical":
         sampled = rows.filter(pl.col(ROW_ID).hash(seed=2) % max(1, height // SAMPLE_ROWS) == 0)
-        value = value.cut(_breaks(sampled.select(value).collect().to_series())).cast(pl.String)
+        value = value.bin_intervals(_breaks(sampled.select(value).collect().to_series()), labels=False)
     half = pl.col(ROW_ID).hash(seed=1) % 2
-    binned = rows.filter(pl.col(label).is_not_null()).select(value.alias("bin"), label, half.alias("half"))
-    return binned.group_by("bin", label, "half").len().collect(engine="streaming")
+    answer = pl.col(label).cast(pl.String)
+    binned = rows.filter(answer.is_not_null()).select(bin=value, label=answer, half=half)
+    return binned.group_by("bin", "label", "half").len().collect(engine="streaming")
 
 
 def _value(feature: Column) -> pl.Expr:
@@ -113,14 +116,19 @@ def _value(feature: Column) -> pl.Expr:
 
 def _breaks(sample: pl.Series) -> list[float]:
     """The distinct inner quantiles that cut the sample into at most BINS parts."""
-    values = sample.drop_nulls().drop_nans().sort()
-    return values.gather([len(values) * i // BINS for i in range(1, BINS)]).unique().to_list() if len(values) else []
+    values = sample.filter(sample.is_finite()).sort()
+    if values.is_empty():
+        return []
+    return values.gather([len(values) * i // BINS for i in range(1, BINS)]).unique().sort().to_list()
 
 
-def _auc(cells: pl.DataFrame, label: str, value: object) -> float:
-    """AUC over bins (ties count half), scored by the share of `value` in the first half."""
-    hit = pl.col("len") * (pl.col(label) == value)
+def _auc(cells: pl.DataFrame, value: str) -> float:
+    """AUC over bins (ties count half), scored by the share of `value` in the first half; 0.5 for too few rows."""
+    hit = pl.col("len") * (pl.col("label") == value)
     first, second = pl.col("half") == 0, pl.col("half") == 1
+    counts = [part.filter(half).sum() for half in (first, second) for part in (hit, pl.col("len") - hit)]
+    if min(cells.select(pl.min_horizontal(counts)).to_series(), default=0) < CLASS_ROWS:
+        return 0.5
     prior = cells.select(hit.filter(first).sum() / pl.col("len").filter(first).sum()).item()
     bins = cells.group_by("bin").agg(
         score=(hit.filter(first).sum() + prior) / (pl.col("len").filter(first).sum() + 1),
@@ -132,4 +140,4 @@ def _auc(cells: pl.DataFrame, label: str, value: object) -> float:
     wins, p, n = tied.select(
         (pl.col("positive") * below).sum(), pl.col("positive").sum().alias("p"), pl.col("negative").sum()
     ).row(0)
-    return wins / (p * n) if p and n else 0.5
+    return float(wins / (p * n))

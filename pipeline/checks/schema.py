@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import polars as pl
 
 from pipeline.contract import ROW_ID, Contract
+from pipeline.errors import ContractError
 from pipeline.findings import Hit, Policy, Table
 
 if TYPE_CHECKING:
@@ -44,14 +45,15 @@ class ContractBroken:
     def hits(self, table: Table) -> Iterator[Hit]:
         failures = broken_cells(table)
         for (column, rule), cells in failures.group_by("column", "rule", maintain_order=True):
-            allowed = _allowed(table.contract, str(column))
+            name = None if column is None else str(column)  # a rule over several columns is about none of them
+            allowed = _allowed(table.contract, name)
             yield Hit(
                 check=_standard_name(str(rule)),
-                column=str(column),
+                column=name,
                 rows=cells[ROW_ID].n_unique(),
-                observed=cells["value"].drop_nulls().first(),
+                observed=next(iter(cells["value"].drop_nulls()), None),
                 threshold=str(rule),
-                message=f"{column} breaks {rule} in {cells[ROW_ID].n_unique():,} rows",
+                message=f"{name or 'a row'} breaks {rule} in {cells[ROW_ID].n_unique():,} rows",
                 suggestion="mend the source; or widen the rule in the contract if the values are right",
                 severity="error",
                 flags=cells.select(ROW_ID, "value", suggested=_suggestion(allowed)),
@@ -87,11 +89,15 @@ CHECKS = (ContractBroken, DtypeMismatch)
 
 
 def broken_cells(table: Table) -> pl.DataFrame:
-    """Every cell that breaks a rule: row_id, column, rule, value (text); one row = one cell and rule."""
+    """Every cell that breaks a rule: row_id, column, rule, value (text); one row = one cell and rule.
+
+    `column` is null for a rule over several columns, `value` for a null. Raises ContractError for a rule that
+    cannot be asked.
+    """
     schema = _without_key(table.contract)
     unparsed = table.unparsed.select(ROW_ID, "column").collect()
     parts = [
-        _failures(schema, part)
+        _failures(schema, part, table.contract.file.name)
         for partition in table.partitions.values()
         for part in partition.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True)
     ]
@@ -100,18 +106,24 @@ def broken_cells(table: Table) -> pl.DataFrame:
     return pl.concat([empty, *parts]).join(unparsed, on=[ROW_ID, "column"], how="anti").sort("column", "rule", ROW_ID)
 
 
-def _failures(schema: "pa.DataFrameSchema", rows: pl.DataFrame) -> pl.DataFrame:
+def _failures(schema: "pa.DataFrameSchema", rows: pl.DataFrame, file: str) -> pl.DataFrame:
     import pandera.polars as pa
 
     try:
         schema.validate(rows.drop(ROW_ID), lazy=True)
     except pa.errors.SchemaErrors as error:
-        cases = error.failure_cases.filter(pl.col("index").is_not_null())
+        cases = error.failure_cases
+        for broken in cases.filter(pl.col("index").is_null()).head(1).iter_rows(named=True):
+            raise ContractError(
+                f"the rule {broken['check']} says nothing of single rows: {broken['failure_case']}",
+                where=f"schemas/{file}: {broken['column']}",
+                fix="mend it, so that it answers for each row",
+            ) from None
         return cases.select(
             rows[ROW_ID].gather(cases["index"]).alias(ROW_ID),
-            pl.when(pl.col("schema_context") == "Column").then("column").otherwise(pl.lit(None)).alias("column"),
+            pl.when(pl.col("schema_context") == "Column").then("column").alias("column"),
             pl.col("check").alias("rule"),
-            pl.col("failure_case").replace("null", None).alias("value"),
+            pl.when(pl.col("check") != "not_nullable").then("failure_case").alias("value"),
         )
     return pl.DataFrame(schema={ROW_ID: pl.String, "column": pl.String, "rule": pl.String, "value": pl.String})
 
@@ -130,13 +142,15 @@ def _standard_name(rule: str) -> str:
     return STANDARD_NAMES.get(rule, "value_range" if "than" in rule or rule == "in_range" else "contract")
 
 
-def _allowed(contract: Contract, column: str) -> list[str]:
+def _allowed(contract: Contract, column: str | None) -> list[str]:
     field = contract.schema.columns.get(column)
     checks = [check for check in (field.checks if field else []) if check.name == "isin"]
     return [value for check in checks for value in check.statistics["allowed_values"] if isinstance(value, str)]
 
 
 def _suggestion(allowed: list[str]) -> pl.Expr:
-    by_fold = {value.strip().casefold(): value for value in allowed}
+    """The allowed value that is the same but for case and outer spaces, where there is exactly one."""
+    folds = [value.strip().lower() for value in allowed]
+    by_fold = {fold: value for fold, value in zip(folds, allowed, strict=True) if folds.count(fold) == 1}
     folded = pl.col("value").str.strip_chars().str.to_lowercase()
     return folded.replace_strict(by_fold, default=None, return_dtype=pl.String)

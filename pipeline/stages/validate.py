@@ -28,7 +28,7 @@ class ChecksSettings(Section):
 
     key: ClassVar[str] = "checks"
     batch_expectations: Literal["stop", "warn"] = "stop"
-    by_name: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    by_name: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -36,7 +36,7 @@ class ChecksSettings(Section):
         """In params.yaml a check stands directly under `checks`, like batch_expectations."""
         if not isinstance(raw, Mapping) or "by_name" in raw:
             return raw
-        named = {name: value for name, value in raw.items() if name != BATCH_EXPECTATIONS}
+        named = {str(name): value for name, value in raw.items() if name != BATCH_EXPECTATIONS}
         return {"by_name": named, **{k: v for k, v in raw.items() if k == BATCH_EXPECTATIONS}}
 
     def configured(self) -> list[Check]:
@@ -120,12 +120,22 @@ def batch_findings(batches: list[BatchResult], height: int, policy: Policy) -> l
 def gate(stopping: list[Finding], where: Path) -> None:
     """Raise GateFailed with what stops, if anything does."""
     if stopping:
+        key, softer = _key(stopping[0].check)
         more = f" (and {len(stopping) - 1} more)" if len(stopping) > 1 else ""
         raise GateFailed(
             f"{stopping[0].check}: {stopping[0].message}{more}",
             where=where.name,
-            fix=f"{stopping[0].suggestion}; or set checks.{stopping[0].check} to warn in params.yaml",
+            fix=f"{stopping[0].suggestion}; or set checks.{key} to {' or '.join(softer)} in params.yaml",
         )
+
+
+def _key(check: str) -> tuple[str, list[str]]:
+    """The key of params.yaml that a finding's policy comes from, and the policies there that do not stop."""
+    known = checks.registered()
+    if check == BATCH_EXPECTATIONS:
+        return check, ["warn"]
+    key = check if check in known else "contract"  # whose rules are told under their standard names
+    return key, [policy for policy in known[key].policies if policy != "stop"]
 
 
 def _profile(table: Table) -> dict[str, dict[str, float | int | str | None]]:

@@ -16,6 +16,12 @@ BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Prefect builds its database once for all tests here, not once for each workspace."""
+    ENVIRONMENT["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+
+
 def run(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(BIN / words[0]), *words[1:]]
     return subprocess.run(command, cwd=workspace.root, env=ENVIRONMENT, capture_output=True, text=True, check=False)

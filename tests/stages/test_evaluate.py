@@ -1,0 +1,342 @@
+"""Evaluate: every model on the same rows, each score beside scikit-learn's, curves, calibration, the word."""
+
+import json
+import logging
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics as reference
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from pipeline import artefacts, metrics, registry
+from pipeline.cli import STAGES
+from pipeline.errors import WorkspaceError
+from pipeline.metrics import METRICS, Score, Scores
+from pipeline.predict import Predictor
+from pipeline.stages import evaluate
+from pipeline.stages.evaluate import PAIRED, Evaluation
+from pipeline.stages.split import SPLITS
+from pipeline.workspace import Workspace
+
+BASELINES = {"majority", "logistic_regression", "hist_gradient_boosting"}
+
+
+def tensors(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
+    return artefacts.read_tensors(workspace.normalized / f"{name}.safetensors")
+
+
+def run_all(workspace: Workspace) -> Evaluation:
+    for stage in STAGES[:-1]:
+        import_module(f"pipeline.stages.{stage}").run(workspace)
+    return evaluate.run(workspace)
+
+
+@pytest.fixture(scope="module")
+def record(trained_once: Workspace) -> Evaluation:
+    return Evaluation.read(trained_once.evaluation)
+
+
+def test_all_models_are_scored_on_test_and_the_candidate_on_every_split(record: Evaluation) -> None:
+    assert set(record.scores) == {"candidate"} | BASELINES
+    assert set(record.scores["candidate"]) == set(SPLITS)
+    assert all(set(record.scores[name]) == {"test"} for name in BASELINES)
+    assert all(set(scores) == set(METRICS) for splits in record.scores.values() for scores in splits.values())
+
+
+def test_every_score_on_test_has_an_interval_around_it(record: Evaluation) -> None:
+    for splits in record.scores.values():
+        for score in splits["test"].values():
+            assert score.low is not None and score.high is not None
+            assert score.low <= score.high
+    assert record.scores["candidate"]["train"]["auc"].low is None
+
+
+def test_the_candidates_scores_are_those_of_its_answers_on_the_raw_rows(
+    record: Evaluation, trained_once: Workspace
+) -> None:
+    rows = pl.read_parquet(trained_once.split / "test.parquet")
+    truth, p_N = rows["slow"].to_numpy(), Predictor.load(trained_once.candidate).probabilities(rows)[:, 1]
+    said_N = p_N >= record.thresholds["candidate"]
+
+    scores = {name: score.value for name, score in record.scores["candidate"]["test"].items()}
+
+    assert scores["auc"] == pytest.approx(reference.roc_auc_score(truth, p_N))
+    assert scores["average_precision"] == pytest.approx(reference.average_precision_score(truth, p_N))
+    assert scores["brier"] == pytest.approx(reference.brier_score_loss(truth, p_N))
+    assert scores["f1"] == pytest.approx(reference.f1_score(truth, said_N))
+    assert record.confusion == reference.confusion_matrix(truth, said_N).tolist()
+
+
+def test_the_threshold_is_chosen_on_val(record: Evaluation, trained_once: Workspace) -> None:
+    rows = pl.read_parquet(trained_once.split / "val.parquet")
+    p_NK = Predictor.load(trained_once.candidate).probabilities(rows)
+
+    expected = metrics.best_threshold(rows["slow"].cast(pl.Int64).to_numpy(), p_NK)
+
+    assert record.thresholds["candidate"] == expected
+
+
+def test_the_baselines_are_those_that_train_alone_gives(record: Evaluation, trained_once: Workspace) -> None:
+    train, test = tensors(trained_once, "train"), tensors(trained_once, "test")
+    dense = train["dense"].shape[1]
+    trees = HistGradientBoostingClassifier(categorical_features=[dense, dense + 1], random_state=trained_once.seed)
+    by_hand = {"majority": DummyClassifier(strategy="prior"), "hist_gradient_boosting": trees}
+
+    for name, model in by_hand.items():
+        model.fit(evaluate.inputs(train), train["label"])
+        p_N = model.predict_proba(evaluate.inputs(test))[:, 1]
+        assert record.scores[name]["test"]["auc"].value == pytest.approx(reference.roc_auc_score(test["label"], p_N))
+        expected = reference.log_loss(test["label"], p_N)
+        assert record.scores[name]["test"]["log_loss"].value == pytest.approx(expected)
+
+
+def test_baselines_do_not_look_at_val_and_test(trained: Workspace, record: Evaluation) -> None:
+    for name in ("val", "test"):
+        part = tensors(trained, name)
+        part["label"] = 1 - part["label"]
+        artefacts.write_tensors(trained.normalized / f"{name}.safetensors", part)
+
+    flipped = evaluate.run(trained)
+
+    for name in BASELINES:
+        before, after = (each.scores[name]["test"]["auc"].value for each in (record, flipped))
+        assert after == pytest.approx(1 - before)
+
+
+def test_the_majority_has_the_auc_of_a_coin_and_the_share_for_an_answer(record: Evaluation) -> None:
+    scores = record.scores["majority"]["test"]
+
+    assert (scores["auc"].value, scores["auc"].low, scores["auc"].high) == (0.5, 0.5, 0.5)
+    assert scores["average_precision"].value == pytest.approx(record.positive_share["test"])
+
+
+def test_pairs_are_differences_of_the_scores(record: Evaluation) -> None:
+    assert {(pair.model, pair.metric) for pair in record.paired} == {(m, n) for m in BASELINES for n in PAIRED}
+    for pair in record.paired:
+        own, other = (record.scores[model]["test"][pair.metric].value for model in ("candidate", pair.model))
+        sign = -1 if pair.metric in metrics.LOWER_IS_BETTER else 1
+        assert pair.difference == pytest.approx(sign * (own - other))
+        assert pair.low <= pair.difference <= pair.high
+
+
+def test_what_is_said_beside_the_scores(record: Evaluation, trained_once: Workspace) -> None:
+    rows = {name: pl.read_parquet(trained_once.split / f"{name}.parquet") for name in SPLITS}
+    placed = pl.concat(rows.values())["placed"]
+
+    assert (record.label, record.classes, record.seed) == ("slow", ["false", "true"], 7)
+    assert record.rows == {name: part.height for name, part in rows.items()}
+    assert record.positive_share == pytest.approx({name: part["slow"].mean() for name, part in rows.items()})
+    assert record.window == {"first": str(placed.min()), "last": str(placed.max())}
+    assert record.champion is None
+    assert set(record.curves) == {"epoch", "train_loss", "train_auc", "val_loss", "val_auc"}
+    assert len(record.curves["epoch"]) == 2
+    assert record.best_epoch in (1, 2)
+
+
+def test_the_numbers_for_dvc_are_those_of_the_record(record: Evaluation, trained_once: Workspace) -> None:
+    flat = json.loads(trained_once.metrics.read_text())
+    roc = json.loads((trained_once.plots / "roc.json").read_text())["roc"]
+    recall = json.loads((trained_once.plots / "precision_recall.json").read_text())["precision_recall"]
+
+    assert flat["test"]["auc"] == record.scores["candidate"]["test"]["auc"].value
+    assert flat["gain"].keys() == BASELINES
+    assert [(point["fpr"], point["tpr"]) for point in roc] == record.roc["candidate"]
+    assert [(p["recall"], p["precision"]) for p in recall] == record.precision_recall["candidate"]
+
+
+def test_twice_gives_the_same_bytes(trained: Workspace, trained_once: Workspace) -> None:
+    evaluate.run(trained)
+
+    assert trained.evaluation.read_bytes() == trained_once.evaluation.read_bytes()
+    assert artefacts.sha256(trained.plots) == artefacts.sha256(trained_once.plots)
+
+
+def test_the_test_set_is_scored_once_for_each_model(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bool]] = []
+    plain = metrics.values
+
+    def counted(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray | None = None) -> Any:
+        seen.append((len(y_N), w_RN is not None))
+        return plain(y_N, p_NK, threshold, w_RN)
+
+    monkeypatch.setattr(metrics, "values", counted)
+
+    record = evaluate.run(trained)
+
+    assert sum(with_intervals for _, with_intervals in seen) == 1 + len(BASELINES)
+    assert len(seen) == 1 + len(BASELINES) + 2
+    assert {rows for rows, with_intervals in seen if with_intervals} == {record.rows["test"]}
+
+
+def test_the_champion_is_scored_on_the_same_rows(trained: Workspace, record: Evaluation) -> None:
+    registry.point(trained, registry.register(trained))
+
+    judged = evaluate.run(trained)
+
+    assert judged.champion == "v1"
+    assert judged.scores["champion"]["test"] == record.scores["candidate"]["test"]
+    assert judged.thresholds["champion"] == record.thresholds["candidate"]
+    own = [pair for pair in judged.paired if pair.model == "champion"]
+    assert {(pair.difference, pair.low, pair.high) for pair in own} == {(0, 0, 0)}
+    assert {n: judged.scores[n] for n in BASELINES} == {n: record.scores[n] for n in BASELINES}
+
+
+def test_a_champion_that_reads_what_the_contract_dropped_is_an_error(trained: Workspace) -> None:
+    registry.point(trained, registry.register(trained))
+    for name in SPLITS:
+        path = trained.split / f"{name}.parquet"
+        pl.read_parquet(path).drop("weight").write_parquet(path)
+
+    with pytest.raises(WorkspaceError, match="the model reads .*weight.*contract"):
+        evaluate.run(trained)
+
+
+def test_three_classes_are_judged_end_to_end(three: Workspace) -> None:
+    record = run_all(three)
+
+    rows = pl.read_parquet(three.split / "test.parquet")
+    p_NK = Predictor.load(three.candidate).probabilities(rows)
+    truth = np.array([record.classes.index(value) for value in rows["speed"]])
+    scores = {name: score.value for name, score in record.scores["candidate"]["test"].items()}
+    assert record.classes == ["fast", "slow", "usual"]
+    assert scores["auc"] == pytest.approx(reference.roc_auc_score(truth, p_NK, multi_class="ovr"))
+    assert scores["accuracy"] == pytest.approx((truth == p_NK.argmax(axis=1)).mean())
+    assert record.confusion == reference.confusion_matrix(truth, p_NK.argmax(axis=1)).tolist()
+    assert set(record.thresholds.values()) == {0.5}
+    assert set(record.roc) == {"candidate"} | BASELINES
+    assert Evaluation.read(three.evaluation) == record
+
+
+def test_a_champion_of_two_classes_is_compared_with_a_candidate_of_three(three: Workspace, trained: Workspace) -> None:
+    registry.point(trained, registry.register(trained))
+    for path in ("models/champion.json", "models/registry/v1"):
+        source, target = trained.root / path, three.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target) if source.is_file() else source.rename(target)
+
+    record = run_all(three)
+
+    assert record.champion == "v1"
+    assert record.scores["champion"]["test"]["auc"].value == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("without", ["dense", "codes"])
+def test_baselines_do_without_dense_values_or_codes(without: str, trained_once: Workspace) -> None:
+    train = tensors(trained_once, "train")
+    train[without] = train[without][:, :0]
+
+    fitted = evaluate.fit_baselines(train, seed=0)
+
+    assert all(model.predict_proba(evaluate.inputs(train)).shape[1] == 2 for model in fitted.values())
+
+
+def test_a_column_of_many_codes_is_taken_as_it_is(trained_once: Workspace) -> None:
+    train = tensors(trained_once, "train")
+    train["codes"] = np.arange(len(train["label"]))[:, None] * 3
+
+    fitted = evaluate.fit_baselines(train, seed=0)
+
+    assert fitted["hist_gradient_boosting"].predict_proba(evaluate.inputs(train)).shape[1] == 2
+
+
+def test_a_linear_baseline_that_did_not_converge_is_named(
+    trained_once: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(evaluate, "LINEAR_STEPS", 2)
+
+    with caplog.at_level(logging.WARNING):
+        evaluate.fit_baselines(tensors(trained_once, "train"), seed=0)
+
+    assert "logistic_regression had not converged after 2 steps" in caplog.text
+
+
+def test_the_linear_baseline_converges(trained_once: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        evaluate.fit_baselines(tensors(trained_once, "train"), seed=0)
+
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test", "word"),
+    [
+        (0.80, 0.78, 0.77, "fits"),
+        (0.80, 0.75, 0.75, "fits"),
+        (0.90, 0.80, 0.79, "overfits"),
+        (0.90, 0.88, 0.70, "fits"),
+        (0.54, 0.54, 0.54, "underfits"),
+        (0.70, 0.75, 0.74, "fits"),
+    ],
+)
+def test_the_word_follows_the_gap(train: float, val: float, test: float, word: str) -> None:
+    scores: dict[str, Scores] = {
+        name: {"auc": Score(value=value)} for name, value in zip(SPLITS, (train, val, test), strict=True)
+    }
+
+    fit = evaluate.fit_word(scores, overfit_gap=0.0501)
+
+    assert fit.word == word
+    assert f"{train:.3f} on train" in fit.why
+
+
+def test_a_perfect_model_has_its_corner() -> None:
+    y_N, p_NK = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
+
+    assert (0.0, 1.0) in evaluate.roc(y_N, p_NK)
+    assert (1.0, 1.0) in evaluate.precision_recall(y_N, p_NK)
+
+
+def area(points: list[tuple[float, float]]) -> float:
+    x, y = np.array(points).T
+    return float(np.trapezoid(y, x))
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
+def test_a_thinned_curve_has_the_area_of_the_whole(noise: float) -> None:
+    random = np.random.default_rng(0)
+    y_N = random.integers(0, 2, 5000)
+    p_N = 1 / (1 + np.exp(-(y_N - 0.5 + noise * random.normal(size=5000))))
+    p_NK = np.column_stack([1 - p_N, p_N])
+
+    roc, recall = evaluate.roc(y_N, p_NK), evaluate.precision_recall(y_N, p_NK)
+
+    assert len(roc) <= evaluate.CURVE_POINTS + 2
+    assert roc == sorted(roc)
+    assert (roc[0], roc[-1]) == ((0, 0), (1, 1))
+    assert [x for x, _ in recall] == sorted(x for x, _ in recall)
+    assert area(roc) == pytest.approx(reference.roc_auc_score(y_N, p_N), abs=0.005)
+    assert area(recall) == pytest.approx(reference.average_precision_score(y_N, p_N), abs=0.01)
+
+
+def test_calibration_is_in_bins_of_equal_rows() -> None:
+    random = np.random.default_rng(0)
+    p_N = random.random(1005)
+    y_N = (random.random(1005) < p_N).astype(int)
+
+    bins = evaluate.calibration(y_N, np.column_stack([1 - p_N, p_N]))
+
+    assert [rows for _, _, rows in bins] == [101] * 5 + [100] * 5
+    assert sum(share * rows for _, share, rows in bins) == pytest.approx(y_N.sum())
+    assert all(abs(mean - share) < 0.15 for mean, share, _ in bins)
+    assert [mean for mean, _, _ in bins] == sorted(mean for mean, _, _ in bins)
+
+
+def test_few_rows_have_few_bins() -> None:
+    assert len(evaluate.calibration(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))) == 2
+
+
+def test_confusion_is_truth_by_answer() -> None:
+    truth, said = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 0, 2])
+
+    assert evaluate.confusion(truth, said, 3) == reference.confusion_matrix(truth, said).tolist()
+
+
+def test_an_evaluation_survives_json(record: Evaluation) -> None:
+    as_json: Mapping[str, Any] = record.model_dump(mode="json")
+
+    assert Evaluation.model_validate(json.loads(json.dumps(as_json))) == record
