@@ -21,7 +21,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     chosen = parser().parse_args(arguments)
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", handlers=[_Printed()])
     for name in ("pipeline", "flows"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
@@ -196,6 +196,13 @@ def run_demo(chosen: argparse.Namespace) -> int:
     return 0
 
 
+class _Printed(logging.Handler):
+    """Log lines are printed, so that they go where a progress bar lets print go."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -209,9 +216,9 @@ def _progress() -> Iterator[None]:
         with progress.listening(lambda _, words: _say(f"  {words}")):
             yield
         return
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    with Progress(transient=True) as bar:
+    with Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), transient=True) as bar:
         task = bar.add_task("", total=1.0, visible=False)
         with progress.listening(lambda f, words: bar.update(task, completed=f, description=words, visible=f < 1)):
             yield

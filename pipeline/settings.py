@@ -16,13 +16,19 @@ from pipeline.stages.train import TrainSettings
 from pipeline.stages.validate import ChecksSettings
 from pipeline.workspace import Section, Workspace
 
-CRON_FIELD = r"[\w*/,#-]+"
+CRON_MAXIMA = (59, 23, 31, 12, 7)  # minute, hour, day, month, weekday
 
 
 def _cron(line: str) -> str:
-    if not re.fullmatch(rf"{CRON_FIELD}( +{CRON_FIELD}){{4}}", line.strip()):
+    fields = line.split()
+    if len(fields) != len(CRON_MAXIMA) or not all(map(_fits, fields, CRON_MAXIMA)):
         raise ValueError("must be a cron line of five fields: minute, hour, day, month, weekday")
     return line
+
+
+def _fits(field: str, maximum: int) -> bool:
+    numbers = re.findall(r"\d+", field)
+    return re.fullmatch(r"[\w*/,#-]+", field) is not None and all(int(number) <= maximum for number in numbers)
 
 
 Cron = Annotated[str, AfterValidator(_cron)]

@@ -58,18 +58,20 @@ class SplitRecord(Record):
 class Keys:
     """What a split looks at, one entry a row, in the order of the rows.
 
-    `unit` (N,) int: rows of one unit stay together; `label` (N,) text; `time` (N,) datetime or None.
+    `unit` (N,) int: rows of one unit stay together; `label` (N,) text; `time` (N,) datetime or None; `grouped`:
+    whether the contract has a group column.
     """
 
     unit: np.ndarray
     label: pl.Series
     time: pl.Series | None
+    grouped: bool = False
 
 
 def run(workspace: Workspace) -> SplitRecord:
     """Split the clean rows; raises DataError when a split would be empty or of one class."""
     settings, agreed = workspace.section(SplitSettings), contract.load(workspace.contract_file)
-    rows = pl.scan_parquet(workspace.clean / "*.parquet")
+    rows = artefacts.scan_parquet(workspace.clean)
     fates = assign(keys(rows, agreed), settings, workspace.seed)
     marked = rows.select(ROW_ID).collect().with_columns(split=pl.Series([SPLITS[i] for i in range(3)]).gather(fates))
     with artefacts.replacing(workspace.split) as folder:
@@ -84,14 +86,23 @@ def run(workspace: Workspace) -> SplitRecord:
 
 
 def keys(rows: pl.LazyFrame, agreed: Contract) -> Keys:
-    """Read what a split looks at: twins by the hash of what the model sees, groups by the group columns."""
+    """Read what a split looks at: twins by the hash of what the model sees, groups by the group columns.
+
+    A row whose group columns are all null is in no group.
+    """
     twin = pl.struct(column.name for column in agreed.features).hash(seed=0).alias("#twin")
-    group = [pl.struct(agreed.groups).hash(seed=0).alias("#group")] if agreed.groups else []
+    group = [_group(agreed.groups).alias("#group")] if agreed.groups else []
     label = pl.col(agreed.label.name).cast(pl.String).alias("#label")
     time = [pl.col(agreed.time).alias("#time")] if agreed.time else []
     seen = rows.select(twin, *group, label, *time).collect(engine="streaming")
     ties = [seen[name] for name in ("#twin", "#group") if name in seen.columns]
-    return Keys(unit=units(ties), label=seen["#label"], time=seen["#time"] if agreed.time else None)
+    stamps = seen["#time"] if agreed.time else None
+    return Keys(unit=units(ties), label=seen["#label"], time=stamps, grouped=bool(group))
+
+
+def _group(columns: list[str]) -> pl.Expr:
+    together = pl.struct(columns).hash(seed=0)
+    return pl.when(pl.all_horizontal(pl.col(columns).is_null())).then(pl.col(ROW_ID).hash(seed=1)).otherwise(together)
 
 
 def units(ties: Sequence[pl.Series]) -> np.ndarray:
@@ -116,13 +127,19 @@ def assign(keys: Keys, settings: SplitSettings, seed: int) -> np.ndarray:
     """The split of each row as its place in SPLITS, (N,) int; pure: the same in, the same out."""
     if settings.method == "time":
         return _by_time(keys, settings)
+    if settings.method == "grouped" and not keys.grouped:
+        raise DataError(
+            "a grouped split needs a column of role `group`, the contract has none",
+            where="params.yaml: split.method",
+            fix="give a column the role, or use `random`",
+        )
     return _by_chance(keys, settings, seed)
 
 
 def _by_time(keys: Keys, settings: SplitSettings) -> np.ndarray:
-    if keys.time is None:
+    if keys.time is None or keys.time.null_count() == len(keys.time):
         raise DataError(
-            "split by time needs a column of role `time`, the contract has none",
+            "a split by time needs a column of role `time` with values, and there is none",
             where="params.yaml: split.method",
             fix="give a column the role, or use `random`",
         )
@@ -161,11 +178,11 @@ def _by_chance(keys: Keys, settings: SplitSettings, seed: int) -> np.ndarray:
 
 def described(splits: dict[SplitName, pl.LazyFrame], agreed: Contract) -> SplitRecord:
     """Count what is in each split, from the files as written."""
-    label, source = pl.col(agreed.label.name), pl.col(ROW_ID).str.extract(r"^(.*)#\d+$").alias("source")
-    counted = {name: rows.select(label.cast(pl.String), source).collect() for name, rows in splits.items()}
+    label, source = pl.col(agreed.label.name).cast(pl.String), pl.col(ROW_ID).str.extract(r"^(.*)#\d+$")
+    counted = {name: rows.select(label=label, source=source).collect() for name, rows in splits.items()}
     return SplitRecord(
         rows={name: rows.height for name, rows in counted.items()},
-        classes={name: _count(rows[agreed.label.name]) for name, rows in counted.items()},
+        classes={name: _count(rows["label"]) for name, rows in counted.items()},
         span={} if agreed.time is None else {name: _span(rows, agreed.time) for name, rows in splits.items()},
         sources={name: _count(rows["source"]) for name, rows in counted.items()},
     )
@@ -183,8 +200,14 @@ def _span(rows: pl.LazyFrame, time: str) -> tuple[str, str]:
 def require_classes(record: SplitRecord, label: str) -> None:
     """Raise DataError when a split has no row, or fewer classes of the label than there are."""
     every = {value for counted in record.classes.values() for value in counted}
+    if len(every) < 2:
+        raise DataError(
+            f"{label} has one class, {', '.join(every)}, in all rows that are left",
+            where="data/clean",
+            fix="bring rows of another class, or look at the label's rule (ingest.derive in params.yaml)",
+        )
     for name in SPLITS:
-        if len(every) < 2 or set(record.classes[name]) != every:
+        if set(record.classes[name]) != every:
             seen = ", ".join(record.classes[name]) or "no row"
             raise DataError(
                 f"the {name} split has {seen} of {label}, it needs each of: {', '.join(sorted(every))}",
