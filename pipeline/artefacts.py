@@ -29,8 +29,8 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
     def write(self, path: Path) -> None:
-        """Write this record to `path` as indented JSON."""
-        write_json(path, self.model_dump(mode="json"))
+        """Write this record to `path` as indented JSON; NaN and infinities are null."""
+        write_json(path, json.loads(self.model_dump_json()))
 
     @classmethod
     def read(cls, path: Path) -> Self:

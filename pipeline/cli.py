@@ -21,7 +21,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     chosen = parser().parse_args(arguments)
-    logging.basicConfig(format="%(message)s", handlers=[_Printed()])
+    logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])
     for name in ("pipeline", "flows"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
@@ -196,8 +196,11 @@ def run_demo(chosen: argparse.Namespace) -> int:
     return 0
 
 
-class _Printed(logging.Handler):
-    """Log lines are printed, so that they go where a progress bar lets print go."""
+class PrintHandler(logging.Handler):
+    """Log lines are printed, so that they go where a progress bar lets print go.
+
+    Its name has no leading underscore: Prefect takes such handlers for nobody's, and replaces them.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), flush=True)

@@ -15,8 +15,8 @@ COPIED = (
     ".dvcignore",
     "pipeline/**/*.py",
     "schemas/*.py",
-    "data/raw/**/*.gz",
-    "data/incoming/**/*.gz",
+    "data/raw/**/*",
+    "data/incoming/**/*",
 )
 KEPT = ("data/raw", "data/incoming", "models/champion.json", "pipeline")  # in git from the start
 MARK = ".keepfit-demo"
@@ -34,13 +34,15 @@ def prepare(source: Path, target: Path) -> Workspace:
     target.mkdir(parents=True, exist_ok=True)
     (target / MARK).touch()
     for pattern in COPIED:
-        for path in sorted(workspace.root.glob(pattern)):
+        for path in sorted(path for path in workspace.root.glob(pattern) if path.is_file()):
             _copy(path, target / path.relative_to(workspace.root))
     _commit_promotions(Workspace.open(target))
     copied = Workspace.open(target)
     registry.ensure_pointer(copied)
     versioning.prepare(copied.root)
-    git.commit(copied.root, [copied.root / name for name in KEPT], "The flights, as they came")
+    if not git.is_tracked(copied.root, copied.raw):
+        kept = [path for name in KEPT if (path := copied.root / name).exists()]
+        git.commit(copied.root, kept, "The data, as they came")
     return copied
 
 

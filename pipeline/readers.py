@@ -93,14 +93,17 @@ def _require_even(path: Path, separator: str) -> None:
     """Polars fills a short line with nulls without a word: every line must have as many fields as the header."""
     csv.field_size_limit(sys.maxsize)
     with _open(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-        lines = csv.reader(text, delimiter=separator)
+        lines = csv.reader(text, delimiter=separator, strict=True)
         try:
             header = next(lines, [])
             uneven = next((fields for fields in lines if fields and len(fields) != len(header)), None)
         except UnicodeDecodeError as error:
             raise DataError(f"is not UTF-8 ({error.reason})", where=path.name, fix="save it as UTF-8") from error
         except csv.Error as error:
-            raise DataError(f"is no text table ({error})", where=path.name, fix="fetch or export it again") from error
+            where = f"{path.name}: line {lines.line_num}"
+            raise DataError(
+                f"is no text table ({error})", where=where, fix="mend its quotes, or export it again"
+            ) from error
     if uneven is not None:
         raise DataError(
             f"holds {len(uneven)} field{'s' * (len(uneven) != 1)}, the header has {len(header)}",

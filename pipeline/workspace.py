@@ -15,6 +15,17 @@ from pipeline.errors import SettingsError, WorkspaceError
 SettingsSection = TypeVar("SettingsSection", bound="Section")
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML proper forbids a key that stands twice; the library takes the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"found the key {key} twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 class Section(BaseModel):
     """One top-level key of params.yaml as a type; it stands beside the code that it configures."""
 
@@ -44,7 +55,7 @@ class Workspace:
     def params(self) -> dict[str, Any]:
         """The whole of params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
         try:
-            loaded = yaml.safe_load(self.params_file.read_text(encoding="utf-8"))
+            loaded = yaml.load(self.params_file.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             message = str(error).replace(str(self.params_file), "").replace("\n", " ")
             raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error

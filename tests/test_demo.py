@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import artefacts, demo
+from pipeline import artefacts, demo, git
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.workspace import Workspace
+
+
+def content(root: Path) -> dict[str, str]:
+    """The hash of each file, but for the books of git and DVC."""
+    files = [path for path in root.rglob("*") if path.is_file() and not {".git", ".dvc"} & set(path.parts)]
+    return {path.relative_to(root).as_posix(): artefacts.sha256(path) for path in files}
 
 
 def test_the_copy_is_a_workspace_that_commits_promotions(tiny: Workspace, tmp_path: Path) -> None:
@@ -17,8 +23,17 @@ def test_the_copy_is_a_workspace_that_commits_promotions(tiny: Workspace, tmp_pa
     assert {key: value for key, value in copy.params.items() if key != "promote"} == {
         key: value for key, value in tiny.params.items() if key != "promote"
     }
-    assert {path.name for path in copy.incoming.iterdir()} == {"2024-04.csv.gz", "2024-05.csv.gz"}
+    for folder in ("raw", "incoming"):
+        assert content(getattr(copy, folder)) == content(getattr(tiny, folder))
     assert copy.contract_file.is_file()
+
+
+def test_the_data_are_kept_in_git_from_the_start(tiny: Workspace, tmp_path: Path) -> None:
+    copy = demo.prepare(tiny.root, tmp_path / "demo")
+
+    kept = git.git(copy.root, "ls-tree", "-r", "--name-only", "HEAD").split()
+
+    assert {"data/raw/tiny/2024-02.csv", "data/incoming/tiny/2024-05.csv.gz", "models/champion.json"} <= set(kept)
 
 
 def test_the_source_is_left_alone(tiny: Workspace, tmp_path: Path) -> None:
@@ -33,11 +48,12 @@ def test_a_second_time_changes_nothing_and_keeps_what_the_demo_made(tiny: Worksp
     copy = demo.prepare(tiny.root, tmp_path / "demo")
     copy.champion.write_text('{"version": "v1"}')
     (copy.raw / "2024-04.csv.gz").write_bytes((copy.incoming / "2024-04.csv.gz").read_bytes())
-    before = artefacts.sha256(copy.root)
+    before, head = content(copy.root), git.git(copy.root, "rev-parse", "HEAD")
 
     demo.prepare(tiny.root, tmp_path / "demo")
 
-    assert artefacts.sha256(copy.root) == before
+    assert content(copy.root) == before
+    assert git.git(copy.root, "rev-parse", "HEAD") == head
 
 
 def test_a_change_in_the_source_is_brought_over(tiny: Workspace, tmp_path: Path) -> None:

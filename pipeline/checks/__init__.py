@@ -1,6 +1,7 @@
 """Checks: one file a family, one entry a check. A new file here with a `CHECKS` tuple is found by itself."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
@@ -36,6 +37,11 @@ def configured(overrides: Mapping[str, Any]) -> list[Check]:
 
 def _configure(kind: type[Check], given: object) -> Check:
     parameters = {} if given is None else {"policy": given} if isinstance(given, str) else given
+    known = list(inspect.signature(kind).parameters)
+    for name in parameters if isinstance(parameters, Mapping) else []:
+        if name not in known:  # pydantic passes over what a dataclass does not have
+            where = f"params.yaml: checks.{kind.name}.{name}"
+            raise SettingsError("no such key", where=where, fix=f"remove it, or use one of: {', '.join(known)}")
     try:
         check: Check = TypeAdapter(kind).validate_python(parameters)
     except ValidationError as error:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Table
 
@@ -13,7 +14,7 @@ from pipeline.findings import Hit, Policy, Table
 class ClassImbalance:
     """Which classes of the label have less than `minimum_share` of the labelled rows?"""
 
-    minimum_share: float = 0.1
+    minimum_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     policy: Policy = "warn"
     name: ClassVar[str] = "class_imbalance"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
@@ -67,8 +68,10 @@ class ConstantColumn:
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
 
     def hits(self, table: Table) -> Iterator[Hit]:
-        names = [column.name for column in table.contract.features]
-        several = pl.col(names).min() != pl.col(names).max()  # null where there is no value at all
+        cells = {c.name: pl.col(c.name) for c in table.contract.features}
+        known = {c.name: cells[c.name].fill_nan(None) for c in table.contract.features if c.dtype.is_float()}
+        # null where there is no value at all
+        several = [(cell.min() != cell.max()).alias(name) for name, cell in (cells | known).items()]
         varied = table.rows.select(several).collect(engine="streaming").row(0, named=True)
         for name, differs in varied.items():
             values = 0 if differs is None else 1

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
 from pipeline.contract import ROW_ID, Column
 from pipeline.findings import Hit, Policy, Table
@@ -23,7 +24,7 @@ class TargetLeak:
     with fewer than 10 rows in either half is not judged.
     """
 
-    maximum_auc: float = 0.9
+    maximum_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.9
     policy: Policy = "stop"
     name: ClassVar[str] = "target_leak"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
@@ -54,8 +55,8 @@ class FutureInformation:
     when at least `minimum_rows` labels are missing.
     """
 
-    maximum_phi: float = 0.6
-    minimum_rows: int = 10
+    maximum_phi: Annotated[float, Field(ge=0, le=1)] = 0.6
+    minimum_rows: Annotated[int, Field(ge=1)] = 10
     policy: Policy = "stop"
     name: ClassVar[str] = "leak_future_information"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")

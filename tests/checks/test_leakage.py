@@ -1,0 +1,150 @@
+"""Leakage: a feature that tells the label alone, and one that is written down together with it."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline import contract
+from pipeline.checks.leakage import FutureInformation, TargetLeak
+from pipeline.findings import Table
+from pipeline.stages import ingest
+from pipeline.workspace import Workspace
+
+Make = Callable[..., Table]
+ROOT = Path(__file__).parents[2]
+AFTERWARDS = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
+
+
+def leaks(table: Table) -> list[str | None]:
+    return [hit.column for hit in TargetLeak().hits(table)]
+
+
+def late(table: Table) -> list[str | None]:
+    return [hit.column for hit in FutureInformation().hits(table)]
+
+
+def coins(rows: int, seed: int = 0) -> list[bool]:
+    drawn: list[bool] = (np.random.default_rng(seed).random(rows) < 0.5).tolist()
+    return drawn
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_a_copy_of_the_label_leaks(make: Make, parts: int) -> None:
+    y = coins(200)
+    noise = np.random.default_rng(1).normal(size=200).tolist()
+    table = make(
+        {"number": [3.0 if v else -1.0 for v in y], "word": [str(v) for v in y], "noise": noise, "y": y}, parts=parts
+    )
+
+    assert leaks(table) == ["number", "word"]
+
+
+def test_a_leak_that_is_not_monotone_is_found(make: Make) -> None:
+    x = np.random.default_rng(0).normal(size=400)
+
+    assert leaks(make({"x": x, "y": np.abs(x) > 0.7})) == ["x"]
+
+
+def test_a_feature_of_which_every_value_is_its_own_is_no_leak(make: Make) -> None:
+    y = coins(400)
+
+    assert leaks(make({"name": [f"n{i}" for i in range(400)], "x": list(range(400)), "y": y})) == []
+
+
+def test_missing_values_can_leak(make: Make) -> None:
+    y = coins(200)
+
+    assert leaks(make({"x": [None if v else i / 7 for i, v in enumerate(y)], "y": y})) == ["x"]
+
+
+def test_each_class_of_several_is_judged(make: Make) -> None:
+    third = [i % 3 for i in range(300)]
+    table = make({"x": [1.0 if v == 2 else 0.0 for v in third], "y": [("a", "b", "c")[v] for v in third]})
+
+    (hit,) = TargetLeak().hits(table)
+
+    assert "tells y = c" in hit.message
+
+
+def test_a_class_of_a_few_rows_is_not_judged(make: Make) -> None:
+    y = [i < 5 for i in range(400)]
+
+    assert leaks(make({"x": [float(v) for v in y], "y": y})) == []
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, None])
+def test_odd_numbers_do_not_break_the_bins(make: Make, value: float | None) -> None:
+    y = coins(200)
+
+    assert leaks(make({"x": [value if i % 2 else 1.0 for i in range(200)], "y": y})) == []
+
+
+def test_constant_and_empty_columns_are_no_leaks(make: Make) -> None:
+    columns = {"one": [1.0] * 100, "none": pl.Series([None] * 100, dtype=pl.Float64), "y": coins(100)}
+
+    assert leaks(make(columns)) == []
+
+
+def test_an_empty_table_has_no_leaks(make: Make) -> None:
+    empty = make(pl.DataFrame(schema={"x": pl.Float64, "s": pl.String, "y": pl.Boolean}))
+
+    assert leaks(empty) == late(empty) == []
+
+
+def test_a_feature_or_label_may_have_any_name(make: Make) -> None:
+    y = coins(200)
+
+    assert leaks(make({"bin": [float(v) for v in y], "half": [1.0] * 200, "len": ["a"] * 200, "y": y})) == ["bin"]
+
+
+def test_a_feature_that_is_missing_with_the_label_is_known_only_afterwards(make: Make) -> None:
+    y = [None if i < 20 else v for i, v in enumerate(coins(200))]
+    x = [None if i < 18 else 1.0 for i in range(200)]
+
+    assert late(make({"x": x, "other": [None if i > 150 else 1.0 for i in range(200)], "y": y})) == ["x"]
+
+
+def test_few_missing_labels_say_nothing(make: Make) -> None:
+    y = [None if i < 9 else v for i, v in enumerate(coins(200))]
+
+    assert late(make({"x": [None if i < 9 else 1.0 for i in range(200)], "y": y})) == []
+
+
+def test_full_and_empty_columns_are_not_known_afterwards(make: Make) -> None:
+    y = [None if i < 20 else v for i, v in enumerate(coins(200))]
+
+    assert late(make({"full": [1.0] * 200, "none": pl.Series([None] * 200, dtype=pl.Float64), "y": y})) == []
+
+
+@pytest.fixture(scope="module")
+def flights() -> Table:
+    """January to May as ingested, in memory."""
+    workspace = Workspace.open(ROOT)
+    agreed, settings = contract.load(workspace.contract_file), workspace.section(ingest.IngestSettings)
+    files = sorted(workspace.raw.glob("*.gz"))
+    parts = {file.name: ingest.read(file, file.name, settings, agreed).typed for file in files}
+    return Table(
+        contract=agreed,
+        partitions={name: rows.lazy() for name, rows in parts.items()},
+        unparsed=pl.LazyFrame(schema=ingest.UNPARSED_SCHEMA),
+        height=sum(rows.height for rows in parts.values()),
+    )
+
+
+def test_no_feature_of_the_flights_leaks(flights: Table) -> None:
+    assert leaks(flights) == late(flights) == []
+
+
+def test_what_is_known_after_the_flight_is_found_when_made_a_feature(flights: Table) -> None:
+    changed = tuple(
+        dataclasses.replace(column, role="feature", modality="numeric") if column.name in AFTERWARDS else column
+        for column in flights.contract.columns
+    )
+    careless = dataclasses.replace(flights, contract=dataclasses.replace(flights.contract, columns=changed))
+
+    assert {*leaks(careless), *late(careless)} == set(AFTERWARDS)
