@@ -170,7 +170,7 @@ class Versions:
         from dvc.dvcfile import Lockfile, ProjectFile
 
         if not isinstance(stage.dvcfile, ProjectFile):
-            return stage.dump()  # type: ignore[no-any-return]
+            return stage.dump()
         with replacing(Path(stage.dvcfile.path).with_suffix(".lock")) as temporary:
             with suppress(FileNotFoundError):
                 shutil.copyfile(stage.dvcfile._lockfile.path, temporary)
@@ -197,7 +197,7 @@ def _plan(repo: "Repo", root: Path) -> "list[Stage]":
     targets = [stage for stage in repo.index.stages if Path(stage.path) == root / "dvc.yaml"]
     if not targets:
         raise VersioningError("has no stages", where=str(root / "dvc.yaml"), fix="write at least one")
-    return plan_repro(get_active_graph(repo.index.graph), targets)  # type: ignore[no-any-return]
+    return plan_repro(get_active_graph(repo.index.graph), targets)
 
 
 def _inputs(stage: "Stage") -> dict[str, object]:

@@ -1,0 +1,298 @@
+"""Clean: every row is kept, merged or quarantined with its reason, counted from the files."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import contract
+from pipeline.errors import DataError, KeepfitError, WorkspaceError
+from pipeline.findings import FLAG_SCHEMA
+from pipeline.ledger import Ledger
+from pipeline.stages import clean, ingest, validate
+from pipeline.workspace import Workspace
+
+COPY = "duplicate_rows_exact"
+
+
+def flag(row: str, check: str, policy: str, **cells: str | None) -> dict[str, Any]:
+    empty = {"column": None, "score": 1.0, "value": None, "suggested": None}
+    return {"row_id": row, "check": check, "policy": policy, **empty, **cells}
+
+
+def flags(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=FLAG_SCHEMA)
+
+
+def validated(tiny: Workspace, **policies: Any) -> Workspace:
+    params = yaml.safe_load(tiny.params_file.read_text(encoding="utf-8"))
+    tiny.params_file.write_text(yaml.safe_dump(params | {"checks": policies}), encoding="utf-8")
+    workspace = Workspace.open(tiny.root)
+    ingest.run(workspace)
+    validate.run(workspace)
+    return workspace
+
+
+def damage(tiny: Workspace, *cells: tuple[int, int, str]) -> None:
+    """Put text into (row, column) of the second file."""
+    file = tiny.raw / "2024-02.csv"
+    lines = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines()]
+    for row, column, text in cells:
+        lines[row + 1][column] = text
+    file.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def kept(workspace: Workspace) -> pl.DataFrame:
+    return pl.read_parquet(sorted(workspace.clean.iterdir()))
+
+
+def set_aside(workspace: Workspace) -> dict[str, str]:
+    return dict(pl.read_parquet(workspace.quarantine / clean.QUARANTINED).select("row_id", "reason").iter_rows())
+
+
+def merged(workspace: Workspace) -> dict[str, str]:
+    return dict(pl.read_parquet(workspace.quarantine / clean.MERGED).iter_rows())
+
+
+def test_unlabelled_rows_leave_and_copies_are_merged(tiny: Workspace) -> None:
+    workspace = validated(tiny)
+
+    ledger = clean.run(workspace)
+
+    assert (ledger.rows_in, ledger.kept, ledger.merged, ledger.quarantined) == (600, 580, 2, 18)
+    assert kept(workspace).height == 580
+    assert kept(workspace)["slow"].null_count() == 0
+    assert set(set_aside(workspace).values()) == {"missing_label: slow"}
+    assert merged(workspace) == {f"2024-03.csv.gz#{198 + i}": f"2024-01.csv.gz#{i}" for i in range(2)}
+    assert Ledger.read(workspace.ledger) == ledger
+
+
+def test_kept_rows_stay_in_their_order_and_as_they_are(tiny: Workspace) -> None:
+    workspace = validated(tiny)
+    clean.run(workspace)
+
+    table = ingest.table(workspace, contract.load(workspace.contract_file))
+    expected = table.rows.collect().join(kept(workspace), on="row_id", how="semi", maintain_order="left")
+
+    assert kept(workspace).equals(expected)
+
+
+def test_the_same_rows_give_the_same_bytes(tiny: Workspace) -> None:
+    workspace = validated(tiny)
+
+    def written() -> dict[str, bytes]:
+        clean.run(workspace)
+        folders = (workspace.clean, workspace.quarantine)
+        return {str(p): p.read_bytes() for folder in folders for p in folder.iterdir()}
+
+    assert written() == written()
+
+
+def test_a_row_with_several_faults_has_all_its_reasons_and_counts_once(tiny: Workspace) -> None:
+    damage(tiny, (0, 2, "east"), (0, 3, "far"), (0, 5, "NA"))
+    workspace = validated(tiny)
+
+    ledger = clean.run(workspace)
+
+    assert set_aside(workspace)["2024-02.csv#0"] == (
+        "missing_label: slow + allowed_set: shop + dtype_mismatch: distance"
+    ) or sorted(set_aside(workspace)["2024-02.csv#0"].split(" + ")) == [
+        "allowed_set: shop",
+        "dtype_mismatch: distance",
+        "missing_label: slow",
+    ]
+    assert ledger.quarantined == 19
+
+
+def test_case_and_spaces_are_repaired_and_what_has_no_repair_leaves(tiny: Workspace) -> None:
+    damage(tiny, (0, 2, " NORTH"), (1, 2, "east"), (2, 3, "-4"))
+    workspace = validated(tiny, contract="repair")
+
+    ledger = clean.run(workspace)
+
+    rows = {row["row_id"]: row for row in kept(workspace).iter_rows(named=True)}
+    assert rows["2024-02.csv#0"]["shop"] == "north"
+    assert ledger.repaired == 1
+    assert {"2024-02.csv#1": "allowed_set: shop", "2024-02.csv#2": "value_range: distance"}.items() <= set_aside(
+        workspace
+    ).items()
+
+
+def test_a_row_with_a_fault_that_has_no_repair_is_quarantined_unrepaired(tiny: Workspace) -> None:
+    damage(tiny, (0, 2, " NORTH"), (0, 3, "-4"))
+    workspace = validated(tiny, contract="repair")
+
+    ledger = clean.run(workspace)
+
+    gone = pl.read_parquet(workspace.quarantine / clean.QUARANTINED).filter(pl.col("row_id") == "2024-02.csv#0")
+    assert gone["shop"].to_list() == [" NORTH"]
+    assert ledger.repaired == 0
+
+
+def test_a_copy_of_a_repaired_row_is_merged(tiny: Workspace) -> None:
+    lines = (tiny.raw / "2024-02.csv").read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[2], " North")
+    (tiny.raw / "2024-02.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
+    workspace = validated(tiny, contract="repair")
+
+    ledger = clean.run(workspace)
+
+    assert merged(workspace)["2024-02.csv#200"] == "2024-02.csv#0"
+    assert (ledger.merged, ledger.repaired) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("policies", "left"),
+    [
+        ({COPY: "warn"}, 582),
+        ({COPY: "quarantine"}, 580),
+        ({COPY: "repair"}, 580),
+        ({"contract": "warn"}, 580),
+        ({"contract": "quarantine"}, 579),
+        ({"dtype_mismatch": "warn"}, 580),
+    ],
+)
+def test_each_policy_does_what_it_says(tiny: Workspace, policies: dict[str, str], left: int) -> None:
+    if "contract" in policies:
+        damage(tiny, (0, 2, "east"))
+    if "dtype_mismatch" in policies:
+        damage(tiny, (0, 4, "heavy"))
+
+    assert clean.run(validated(tiny, **policies)).kept == left
+
+
+def test_rivals_of_a_key_leave_together(tiny: Workspace) -> None:
+    damage(tiny, (0, 0, "2001"))
+    workspace = validated(tiny)
+
+    clean.run(workspace)
+
+    assert {r: why for r, why in set_aside(workspace).items() if "key" in why} == {
+        "2024-02.csv#0": "duplicate_key",
+        "2024-02.csv#1": "duplicate_key",
+    }
+
+
+def test_a_row_is_not_merged_into_one_that_left() -> None:
+    decided = clean.fates(
+        flags(
+            flag("a", "dtype_mismatch", "quarantine", column="x"),
+            flag("b", COPY, "repair", value="a"),
+            flag("c", COPY, "repair", value="a"),
+            flag("d", COPY, "repair", value="a"),
+            flag("f", COPY, "repair", value="e"),
+        )
+    )
+
+    assert decided.quarantined.rows() == [("a", "dtype_mismatch: x")]
+    assert decided.merged.rows() == [("c", "b"), ("d", "b"), ("f", "e")]
+
+
+def test_a_copy_that_is_quarantined_itself_is_not_merged() -> None:
+    decided = clean.fates(
+        flags(flag("b", COPY, "repair", value="a"), flag("b", "missing_label", "quarantine", column="y"))
+    )
+
+    assert decided.merged.is_empty()
+    assert decided.quarantined.rows() == [("b", "missing_label: y")]
+
+
+def test_a_cell_is_repaired_once() -> None:
+    decided = clean.fates(
+        flags(
+            flag("a", "allowed_set", "repair", column="shop", suggested="north"),
+            flag("a", "pattern", "repair", column="shop", suggested="North"),
+            flag("a", "allowed_set", "repair", column="lane", suggested="1"),
+        )
+    )
+
+    assert decided.repairs.rows() == [("a", "shop", "north"), ("a", "lane", "1")]
+
+
+def test_warnings_and_no_flags_change_nothing() -> None:
+    for given_flags in (flags(), flags(flag("a", "allowed_set", "warn", column="x", suggested="y"))):
+        decided = clean.fates(given_flags)
+        assert decided.quarantined.is_empty() and decided.merged.is_empty() and decided.repairs.is_empty()
+
+
+def test_a_run_that_leaves_no_row_leaves_the_last_output(tiny: Workspace) -> None:
+    workspace = validated(tiny)
+    clean.run(workspace)
+    before = {p: p.read_bytes() for p in tiny.root.rglob("*") if p.is_file()}
+    every = ingest.table(workspace, contract.load(workspace.contract_file)).rows.select("row_id").collect()["row_id"]
+    flags(*(flag(row, "missing_label", "quarantine", column="slow") for row in every)).write_parquet(workspace.flags)
+
+    with pytest.raises(DataError) as raised:
+        clean.run(workspace)
+
+    assert str(raised.value).startswith(
+        "reports/quality.json: none of 600 rows is left after cleaning: missing_label: slow (600); read its findings"
+    )
+    before.pop(workspace.flags)
+    assert {p: p.read_bytes() for p in before} == before
+    assert not list(tiny.root.rglob("*.tmp"))
+
+
+def test_flags_of_other_rows_are_refused(tiny: Workspace) -> None:
+    workspace = validated(tiny)
+    (tiny.raw / "2024-02.csv").unlink()
+    ingest.run(workspace)
+
+    with pytest.raises(WorkspaceError, match=r"data/flags\.parquet: flags 2024-02\.csv#\d+, which was not ingested; run"):
+        clean.run(workspace)
+
+    assert not workspace.clean.exists()
+
+
+def test_what_was_not_validated_yet_is_told(tiny: Workspace) -> None:
+    with pytest.raises(KeepfitError, match="is absent; run `keepfit run` first"):
+        clean.run(tiny)
+    ingest.run(tiny)
+    with pytest.raises(KeepfitError, match=r"flags\.parquet: is absent; run `keepfit run` first"):
+        clean.run(tiny)
+
+
+any_flag = st.builds(
+    lambda row, what: flag(f"{'ab'[row % 2]}.csv#{row // 2}", *what),
+    st.integers(0, 19),
+    st.sampled_from(
+        [
+            ("missing_label", "quarantine"),
+            ("allowed_set", "quarantine"),
+            ("allowed_set", "warn"),
+            ("allowed_set", "repair"),
+            ("duplicate_key", "stop"),
+        ]
+    ),
+)
+any_repair = st.builds(
+    lambda row, text: flag(f"a.csv#{row}", "allowed_set", "repair", column="shop", suggested=text),
+    st.integers(0, 9),
+    st.sampled_from(["north", "south", None]),
+)
+any_copy = st.integers(1, 9).map(lambda row: flag(f"b.csv#{row}", COPY, "repair", value=f"a.csv#{row % 2}"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(any_flag | any_repair, max_size=30), st.lists(any_copy, max_size=9, unique_by=lambda f: f["row_id"]))
+def test_rows_in_are_kept_merged_or_quarantined(
+    tiny: Workspace, marked: list[dict[str, Any]], copies: list[dict[str, Any]]
+) -> None:
+    agreed = contract.load(tiny.contract_file)
+    ids = {name: [f"{name}#{i}" for i in range(10)] for name in ("a.csv", "b.csv")}
+    partitions = {name: pl.LazyFrame({"row_id": rows, "shop": ["east"] * 10}) for name, rows in ids.items()}
+
+    decided = clean.fates(flags(*marked, *copies))
+    left = pl.concat([clean.kept(rows, decided, agreed) for rows in partitions.values()]).collect()
+
+    parts = [set(left["row_id"]), set(decided.merged["row_id"]), set(decided.quarantined["row_id"])]
+    assert left.height + decided.merged.height + decided.quarantined.height == 20
+    assert sum(map(len, parts)) == 20 == len(set().union(*parts))
+    assert set(decided.merged["into"]) <= parts[0]
+    repaired = set(decided.repairs["row_id"])
+    assert repaired <= parts[0]
+    assert set(left.filter(pl.col("shop") != "east")["row_id"]) == repaired
+    assert clean.entry("clean", 20, left.height, decided).repaired == len(repaired)
