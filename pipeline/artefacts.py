@@ -105,8 +105,9 @@ def read_json(path: Path) -> Any:
 
 def write_parquet(path: Path, frame: "pl.LazyFrame") -> None:
     """Stream a lazy frame to one Parquet file."""
-    with replacing(path) as temporary:
-        frame.sink_parquet(temporary, compression="zstd", mkdir=True)
+    # an open file, not its name: a sink that failed may still be about to create what is removed here
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        frame.sink_parquet(file, compression="zstd")
 
 
 def scan_parquet(path: Path) -> "pl.LazyFrame":

@@ -63,7 +63,7 @@ def test_unlabelled_rows_leave_and_copies_are_merged(tiny: Workspace) -> None:
     ledger = clean.run(workspace)
 
     assert (ledger.rows_in, ledger.kept, ledger.merged, ledger.quarantined) == (600, 580, 2, 18)
-    assert kept(workspace).height == 580
+    assert (kept(workspace).height, len(merged(workspace)), len(set_aside(workspace))) == (580, 2, 18)
     assert kept(workspace)["slow"].null_count() == 0
     assert set(set_aside(workspace).values()) == {"missing_label: slow"}
     assert merged(workspace) == {f"2024-03.csv.gz#{198 + i}": f"2024-01.csv.gz#{i}" for i in range(2)}
@@ -97,9 +97,7 @@ def test_a_row_with_several_faults_has_all_its_reasons_and_counts_once(tiny: Wor
 
     ledger = clean.run(workspace)
 
-    assert set_aside(workspace)["2024-02.csv#0"] == (
-        "missing_label: slow + allowed_set: shop + dtype_mismatch: distance"
-    ) or sorted(set_aside(workspace)["2024-02.csv#0"].split(" + ")) == [
+    assert sorted(set_aside(workspace)["2024-02.csv#0"].split(" + ")) == [
         "allowed_set: shop",
         "dtype_mismatch: distance",
         "missing_label: slow",
@@ -241,7 +239,9 @@ def test_flags_of_other_rows_are_refused(tiny: Workspace) -> None:
     (tiny.raw / "2024-02.csv").unlink()
     ingest.run(workspace)
 
-    with pytest.raises(WorkspaceError, match=r"data/flags\.parquet: flags 2024-02\.csv#\d+, which was not ingested; run"):
+    with pytest.raises(
+        WorkspaceError, match=r"data/flags\.parquet: flags 2024-02\.csv#\d+, which was not ingested; run"
+    ):
         clean.run(workspace)
 
     assert not workspace.clean.exists()

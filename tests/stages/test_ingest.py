@@ -231,9 +231,15 @@ def test_a_derived_column_that_the_contract_lacks_is_told(tiny: Workspace) -> No
         (HEADER, "odd.csv: has a header and no rows"),
         (HEADER.strip(), "odd.csv: has a header and no rows"),
         ("a,b\n1,2\n", "odd.csv: lacks the columns order, placed, shop, distance, weight, minutes of the contract"),
-        ((HEADER + LINE).replace(",minutes", "").replace(",20\n", "\n"), "odd.csv: lacks the column minutes of the contract"),
+        (
+            (HEADER + LINE).replace(",minutes", "").replace(",20\n", "\n"),
+            "odd.csv: lacks the column minutes of the contract",
+        ),
         ((HEADER + LINE).replace("\n", ",1\n").replace("minutes,1", "minutes,x"), "odd.csv: has the column x, unknown"),
-        ((HEADER + LINE).replace("\n", ",1\n").replace("minutes,1", "minutes,slow"), "odd.csv: has a column slow, and par"),
+        (
+            (HEADER + LINE).replace("\n", ",1\n").replace("minutes,1", "minutes,slow"),
+            "odd.csv: has a column slow, and par",
+        ),
         ((HEADER + LINE).replace("weight", "distance"), "odd.csv: lacks the column weight"),
         (HEADER + LINE.replace("1.5", "far"), "odd.csv: distance: 1 of 1 values are no Float64, such as 'far'"),
         (HEADER + LINE.replace("2024-01-01T00:00:00", "soon"), "odd.csv: placed: 1 of 1 values are no Datetime"),
@@ -259,7 +265,9 @@ def test_a_file_that_cannot_be_worked_with_is_told(tiny: Workspace, text: str, t
         ("distance", [datetime(2024, 1, 1), datetime(2024, 1, 1)]),
     ],
 )
-def test_a_column_of_another_type_is_refused_and_not_guessed_at(tiny: Workspace, column: str, values: list[Any]) -> None:
+def test_a_column_of_another_type_is_refused_and_not_guessed_at(
+    tiny: Workspace, column: str, values: list[Any]
+) -> None:
     told = fault(tiny, parquet(tiny, **{column: values}))
 
     assert told.startswith(f"odd.parquet: {column}: holds ")
@@ -321,7 +329,10 @@ Damage = Callable[[Workspace], object]
         (lambda w: (w.raw / "2024-03.csv.gz").write_bytes((w.raw / "2024-03.csv.gz").read_bytes()[:-99]), DataError),
         (lambda w: (w.raw / "2024-03.csv.gz").write_bytes(b"hello"), DataError),
         (lambda w: (w.raw / "2024-03.csv.gz").write_bytes(gzip.compress(b"\xff\xfe")), DataError),
-        (lambda w: w.params_file.write_text(w.params_file.read_text().replace("minutes > 30", "minuts >")), SettingsError),
+        (
+            lambda w: w.params_file.write_text(w.params_file.read_text().replace("minutes > 30", "minuts >")),
+            SettingsError,
+        ),
         (lambda w: w.contract_file.unlink(), KeepfitError),
         (lambda w: w.contract_file.write_text("def ("), KeepfitError),
     ],

@@ -90,7 +90,7 @@ def test_a_leak_stops(tiny: Workspace) -> None:
     contract = tiny.contract_file.read_text().replace('metadata={"role": "ignore"}', 'metadata={"modality": "numeric"}')
     tiny.contract_file.write_text(contract)
 
-    with pytest.raises(GateFailed, match="minutes alone tells slow = true|minutes is missing where slow is missing"):
+    with pytest.raises(GateFailed, match=r"minutes alone tells slow = true|minutes is missing where slow is missing"):
         validate.run(ingested(tiny))
 
 
@@ -104,7 +104,9 @@ def test_a_label_of_one_class_stops(tiny: Workspace) -> None:
 def test_a_failed_batch_expectation_stops_or_warns_as_set(tiny: Workspace) -> None:
     tiny.contract_file.write_text(tiny.contract_file.read_text().replace('"max_value": 1000', '"max_value": 150'))
 
-    with pytest.raises(GateFailed, match=r"batch_expectations: 2024-01.csv.gz: .*; or set checks.batch_expectations to w"):
+    with pytest.raises(
+        GateFailed, match=r"batch_expectations: 2024-01.csv.gz: .*; or set checks.batch_expectations to w"
+    ):
         validate.run(ingested(tiny))
     quality = validate.run(ingested(tiny, batch_expectations="warn"))
 
@@ -118,7 +120,9 @@ def test_the_policy_of_the_contract_is_on_its_flags(tiny: Workspace, policy: str
     workspace = ingested(tiny, contract=policy)
 
     if policy == "stop":
-        with pytest.raises(GateFailed, match="allowed_set: .*; or set checks.contract to quarantine or repair or warn"):
+        with pytest.raises(
+            GateFailed, match=r"allowed_set: .*; or set checks.contract to quarantine or repair or warn"
+        ):
             validate.run(workspace)
     else:
         validate.run(workspace)
@@ -201,7 +205,13 @@ def test_nothing_that_stops_passes_the_gate() -> None:
 
 def test_a_failed_expectation_is_a_finding_on_the_whole_batch() -> None:
     batch = BatchResult(
-        batch="a.csv", rows=50, sampled_rows=None, success=False, failed=["too few rows", "no dogs"], expectations=3, page=""
+        batch="a.csv",
+        rows=50,
+        sampled_rows=None,
+        success=False,
+        failed=["too few rows", "no dogs"],
+        expectations=3,
+        page="",
     )
 
     found = validate.batch_findings([batch], 200, "stop")
