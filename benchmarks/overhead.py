@@ -1,4 +1,7 @@
-"""What Prefect and DVC add to a run, and how quickly the commands answer. Wall seconds, the median of several."""
+"""What Prefect and DVC add to a run, and how quickly the commands answer.
+
+Wall seconds: the median of 2 to 5 runs, after one that is not counted.
+"""
 
 import os
 import statistics
@@ -24,9 +27,9 @@ for name in sys.argv[1:]:
 
 def table(workspace: Workspace) -> str:
     """A Markdown table; `workspace` is a prepared copy that may be run over and over."""
-    alone = seconds([sys.executable, "-c", STAGES_ALONE, *STAGES], workspace.root, runs=3)
+    alone = seconds([sys.executable, "-c", STAGES_ALONE, *STAGES], workspace.root, runs=2)
     _command("keepfit", "run", cwd=workspace.root)
-    forced = [_forced(workspace) for _ in range(3)]
+    forced = [_forced(workspace) for _ in range(2)]
     rows = {
         "`keepfit --help`": seconds([str(BIN / "keepfit"), "--help"], workspace.root, runs=5),
         "`dvc repro`, nothing to do": seconds([str(BIN / "dvc"), "repro"], workspace.root, runs=5),

@@ -33,7 +33,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without the weekday": {"drop": ("weekday",)},
     "numbers standardised instead of ranked": {"numeric": "standard"},
     "dropout 0.2": {"train": {"dropout": 0.2}},
-    "one hidden layer of 512": {"train": {"hidden": [512]}},
     "no averaging of weights": {"train": {"averaging_epochs": 0.0}},
 }
 

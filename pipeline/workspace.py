@@ -84,9 +84,9 @@ class Workspace:
     def seed(self) -> int:
         """The seed of everything random."""
         seed = self.params.get("seed", 0)
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise SettingsError(
-                f"seed must be a whole number from 0, got {seed!r}",
+                f"seed must be a whole number from 0 to {2**32 - 1}, got {seed!r}",
                 where="params.yaml: seed",
                 fix="set it to 0, say",
             )
