@@ -21,7 +21,6 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     chosen = parser().parse_args(arguments)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave a busy machine to others
     logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])
     for name in ("pipeline", "flows"):
         logging.getLogger(name).setLevel(logging.INFO)
