@@ -22,6 +22,7 @@ from pipeline.workspace import Workspace
 workspace = Workspace.open(Path.cwd())
 for name in sys.argv[1:]:
     importlib.import_module(f"pipeline.stages.{name}").run(workspace)
+importlib.import_module("pipeline.reports.report").write(workspace)
 """
 
 
@@ -34,7 +35,7 @@ def table(workspace: Workspace) -> str:
         "`keepfit --help`": seconds([str(BIN / "keepfit"), "--help"], workspace.root, runs=5),
         "`dvc repro`, nothing to do": seconds([str(BIN / "dvc"), "repro"], workspace.root, runs=5),
         "`keepfit run`, nothing to do": seconds([str(BIN / "keepfit"), "run"], workspace.root, runs=3),
-        "the seven stages in one process, without Prefect and DVC": alone,
+        "the seven stages and the report in one process, without Prefect and DVC": alone,
         "`keepfit run`, every stage run": statistics.median(forced),
         "Prefect and DVC add": statistics.median(forced) - alone,
     }

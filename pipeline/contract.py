@@ -9,8 +9,9 @@ import importlib.util
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.errors import ContractError
@@ -116,6 +117,13 @@ def load(file: Path) -> Contract:
     return found
 
 
+class _FreshLoader(SourceFileLoader):
+    """Compiles the source each time: cached bytecode of an edit within the same second would pass for the new one."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import(file: Path) -> ModuleType:
     if not file.is_file():
         raise ContractError(
@@ -123,8 +131,9 @@ def _import(file: Path) -> ModuleType:
             where=f"schemas/{file.name}",
             fix="write it, or set `dataset` in params.yaml to one that is there",
         )
-    spec = importlib.util.spec_from_file_location(f"_keepfit_contract_{file.stem}", file)
-    assert spec is not None and spec.loader is not None  # a .py file always has a loader
+    name = f"_keepfit_contract_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file, loader=_FreshLoader(name, str(file)))
+    assert spec is not None and spec.loader is not None  # a loader was given
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # pandera looks up a model's annotations in its module
     try:
