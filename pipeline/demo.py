@@ -14,7 +14,7 @@ COPIED = (
     ".gitignore",
     ".dvcignore",
     "pipeline/**/*.py",
-    "pipeline/reports/templates/*", # what a served run imports is this copy: the working directory comes first
+    "pipeline/reports/templates/*",  # what a served run imports is this copy: the working directory comes first
     "schemas/*.py",
     "data/raw/**/*",
     "data/incoming/**/*",
