@@ -1,4 +1,4 @@
-"""How the settings of the flights workspace were chosen: by rolling origin within January to May.
+"""The settings of the flights workspace beside variants of them, by rolling origin within January to May.
 
 Each variant is trained up to a day, stopped by the ten days that follow, and scored on the month after them.
 June and later take no part.

@@ -34,7 +34,7 @@ def main() -> None:
             f"## Frozen against maintained\n\n{maintained(workspace)}",
             f"## Prefect, DVC and the command line\n\n{overhead.table(second)}",
             f"## The first candidate on later months\n\n{june.table(second, first)}",
-            f"## How the settings were chosen\n\n{rolling.__doc__}\n{rolling.table(second)}",
+            f"## The settings beside variants of them\n\n{rolling.__doc__}\n{rolling.table(second)}",
             NOTES.read_text(encoding="utf-8").strip(),
         ]
     artefacts.write_text(HERE / "RESULTS.md", "\n\n".join(sections) + "\n")
