@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Role = Literal["feature", "label", "id", "time", "group", "ignore"]
-Modality = Literal["numeric", "categorical", "timestamp"]
+Modality = Literal["numeric", "categorical", "timestamp", "text", "image", "audio"]
 
 ROW_ID = "row_id"
 
@@ -209,7 +209,12 @@ def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, w
         raise ContractError(f"the type {dtype} is not supported", where=where, fix="use a number, text, bool or time")
     if role == "time" and not moment:
         raise ContractError(f"the role `time` needs a date or datetime, got {dtype}", where=where, fix="mend its type")
-    if (modality == "numeric" and not number) or (modality == "timestamp" and not moment):
+    text = modality in ("text", "image", "audio")  # a picture or a sound is the path of its file
+    if (
+        (modality == "numeric" and not number)
+        or (modality == "timestamp" and not moment)
+        or (text and dtype != pl.String)
+    ):
         raise ContractError(f"a {modality} column cannot be {dtype}", where=where, fix="mend its type or modality")
 
 

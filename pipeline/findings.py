@@ -1,16 +1,21 @@
-"""What a check says: hits, findings and flags."""
+"""What a check sees and what it says: the table; hits, findings and flags."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import polars as pl
 from pydantic import Field
 
+from pipeline import profile
 from pipeline.artefacts import Record
-from pipeline.contract import Contract
+from pipeline.contract import ROW_ID, Column, Contract, Modality
+from pipeline.profile import Profile
 
-Policy = Literal["stop", "quarantine", "repair", "warn"]
+Policy = Literal["stop", "quarantine", "repair", "warn", "off"]
 Severity = Literal["error", "warning", "info"]
 
 FLAG_SCHEMA = pl.Schema(
@@ -25,6 +30,8 @@ FLAG_SCHEMA = pl.Schema(
     }
 )
 EXAMPLES = 5
+SAMPLE_ROWS = 50_000
+SAMPLE_SEED = 3
 
 
 class Finding(Record):
@@ -45,28 +52,71 @@ class Finding(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The ingested rows as checks see them.
+    """The rows as checks see them.
 
-    `partitions` has one lazy frame per source file, typed by the contract, each with `row_id`; `unparsed` has
-    the cells that would not parse (row_id, column, raw).
+    `partitions` has one lazy frame per source file, typed by the contract, each with `row_id` (text in a workspace,
+    the position in the input for `keepfit check`: a check must not mind); `unparsed` has the cells that would not
+    parse (row_id, column, raw). `reference` is a table to compare with, of the same shape, where there is one.
+    Paths in columns of images and sounds are relative to `base`.
     """
 
     contract: Contract
     partitions: Mapping[str, pl.LazyFrame]
     unparsed: pl.LazyFrame
     height: int
+    reference: "Table | None" = None
+    base: Path | None = None
 
     @property
     def rows(self) -> pl.LazyFrame:
+        """All partitions in their order; scan it, do not collect it."""
         return pl.concat(self.partitions.values())
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the contract."""
+        return self.contract.columns
+
+    @property
+    def data_columns(self) -> list[Column]:
+        """What may hold an error: every column but those of role `ignore`."""
+        return [column for column in self.columns if column.role != "ignore"]
+
+    @cached_property
+    def label(self) -> str | None:
+        """The label's name, where the contract names one."""
+        found = self.contract.of_role("label")
+        return found[0].name if len(found) == 1 else None
+
+    @property
+    def time(self) -> str | None:
+        """The name of the time axis, where there is one."""
+        return self.contract.time
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The merged summary of every column: one streamed pass, made when it is first asked for."""
+        kinds = {column.name: kind_of(column) for column in self.columns}
+        return reduce(profile.merge, (profile.profile(part, kinds) for part in self.partitions.values()), Profile())
+
+    @cached_property
+    def sample(self) -> pl.DataFrame:
+        """At most some `SAMPLE_ROWS` rows with row_id, in order, drawn by a hash of row_id; all where they are few."""
+        if self.height <= SAMPLE_ROWS:
+            return self.rows.collect(engine="streaming")
+        drawn = pl.col(ROW_ID).hash(seed=SAMPLE_SEED) < 2**64 // math.ceil(self.height / SAMPLE_ROWS)
+        return self.rows.filter(drawn).collect(engine="streaming")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
     """What a check found, before the policy is known.
 
-    `flags` has row_id, and may have column, value, score and suggested; None: the finding is about the whole
-    column or data set, not about rows.
+    `flags` has row_id, and may have column, value, score and suggested. Where the rows that are hit can be told by an
+    expression, give `where` instead, with `value`, `score` and `suggested` as expressions: all such hits are located
+    in one pass over the rows, which fills `rows`, `flags` and an `observed` of None, and drops a hit of no row.
+    With neither, the finding is about the whole column or data set. `private`: the column's values are masked in
+    every report.
     """
 
     check: str
@@ -78,21 +128,47 @@ class Hit:
     threshold: float | str | None = None
     severity: Severity = "warning"
     flags: pl.DataFrame | None = None
+    where: pl.Expr | None = None
+    value: pl.Expr | None = None
+    score: pl.Expr | None = None
+    suggested: pl.Expr | None = None
     examples: list[str] = field(default_factory=list)
+    private: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """Rows that a check did not look at, and why; `rows` None: all of them, the check does not apply."""
+
+    why: str
+    rows: int | None = None
 
 
 class Check(Protocol):
-    """One data-quality question: a frozen dataclass of its parameters and its policy, with one verb."""
+    """One data-quality question: a frozen dataclass of its parameters and its policy, with one verb.
+
+    The first sentence of its docstring is the question; `source` says where its default thresholds come from.
+    """
 
     name: ClassVar[str]
     policies: ClassVar[tuple[Policy, ...]]
+    source: ClassVar[str]
 
     @property
     def policy(self) -> Policy: ...
 
-    def hits(self, table: Table) -> Iterable[Hit]:
+    def hits(self, table: Table) -> Iterable[Hit | Skipped]:
         """Answer the question for the table; nothing to say is an empty answer."""
         ...
+
+
+def kind_of(column: Column) -> Modality:
+    """How a column is summarised: its modality, else what its type is."""
+    if column.modality is not None:
+        return column.modality
+    if column.dtype.is_temporal():
+        return "timestamp"
+    return "numeric" if column.dtype.is_numeric() else "categorical"
 
 
 def finding(hit: Hit, policy: Policy, height: int) -> Finding:

@@ -22,6 +22,7 @@ from pipeline.drift.decision import Decision, Evidence, MonitorSettings, decide
 from pipeline.errors import DataError, GateFailed, WorkspaceError
 from pipeline.expectations import validate_batches
 from pipeline.findings import Finding, Table
+from pipeline.inspection import inspect
 from pipeline.ledger import Entry
 from pipeline.metrics import Scores
 from pipeline.models import saved
@@ -184,7 +185,7 @@ def read(workspace: Workspace, path: Path, agreed: Contract) -> Batch:
     )
     # that labels are still to come is no fault of theirs
     asked = [c for c in checks.configured() if c.name != SingleClassTarget.name or rows[label].count()]
-    judged = validate.judge(table, asked)
+    judged = inspect(table, asked)
     docs = workspace.monitoring / DATA_DOCS
     pages = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
     findings = judged.findings + validate.batch_findings(pages, table.height, checks.batch_expectations)

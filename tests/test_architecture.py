@@ -17,12 +17,12 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "demo", "summary"},
+    {"cli", "demo", "summary", "start"},
     {"settings"},
-    {"monitor"},
+    {"monitor", "examine", "selftest", "impact"},
     {"stages"},
     {"checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git", "expectations"},
-    {"profile", "sketch", "ledger", "findings", "metrics"},
+    {"inspection", "findings", "infer", "profile", "sketch", "ledger", "metrics"},
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts"},

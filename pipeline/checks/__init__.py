@@ -50,9 +50,9 @@ def _configure(kind: type[Check], given: object) -> Check:
         raise SettingsError(
             f"{first['msg']}, got {first['input']!r}", where=f"params.yaml: {key}", fix="mend the value"
         ) from error
-    if check.policy not in kind.policies:
+    if check.policy not in ("off", *kind.policies):
         raise SettingsError(
-            f"policy must be one of {', '.join(kind.policies)}, got {check.policy}",
+            f"policy must be one of {', '.join(kind.policies)}, off, got {check.policy}",
             where=f"params.yaml: checks.{kind.name}.policy",
             fix="choose one of these",
         )

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.findings import Hit, Policy, Table
+from pipeline.findings import Hit, Policy, Skipped, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,13 @@ class ClassImbalance:
     policy: Policy = "warn"
     name: ClassVar[str] = "class_imbalance"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "a tenth: below it accuracy is led by the other classes"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
-        label = table.contract.label.name
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
         classes = _counts(table, label)
         for value, rows in classes.items():
             share = rows / sum(classes.values())
@@ -43,9 +47,13 @@ class SingleClassTarget:
     policy: Policy = "stop"
     name: ClassVar[str] = "single_class_target"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "a classifier needs two classes"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
-        label = table.contract.label.name
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
         classes = _counts(table, label)
         if len(classes) < 2:
             yield Hit(
@@ -66,8 +74,9 @@ class ConstantColumn:
     policy: Policy = "warn"
     name: ClassVar[str] = "constant_column"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "one value carries no information"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         cells = {c.name: pl.col(c.name) for c in table.contract.features}
         known = {c.name: cells[c.name].fill_nan(None) for c in table.contract.features if c.dtype.is_float()}
         # null where there is no value at all

@@ -7,7 +7,7 @@ from typing import ClassVar
 import polars as pl
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Table
+from pipeline.findings import Hit, Policy, Skipped, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,9 @@ class DuplicateRowsExact:
     policy: Policy = "repair"
     name: ClassVar[str] = "duplicate_rows_exact"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
+    source: ClassVar[str] = "no threshold: each copy is told"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         copies = later_copies(table.rows, table.contract.names)
         if copies.height:
             yield Hit(
@@ -39,10 +40,12 @@ class DuplicateKey:
     policy: Policy = "quarantine"
     name: ClassVar[str] = "duplicate_key"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: the contract says that a key stands once"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         key = table.contract.key
         if not key:
+            yield Skipped(why="the contract states no key")
             return
         rivals = rivals_of_key(table.rows, key, table.contract.names)
         if rivals.height:

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Table
+from pipeline.findings import Hit, Policy, Skipped, Table
 
 Step = Literal["1m", "5m", "15m", "30m", "1h", "1d", "1w"]
 STEPS: dict[Step, int] = dict(zip(get_args(Step), (60, 300, 900, 1800, 3600, 86_400, 604_800), strict=True))
@@ -23,8 +23,9 @@ class MissingValues:
     policy: Policy = "warn"
     name: ClassVar[str] = "missing_share_column"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "above 5% the choice of imputation starts to matter (Schafer 1999)"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         counts = [
             (pl.col(c.name).is_null() | (pl.col(c.name).is_nan() if c.dtype.is_float() else False)).sum().alias(c.name)
             for c in table.contract.features
@@ -52,9 +53,13 @@ class MissingLabel:
     policy: Policy = "quarantine"
     name: ClassVar[str] = "missing_label"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine")
+    source: ClassVar[str] = "no threshold: each unlabelled row is told"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
-        label = table.contract.label.name
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
         unlabelled = table.rows.filter(pl.col(label).is_null()).select(ROW_ID).collect(engine="streaming")
         if unlabelled.height:
             yield Hit(
@@ -82,10 +87,12 @@ class TimeGap:
     policy: Policy = "warn"
     name: ClassVar[str] = "ts_gap"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "nine tenths, so that one bad day does not hide the step"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         time = table.contract.time
         if time is None:
+            yield Skipped(why="no column has the role time")
             return
         step = self.step or inferred_step(table.rows, time, self.filled_share)
         if step is None:

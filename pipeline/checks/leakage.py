@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Table
+from pipeline.findings import Hit, Policy, Skipped, Table
 
 BINS = 64
 SAMPLE_ROWS = 20_000  # what the quantile bins are cut from: 64 of them need no more
@@ -28,9 +28,13 @@ class TargetLeak:
     policy: Policy = "stop"
     name: ClassVar[str] = "target_leak"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "an AUC of 0.9 by one column alone is rarely honest"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
-        label = table.contract.label.name
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
         for feature in table.contract.features:
             auc, value = strongest_class(table.rows, feature, label, table.height)
             if auc > self.maximum_auc:
@@ -60,9 +64,13 @@ class FutureInformation:
     policy: Policy = "stop"
     name: ClassVar[str] = "leak_future_information"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "a phi of 0.6 is a strong association (Cohen 1988 calls 0.5 large)"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
-        label = table.contract.label.name
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
         names = [column.name for column in table.contract.features]
         phi = (pl.corr(pl.col(n).is_null().cast(pl.Float64), pl.col(label).is_null().cast(pl.Float64)) for n in names)
         unlabelled = pl.col(label).null_count().alias("#unlabelled")

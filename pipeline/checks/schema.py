@@ -41,6 +41,7 @@ class ContractBroken:
     policy: Policy = "quarantine"
     name: ClassVar[str] = "contract"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
+    source: ClassVar[str] = "the rules of the contract"
 
     def hits(self, table: Table) -> Iterator[Hit]:
         failures = broken_cells(table)
@@ -67,6 +68,7 @@ class DtypeMismatch:
     policy: Policy = "quarantine"
     name: ClassVar[str] = "dtype_mismatch"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "the types of the contract"
 
     def hits(self, table: Table) -> Iterator[Hit]:
         cells = table.unparsed.collect()

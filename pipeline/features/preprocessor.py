@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline import artefacts
 from pipeline.contract import Contract
-from pipeline.errors import WorkspaceError
+from pipeline.errors import ContractError, WorkspaceError
 from pipeline.features import Encoder, registered
 
 FILE = "preprocessor.json"
@@ -103,6 +103,13 @@ def _encoder(raw: dict[str, Any], folder: Path) -> Encoder:
 def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Preprocessor:
     """Learn every encoder from the training rows; `settings` has one object for each modality."""
     known = registered()
+    for column in agreed.features:
+        if column.modality not in known:
+            raise ContractError(
+                f"no encoder for the modality {column.modality}",
+                where=f"schemas/{agreed.file.name}: {column.name}",
+                fix=f"use one of: {', '.join(sorted(known))}; or give the column the role `ignore`",
+            )
     encoders = tuple(
         known[column.modality].fit(column.name, rows, settings[column.modality])
         for column in agreed.features

@@ -5,18 +5,17 @@ to reports/data_docs. A finding whose policy is `stop` fails the gate, after eve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import polars as pl
 from pydantic import Field, model_validator
 
-from pipeline import artefacts, checks, contract, profile
+from pipeline import artefacts, checks, contract
 from pipeline.artefacts import Record
 from pipeline.errors import GateFailed
 from pipeline.expectations import BatchResult, validate_batches
-from pipeline.findings import FLAG_SCHEMA, Check, Finding, Hit, Policy, Table, finding, flags
+from pipeline.findings import Check, Finding, Hit, Policy, Table, finding
+from pipeline.inspection import Account, inspect
 from pipeline.stages import ingest
 from pipeline.workspace import Section, Workspace
 
@@ -51,6 +50,7 @@ class Quality(Record):
     columns: int
     findings: list[Finding]
     profile: dict[str, dict[str, float | int | str | None]]
+    checks: list[Account]
     batches: list[BatchResult]
 
     def stopping(self) -> list[Finding]:
@@ -58,44 +58,25 @@ class Quality(Record):
         return [found for found in self.findings if found.policy == "stop"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """Findings, worst first, and the flags in the shape of data/flags.parquet."""
-
-    findings: list[Finding]
-    flags: pl.DataFrame
-
-
 def run(workspace: Workspace) -> Quality:
     """Validate what was ingested; raises GateFailed when a finding's policy is `stop`."""
     agreed, settings = contract.load(workspace.contract_file), workspace.section(ChecksSettings)
     table = ingest.table(workspace, agreed)
-    judged = judge(table, settings.configured())
+    inspection = inspect(table, settings.configured())
     with artefacts.replacing(workspace.data_docs) as docs:
         batches = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
     quality = Quality(
         rows=table.height,
         columns=len(agreed.columns),
-        findings=judged.findings + batch_findings(batches, table.height, settings.batch_expectations),
+        findings=inspection.findings + batch_findings(batches, table.height, settings.batch_expectations),
         profile=_profile(table),
+        checks=inspection.accounts,
         batches=batches,
     )
-    artefacts.write_parquet(workspace.flags, judged.flags.lazy())
+    artefacts.write_parquet(workspace.flags, inspection.flags.lazy())
     quality.write(workspace.quality)
     gate(quality.stopping(), workspace.quality)
     return quality
-
-
-def judge(table: Table, asked: list[Check]) -> Judged:
-    """Ask every check of the table."""
-    hits = [(hit, check.policy) for check in asked for hit in check.hits(table)]
-    order = {"error": 0, "warning": 1, "info": 2}
-    found = [finding(hit, policy, table.height) for hit, policy in hits]
-    empty = pl.DataFrame(schema=FLAG_SCHEMA)
-    return Judged(
-        findings=sorted(found, key=lambda f: (order[f.severity], -f.rows, f.check, f.column or "")),
-        flags=pl.concat([empty, *(flags(hit, policy) for hit, policy in hits)]),
-    )
 
 
 def batch_findings(batches: list[BatchResult], height: int, policy: Policy) -> list[Finding]:
@@ -139,9 +120,5 @@ def _key(check: str) -> tuple[str, list[str]]:
 
 
 def _profile(table: Table) -> dict[str, dict[str, float | int | str | None]]:
-    modalities = {c.name: c.modality for c in table.contract.features if c.modality is not None}
-    merged = None
-    for partition in table.partitions.values():
-        part = profile.profile(partition, modalities)
-        merged = part if merged is None else profile.merge(merged, part)
-    return {} if merged is None else {name: column.summary() for name, column in merged.columns.items()}
+    features = {column.name for column in table.contract.features}
+    return {name: column.summary() for name, column in table.profile.columns.items() if name in features}

@@ -8,16 +8,17 @@ import pytest
 
 from pipeline.checks.duplicates import DuplicateKey, DuplicateRowsExact
 from pipeline.findings import Hit, Table
+from pipeline.inspection import hits
 
 Make = Callable[..., Table]
 
 
 def copies(table: Table) -> list[tuple[str, str]]:
-    return [row for hit in DuplicateRowsExact().hits(table) if hit.flags is not None for row in hit.flags.iter_rows()]
+    return [row for hit in hits(DuplicateRowsExact(), table) if hit.flags is not None for row in hit.flags.iter_rows()]
 
 
 def rivals(table: Table) -> list[tuple[str, str]]:
-    return [row for hit in DuplicateKey().hits(table) if hit.flags is not None for row in hit.flags.iter_rows()]
+    return [row for hit in hits(DuplicateKey(), table) if hit.flags is not None for row in hit.flags.iter_rows()]
 
 
 def test_rows_that_all_differ_are_no_duplicates(make: Make) -> None:
@@ -55,7 +56,7 @@ def test_a_copy_in_another_file_is_found(make: Make, parts: int) -> None:
 def test_the_hit_counts_and_shows_the_copies(make: Make) -> None:
     table = make({"x": [1.0, 1.0, 1.0, 2.0], "y": [True, True, True, True]})
 
-    (hit,) = DuplicateRowsExact().hits(table)
+    (hit,) = hits(DuplicateRowsExact(), table)
 
     assert (hit.rows, hit.observed, hit.column) == (2, 0.5, None)
 
@@ -97,6 +98,6 @@ def test_a_contract_without_a_key_is_not_asked(make: Make) -> None:
 
 def test_an_empty_table_has_no_duplicates(make: Make) -> None:
     empty = pl.DataFrame(schema={"id": pl.Int64, "x": pl.Float64, "y": pl.Boolean})
-    found: list[Hit] = [*DuplicateRowsExact().hits(make(empty)), *DuplicateKey().hits(make(empty, key=["id"]))]
+    found: list[Hit] = [*hits(DuplicateRowsExact(), make(empty)), *hits(DuplicateKey(), make(empty, key=["id"]))]
 
     assert found == []

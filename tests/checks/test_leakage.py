@@ -12,6 +12,7 @@ import pytest
 from pipeline import contract
 from pipeline.checks.leakage import FutureInformation, TargetLeak
 from pipeline.findings import Table
+from pipeline.inspection import hits
 from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 
@@ -21,11 +22,11 @@ AFTERWARDS = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 
 
 def leaks(table: Table) -> list[str | None]:
-    return [hit.column for hit in TargetLeak().hits(table)]
+    return [hit.column for hit in hits(TargetLeak(), table)]
 
 
 def late(table: Table) -> list[str | None]:
-    return [hit.column for hit in FutureInformation().hits(table)]
+    return [hit.column for hit in hits(FutureInformation(), table)]
 
 
 def coins(rows: int, seed: int = 0) -> list[bool]:
@@ -66,7 +67,7 @@ def test_each_class_of_several_is_judged(make: Make) -> None:
     third = [i % 3 for i in range(300)]
     table = make({"x": [1.0 if v == 2 else 0.0 for v in third], "y": [("a", "b", "c")[v] for v in third]})
 
-    (hit,) = TargetLeak().hits(table)
+    (hit,) = hits(TargetLeak(), table)
 
     assert "tells y = c" in hit.message
 

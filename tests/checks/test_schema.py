@@ -11,6 +11,7 @@ from pipeline import contract
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Table
+from pipeline.inspection import hits
 
 Make = Callable[..., Table]
 SHOPS = pa.Check.isin(["North", "South Pier"])
@@ -18,7 +19,7 @@ SHOPS = pa.Check.isin(["North", "South Pier"])
 
 def told(table: Table) -> dict[tuple[str, str | None], list[tuple[str, str | None, str | None]]]:
     """(check, column) → flagged (row, value, suggested)."""
-    return {(hit.check, hit.column): _cells(hit) for hit in ContractBroken().hits(table)}
+    return {(hit.check, hit.column): _cells(hit) for hit in hits(ContractBroken(), table)}
 
 
 def _cells(hit: Hit) -> list[tuple[str, str | None, str | None]]:
@@ -107,7 +108,7 @@ def test_a_rule_over_several_columns_is_about_no_column(tmp_path: Path) -> None:
     nothing = pl.LazyFrame(schema={"row_id": pl.String, "column": pl.String, "raw": pl.String})
     table = Table(contract=contract.load(file), partitions={"a": rows}, unparsed=nothing, height=2)
 
-    (hit,) = ContractBroken().hits(table)
+    (hit,) = hits(ContractBroken(), table)
 
     assert (hit.check, hit.column, hit.rows, hit.message) == ("contract", None, 1, "a row breaks ordered in 1 rows")
     assert hit.flags is not None and hit.flags["row_id"].to_list() == ["a#1"]
@@ -120,7 +121,7 @@ def test_a_rule_that_raises_is_the_contracts_fault(make: Make) -> None:
     table = make({"x": [1], "y": [True]}, rules={"x": pa.Check(boom, name="boom")})
 
     with pytest.raises(ContractError, match=r"schemas/made\.py: x: the rule boom says nothing of single rows"):
-        list(ContractBroken().hits(table))
+        list(hits(ContractBroken(), table))
 
 
 def test_an_empty_partition_breaks_nothing(make: Make) -> None:
@@ -130,7 +131,7 @@ def test_an_empty_partition_breaks_nothing(make: Make) -> None:
 
 
 def test_the_finding_counts_rows_and_shows_the_first_value(make: Make) -> None:
-    (hit,) = ContractBroken().hits(make({"x": [-3, 1, -1], "y": [True] * 3}, rules={"x": pa.Check.ge(0)}))
+    (hit,) = hits(ContractBroken(), make({"x": [-3, 1, -1], "y": [True] * 3}, rules={"x": pa.Check.ge(0)}))
 
     assert (hit.rows, hit.observed, hit.threshold) == (2, "-3", "greater_than_or_equal_to(0)")
 
@@ -138,11 +139,11 @@ def test_the_finding_counts_rows_and_shows_the_first_value(make: Make) -> None:
 def test_values_that_would_not_parse_are_told_by_column(make: Make) -> None:
     cells = [("rows#0", "x", "many"), ("rows#1", "x", ""), ("rows#1", "y", "maybe")]
 
-    hits = list(DtypeMismatch().hits(make({"x": [None, None, 1.0], "y": [None, None, True]}, unparsed=cells)))
+    found = hits(DtypeMismatch(), make({"x": [None, None, 1.0], "y": [None, None, True]}, unparsed=cells))
 
-    assert [(hit.column, hit.rows, hit.observed) for hit in hits] == [("x", 2, "many"), ("y", 1, "maybe")]
-    assert hits[0].flags is not None and hits[0].flags.rows() == [("rows#0", "many"), ("rows#1", "")]
+    assert [(hit.column, hit.rows, hit.observed) for hit in found] == [("x", 2, "many"), ("y", 1, "maybe")]
+    assert found[0].flags is not None and found[0].flags.rows() == [("rows#0", "many"), ("rows#1", "")]
 
 
 def test_what_parsed_is_not_told(make: Make) -> None:
-    assert list(DtypeMismatch().hits(make({"x": [1.0], "y": [True]}))) == []
+    assert list(hits(DtypeMismatch(), make({"x": [1.0], "y": [True]}))) == []

@@ -14,6 +14,7 @@ from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.contract import Contract
 from pipeline.errors import DataError
 from pipeline.findings import Hit, Table
+from pipeline.inspection import hits
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.workspace import Workspace
@@ -50,7 +51,7 @@ def plant(tmp_path: Path, agreed: Contract, settings: IngestSettings) -> Plant:
         path = tmp_path / "2013-01.csv"
         path.write_text("".join(",".join(row) + "\n" for row in cells), encoding="utf-8")
         parsed = ingest.read(path, path.name, settings, agreed)
-        return hits(table(agreed, {path.name: parsed.typed}, parsed.unparsed))
+        return all_hits(table(agreed, {path.name: parsed.typed}, parsed.unparsed))
 
     return planted
 
@@ -64,8 +65,8 @@ def table(agreed: Contract, parts: dict[str, pl.DataFrame], unparsed: pl.DataFra
     )
 
 
-def hits(of: Table) -> list[Hit]:
-    return [hit for check in CHECKS for hit in check.hits(of)]
+def all_hits(of: Table) -> list[Hit]:
+    return [hit for check in CHECKS for hit in hits(check, of)]
 
 
 def put(column: str, text: str, row: int = 5) -> Callable[[Cells], None]:
@@ -86,15 +87,15 @@ def test_the_contract_holds_on_every_month(agreed: Contract, settings: IngestSet
     )
 
     assert year.height == 336_776
-    assert hits(year) == []
-    assert list(TimeGap().hits(year)) == []
+    assert all_hits(year) == []
+    assert list(hits(TimeGap(), year)) == []
 
 
 def test_a_lost_month_is_a_gap(agreed: Contract, settings: IngestSettings) -> None:
     some = [MONTHS[0], MONTHS[1], MONTHS[3]]
     parts = {path.name: ingest.read(path, path.name, settings, agreed).typed for path in some}
 
-    (hit,) = TimeGap().hits(table(agreed, parts, pl.DataFrame(schema=ingest.UNPARSED_SCHEMA)))
+    (hit,) = hits(TimeGap(), table(agreed, parts, pl.DataFrame(schema=ingest.UNPARSED_SCHEMA)))
 
     assert (hit.column, hit.observed) == ("departs", 31)
 
