@@ -16,9 +16,11 @@ from pipeline.workspace import Workspace
 
 BIN = Path(sys.executable).parent
 STAGES_ALONE = """
-import importlib, sys
+import gc, importlib, sys
 from pathlib import Path
+from pipeline.cli import COLLECT_AFTER
 from pipeline.workspace import Workspace
+gc.set_threshold(COLLECT_AFTER)
 workspace = Workspace.open(Path.cwd())
 for name in sys.argv[1:]:
     importlib.import_module(f"pipeline.stages.{name}").run(workspace)

@@ -36,6 +36,8 @@ DEFAULTS = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 SLOW_IMPORTS = ("prefect.flows", "prefect.artifacts", "dvc.repo")
+# what the stages import sooner or later: they need it anyway, and the server's start is idle time for this process
+STAGES_IMPORTS = ("torch",)
 
 
 def prepare(home: Path, *, console_level: str) -> None:
@@ -131,6 +133,7 @@ def _import(names: Sequence[str]) -> None:
 
 def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
+    later = iter(STAGES_IMPORTS)
     while not _version(port, "/api"):
         if process.poll() is not None or time.monotonic() > deadline:
             raise WorkspaceError(
@@ -139,7 +142,7 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
                 fix="read that log (a prefect.db beside it that is damaged may be deleted); `dvc repro` runs "
                 "the stages without Prefect",
             )
-        time.sleep(0.05)
+        _import([name]) if (name := next(later, "")) else time.sleep(0.05)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -4,6 +4,7 @@ KIND is `bare` (what one run needs) or `dashboard` (the pages and the services o
 It ends when its standard input does: a parent that is killed leaves no server behind.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -17,11 +18,15 @@ def main(port: int, kind: str) -> None:
         os.environ |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
     os.environ["PREFECT__SERVER_FINAL"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.disable()  # a quarter of the start went into looking for garbage among the thousands of classes made
     import uvicorn
+    from prefect.server.api.server import create_app
 
+    app = create_app()
+    gc.freeze()
+    gc.enable()
     uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
+        app,
         host="127.0.0.1",
         port=port,
         log_level="error",
