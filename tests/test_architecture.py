@@ -22,7 +22,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"monitor", "examine", "selftest", "impact"},
     {"stages"},
     {"checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git", "expectations"},
-    {"inspection", "findings", "infer", "profile", "sketch", "ledger", "metrics"},
+    {"inspection", "findings", "infer", "profile", "similar", "media", "confident", "ledger", "metrics"},
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts"},

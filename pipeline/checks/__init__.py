@@ -1,4 +1,5 @@
-"""Checks: one file a family, one entry a check. A new file here with a `CHECKS` tuple is found by itself."""
+"""Checks: one file a family, one entry a check. A new file here with a `CHECKS` tuple is found by itself,
+one without is what a family shares."""
 
 import importlib
 import inspect
@@ -17,7 +18,7 @@ from pipeline.findings import Check
 def registered() -> Mapping[str, type[Check]]:
     """Every check by its name, in the order of the families' file names."""
     modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
-    return {check.name: check for module in modules for check in module.CHECKS}
+    return {check.name: check for module in modules for check in getattr(module, "CHECKS", ())}
 
 
 def configured(overrides: Mapping[str, Any]) -> list[Check]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.drift.homogeneity import Comparison, compare_counts
 from pipeline.profile import Numeric
-from pipeline.sketch import Integers
+from pipeline.profile.sketch import Integers
 
 ROWS_PER_VALUE = 10  # a reference whose few values come up this often is discrete
 

@@ -2,20 +2,25 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+import polars as pl
 from pydantic import Field
 
 from pipeline.artefacts import Record
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 HashSource: TypeAlias = Callable[[], list[int]]
 
 BUCKETS = 2048  # 64 an octave (a quantile within 0.8%) for values that fill 32 octaves, finer for fewer
 HASHES = 256  # a k-minimum-values estimate from k hashes errs by 1/sqrt(k - 2): 6%
+PRIME = 0x100000001B3  # of FNV-1a
+HASHED_BYTES = 1 << 21
 LARGEST = int(np.finfo(np.float64).max.view(np.int64))
 
 
@@ -123,14 +128,52 @@ def coarser(index: Integers, levels: int) -> Integers:
     return found
 
 
-def smallest_hashes(index: Integers) -> list[int]:
-    """The least hashes (the mixer of SplitMix64: Steele, Lea, Flood 2014) of level-0 buckets."""
-    bits = index.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+def mixed(bits: Hashes) -> Hashes:
+    """Each 64-bit number spread evenly over all of them (the mixer of SplitMix64: Steele, Lea, Flood 2014)."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
-    hashes = bits ^ (bits >> np.uint64(31))
+    found: Hashes = bits ^ (bits >> np.uint64(31))
+    return found
+
+
+def text_hashes(values: pl.Series) -> Hashes:
+    """A 64-bit hash of each text, none of them null: the same in every process, on every machine and version.
+
+    A polynomial over the UTF-8 bytes (Karp & Rabin 1987) modulo 2**64, mixed; the empty text has a hash too.
+    """
+    lengths = values.str.len_bytes().to_numpy().astype(np.int64)
+    hashes = np.zeros(lengths.size, np.uint64)
+    for rows in _blocks(lengths):
+        hashes[rows] = _polynomials(values[rows], lengths[rows])
+    return mixed(hashes + lengths.astype(np.uint64))
+
+
+def _blocks(lengths: Integers) -> Iterator[slice]:
+    """Runs of rows with some `HASHED_BYTES` bytes each."""
+    borders = np.searchsorted(np.cumsum(lengths), np.arange(0, lengths.sum() + 1, HASHED_BYTES))
+    edges = sorted({0, *borders.tolist(), lengths.size})
+    return (slice(low, high) for low, high in pairwise(edges))
+
+
+def _polynomials(values: pl.Series, lengths: Integers) -> Hashes:
+    text = np.frombuffer(values.str.join("").item().encode(), np.uint8)
+    starts = np.cumsum(lengths) - lengths
+    filled = lengths > 0
+    hashes = np.zeros(lengths.size, np.uint64)
+    if filled.any():
+        powers = np.cumprod(np.full(lengths.max(), PRIME, np.uint64))
+        weights = powers[np.arange(text.size) - np.repeat(starts, lengths)]
+        hashes[filled] = np.add.reduceat((text + np.uint64(1)) * weights, starts[filled])
+    return hashes
+
+
+def smallest_hashes(index: Integers) -> list[int]:
+    """The least hashes of level-0 buckets."""
+    hashes = mixed(index.view(np.uint64))
     least = np.partition(hashes, HASHES - 1)[:HASHES] if hashes.size > HASHES else hashes
-    return [int(value) for value in np.sort(least)]
+    found: list[int] = np.sort(least).tolist()
+    return found
 
 
 def distinct_estimate(smallest: list[int]) -> int:

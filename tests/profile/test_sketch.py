@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sketch import BUCKETS, Sketch, bucket_of, coarser
+from pipeline.profile.sketch import BUCKETS, Sketch, bucket_of, coarser
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import pipeline.profile as module
 from pipeline.contract import Modality
 from pipeline.profile import CATEGORIES, Categorical, Numeric, Profile, merge, profile, stable_hash
+from pipeline.profile.sketch import text_hashes
 
 COLUMNS: dict[str, Modality] = {"number": "numeric", "word": "categorical", "moment": "timestamp"}
 ROWS = st.lists(
@@ -255,7 +256,22 @@ def test_hash_is_the_same_in_every_process() -> None:
 
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert int(printed) == stable_hash("É") == 0x191F5932C1D9A5C6  # as `b2sum -l 64` prints it
+    assert int(printed) == stable_hash("É") == hash_by_hand("É")
+
+
+def hash_by_hand(text: str) -> int:
+    """The polynomial over the bytes and SplitMix64, as their papers write them, in whole numbers."""
+    data = text.encode()
+    bits = sum((byte + 1) * 0x100000001B3 ** (place + 1) for place, byte in enumerate(data)) + len(data)
+    bits = (bits + 0x9E3779B97F4A7C15) % 2**64
+    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB % 2**64
+    return bits ^ bits >> 31
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=8))
+def test_text_is_hashed_alike_alone_and_among_others(texts: list[str]) -> None:
+    assert text_hashes(pl.Series(texts, dtype=pl.String)).tolist() == [hash_by_hand(text) for text in texts]
 
 
 def test_type_has_the_last_word_on_the_modality() -> None:

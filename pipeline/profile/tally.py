@@ -1,0 +1,174 @@
+"""What a pass over a column keeps while rows stream by: enough for its summary, however many come (used by profile).
+
+The work of a batch is a few passes of numpy over its numbers; a column with many distinct values is looked at only
+as far as its sketch or its sample of categories can hold. The summary is that of all rows, whatever the batches.
+"""
+
+import math
+from collections import Counter
+from fractions import Fraction
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from pipeline.profile.columns import CATEGORIES, Categorical, Numeric, hashes_of, smallest
+from pipeline.profile.exact import sums
+from pipeline.profile.sketch import (
+    BUCKETS,
+    HASHES,
+    Floats,
+    Integers,
+    Sketch,
+    bucket_of,
+    coarser,
+    mixed,
+    smallest_hashes,
+    text_hashes,
+)
+
+Kind: TypeAlias = Literal["numeric", "timestamp", "categorical"]
+
+WIDEST = 1 << 16  # buckets from the least to the largest that are counted in an array, and not by sorting
+
+
+class Tally(Protocol):
+    """A column's running summary."""
+
+    def add(self, values: pl.Series) -> None:
+        """Take in one batch, a series called `value`."""
+        ...
+
+    def summary(self) -> Numeric | Categorical:
+        """The summary of all batches so far."""
+        ...
+
+
+def tally(kind: Kind) -> Tally:
+    """An empty tally: of float64 for numbers and timestamps, of text for categories."""
+    return CategoricalTally() if kind == "categorical" else NumericTally(kind)
+
+
+class NumericTally:
+    """Counts, exact sums and the sketch of a column of float64."""
+
+    def __init__(self, kind: Literal["numeric", "timestamp"]) -> None:
+        self.kind = kind
+        self.nulls = self.nan = self.positive = self.negative = 0
+        self.least, self.largest = math.inf, -math.inf
+        self.sum, self.squares = Fraction(0), Fraction(0)
+        self.level = 0
+        self.index = self.counts = np.empty(0, np.int64)
+        self.hashes: list[int] = []
+
+    def add(self, values: pl.Series) -> None:
+        self.nulls += values.null_count()
+        numbers = values.drop_nulls().to_numpy()
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            self.nan += int(np.isnan(numbers).sum())
+            self.positive += int((numbers == math.inf).sum())
+            self.negative += int((numbers == -math.inf).sum())
+            numbers = numbers[finite]
+        if numbers.size:
+            self._add(numbers + 0.0)  # so that -0.0 is 0.0
+
+    def _add(self, numbers: Floats) -> None:
+        self.least, self.largest = min(self.least, float(numbers.min())), max(self.largest, float(numbers.max()))
+        total, squares = sums(numbers)
+        self.sum, self.squares = self.sum + total, self.squares + squares
+        index = bucket_of(numbers)
+        if self.level:
+            self._add_hashes(index)
+        index, counts = _counted(coarser(index, self.level)) if self.level else _distinct(numbers)
+        self._merge(index, counts)
+
+    def _add_hashes(self, index: Integers) -> None:
+        """Only hashes below the largest that is kept can change the estimate of distinct values."""
+        hashes = mixed(index.view(np.uint64))
+        if len(self.hashes) == HASHES:
+            hashes = hashes[hashes < np.uint64(self.hashes[-1])]
+        if hashes.size:
+            self.hashes = sorted({*self.hashes, *np.unique(hashes)[:HASHES].tolist()})[:HASHES]
+
+    def _merge(self, index: Integers, counts: Integers) -> None:
+        index, counts = np.concatenate([self.index, index]), np.concatenate([self.counts, counts])
+        self.index, places = np.unique(index, return_inverse=True)
+        self.counts = np.bincount(places, weights=counts).astype(np.int64)
+        if self.index.size > BUCKETS:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        if not self.level:
+            self.hashes = smallest_hashes(self.index)
+        sketch = Sketch.finest(self.index, self.counts, level=self.level, hashes=lambda: self.hashes)
+        self.level = sketch.level
+        self.index, self.counts = sketch.arrays()
+
+    def summary(self) -> Numeric:
+        filled = self.index.size > 0
+        buckets = dict(zip(self.index.tolist(), self.counts.tolist(), strict=True))
+        return Numeric(
+            kind=self.kind,
+            nulls=self.nulls,
+            nan=self.nan,
+            positive_infinite=self.positive,
+            negative_infinite=self.negative,
+            min=self.least if filled else None,
+            max=self.largest if filled else None,
+            sum=self.sum,
+            squares=self.squares,
+            sketch=Sketch(level=self.level, buckets=buckets, hashes=self.hashes),
+        )
+
+
+class CategoricalTally:
+    """Exact counts of the values of smallest hash of a column of text."""
+
+    def __init__(self) -> None:
+        self.nulls = self.other = 0
+        self.counts: Counter[str] = Counter()
+        self.limit: int | None = None  # the largest hash that is kept, once there are values that are not
+
+    def add(self, values: pl.Series) -> None:
+        self.nulls += values.null_count()
+        filled = values.drop_nulls()
+        if self.limit is not None:
+            filled = self._below(filled)
+        counted = filled.value_counts(name="rows")
+        self.counts.update(dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True)))
+        if len(self.counts) > CATEGORIES:
+            self._trim()
+
+    def _below(self, filled: pl.Series) -> pl.Series:
+        """The values that can still be kept; the rest are counted as one."""
+        hashes = text_hashes(filled)
+        below = filled.filter(pl.Series(hashes <= np.uint64(self.limit or 0)))
+        self.other += filled.len() - below.len()
+        return below
+
+    def _trim(self) -> None:
+        kept = smallest(self.counts)
+        self.other += self.counts.total() - sum(kept.values())
+        self.counts = Counter(kept)
+        self.limit = max(hashes_of(kept))
+
+    def summary(self) -> Categorical:
+        return Categorical(nulls=self.nulls, counts=dict(sorted(self.counts.items())), other=self.other)
+
+
+def _distinct(numbers: Floats) -> tuple[Integers, Integers]:
+    """The level-0 buckets of the distinct numbers, and their counts."""
+    counted = pl.Series("value", numbers).value_counts(name="rows")
+    return bucket_of(counted["value"].to_numpy()), counted["rows"].to_numpy().astype(np.int64)
+
+
+def _counted(index: Integers) -> tuple[Integers, Integers]:
+    """The distinct buckets and their counts."""
+    least = int(index.min())
+    if int(index.max()) - least > WIDEST:
+        found, counts = np.unique(index, return_counts=True)
+        return found, counts
+    histogram = np.bincount(index - least)
+    places = np.flatnonzero(histogram)
+    return places + least, histogram[places]
