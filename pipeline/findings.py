@@ -57,7 +57,8 @@ class Table:
     `partitions` has one lazy frame per source file, typed by the contract, each with `row_id` (text in a workspace,
     the position in the input for `keepfit check`: a check must not mind); `unparsed` has the cells that would not
     parse (row_id, column, raw). `reference` is a table to compare with, of the same shape, where there is one.
-    Paths in columns of images and sounds are relative to `base`.
+    Paths in columns of images and sounds are relative to `base`. `header`: the columns as the input has them, in
+    its order, where that is known and may differ from the contract's; `derived` are made of others.
     """
 
     contract: Contract
@@ -66,6 +67,8 @@ class Table:
     height: int
     reference: "Table | None" = None
     base: Path | None = None
+    header: tuple[str, ...] | None = None
+    derived: tuple[str, ...] = ()
 
     @property
     def rows(self) -> pl.LazyFrame:

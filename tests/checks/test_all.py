@@ -1,5 +1,6 @@
 """What every registered check keeps to, whatever it asks."""
 
+import dataclasses
 import importlib
 import math
 from collections.abc import Callable
@@ -101,9 +102,7 @@ def test_one_file_or_many_give_the_same_findings(make: Make, name: str) -> None:
 def test_an_empty_file_among_others_changes_nothing(make: Make, name: str) -> None:
     one = table(make, name)
     empty = {"empty": one.partitions["part-0"].clear()}
-    more = Table(
-        contract=one.contract, partitions={**empty, **one.partitions}, unparsed=one.unparsed, height=one.height
-    )
+    more = dataclasses.replace(one, partitions={**empty, **one.partitions})
 
     assert answer(check(name), more)[0] == answer(check(name), one)[0]
 
