@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import KeepfitError
 
 if TYPE_CHECKING:
+    from pipeline.contract import Role
     from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "validate", "clean", "split", "normalize", "train", "evaluate")
@@ -66,11 +67,53 @@ def parser() -> argparse.ArgumentParser:
     promote = actions.add_parser("promote", help="promote the candidate if it passes, or roll back to a version")
     promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
     promote.set_defaults(command=promote_model)
+    _add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
+    add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
+    _add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
         "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
     )
     return top
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "paths", nargs="+", metavar="PATH", help="files or folders, or with --sql the URL or file of a database"
+    )
+    command.add_argument("--contract", type=Path, metavar="FILE", help="a schemas/x.py (default: inferred)")
+    _add_roles(command)
+    command.add_argument("--reference", metavar="PATH", help="data to compare with, such as the last batch")
+    command.add_argument("--sql", metavar="QUERY", help="check the rows of this query")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the findings there")
+    command.add_argument("--flags", type=Path, metavar="FILE.parquet", help="write one line for each row hit there")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write a report there")
+    command.add_argument(
+        "--fail-on", choices=("error", "warning", "never"), default="error", help="exit with 1 from there on"
+    )
+
+
+def _add_init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("directory", type=Path, metavar="DIR", help="where the workspace is made")
+    command.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder of data")
+    _add_roles(command, label_required=True)
+
+
+def _add_roles(command: argparse.ArgumentParser, *, label_required: bool = False) -> None:
+    command.add_argument("--label", required=label_required, metavar="COL", help="what is to be told")
+    command.add_argument("--time", metavar="COL", help="the time axis")
+    for role, words in (("group", "rows of one group belong together"), ("id", "names a row, and tells nothing")):
+        command.add_argument(f"--{role}", action="append", default=[], metavar="COL", help=f"{words}; may be repeated")
+
+
+def _roles(chosen: argparse.Namespace) -> "dict[str, Role]":
+    """Column → role, as the options say."""
+    roles: dict[str, Role] = dict.fromkeys(chosen.group, "group") | dict.fromkeys(chosen.id, "id")
+    if chosen.time:
+        roles[chosen.time] = "time"
+    if chosen.label:
+        roles[chosen.label] = "label"
+    return roles
 
 
 def _open(chosen: argparse.Namespace) -> "Workspace":
@@ -177,6 +220,51 @@ def promote_model(chosen: argparse.Namespace) -> int:
     for line in promotion.reasons:
         _say(line)
     return 0 if promotion.promoted or promotion.version else 1
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """`keepfit check`; exit code 1 for findings at or over --fail-on."""
+    from tempfile import TemporaryDirectory
+
+    from pipeline import artefacts, examine, listing
+
+    question = examine.Question(
+        paths=chosen.paths,
+        contract=chosen.contract,
+        roles=_roles(chosen),
+        reference=chosen.reference,
+        query=chosen.sql,
+        flagged=chosen.flags is not None,
+    )
+    with TemporaryDirectory(prefix="keepfit-check-") as scratch:
+        examined = examine.examine(question, Path(scratch))
+        if chosen.flags:
+            artefacts.write_parquet(chosen.flags, examined.flags.lazy())
+    if chosen.json:
+        examined.answer.write(chosen.json)
+    if chosen.html:
+        from pipeline.reports import quality
+
+        artefacts.write_text(chosen.html, quality.page(examined.answer))
+    listing.show_examination(examined.answer)
+    return 1 if examine.failing(examined.answer, chosen.fail_on) else 0
+
+
+def list_checks(chosen: argparse.Namespace) -> int:
+    """`keepfit checks`."""
+    from pipeline import listing
+
+    listing.show_checks()
+    return 0
+
+
+def initialise(chosen: argparse.Namespace) -> int:
+    """`keepfit init`."""
+    from pipeline import start
+
+    workspace = start.initialise(chosen.directory, chosen.data, roles=_roles(chosen))
+    _say(f"made {workspace.root}: read its README.md, then run `cd {chosen.directory}` and `dvc repro`")
+    return 0
 
 
 def run_demo(chosen: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts
 (hour of the day, day of the week) are features too. Columns without a role are features, except for the
-row's own bookkeeping.
+row's own bookkeeping. Dates are read as ISO 8601; `format` in a field's metadata says otherwise.
 """
 
 import importlib.util
@@ -21,20 +21,29 @@ if TYPE_CHECKING:
     import polars as pl
 
 Role = Literal["feature", "label", "id", "time", "group", "ignore"]
-Modality = Literal["numeric", "categorical", "timestamp", "text", "image", "audio"]
+Modality = Literal["numeric", "categorical", "timestamp", "text", "text-file", "image", "audio"]
 
 ROW_ID = "row_id"
+ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+ISO_ZONE = r":\d{2}.*(Z|[+-]\d{2}:?\d{2})$"  # after a time of day
+DECIMAL_COMMA = ","
+BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What the contract says of one column."""
+    """What the contract says of one column.
+
+    `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,`
+    for a decimal comma.
+    """
 
     name: str
     dtype: "pl.DataType"
     nullable: bool
     role: Role
     modality: Modality | None
+    format: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +204,10 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix="rename it, drop Optional and regex, and state a key as `unique` in the model's Config",
         )
-    _require_type(field.dtype.type, role, modality, where)
-    return Column(name=name, dtype=field.dtype.type, nullable=field.nullable, role=role, modality=modality)
+    dtype, pattern = field.dtype.type, metadata.get("format")
+    _require_type(dtype, role, modality, where)
+    _require_format(pattern, dtype, where)
+    return Column(name=name, dtype=dtype, nullable=field.nullable, role=role, modality=modality, format=pattern)
 
 
 def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, where: str) -> None:
@@ -209,13 +220,27 @@ def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, w
         raise ContractError(f"the type {dtype} is not supported", where=where, fix="use a number, text, bool or time")
     if role == "time" and not moment:
         raise ContractError(f"the role `time` needs a date or datetime, got {dtype}", where=where, fix="mend its type")
-    text = modality in ("text", "image", "audio")  # a picture or a sound is the path of its file
+    text = modality in ("text", "text-file", "image", "audio")  # a picture or a sound is the path of its file
     if (
         (modality == "numeric" and not number)
         or (modality == "timestamp" and not moment)
         or (text and dtype != pl.String)
     ):
         raise ContractError(f"a {modality} column cannot be {dtype}", where=where, fix="mend its type or modality")
+
+
+def _require_format(pattern: Any, dtype: "pl.DataType", where: str) -> None:
+    """Raise ContractError for a format that says nothing of the type."""
+    import polars as pl
+
+    moment = dtype in (pl.Date, pl.Datetime) and isinstance(pattern, str) and "%" in pattern
+    comma = dtype.is_float() and pattern == DECIMAL_COMMA
+    if not (pattern is None or moment or comma):
+        raise ContractError(
+            f"the format of {dtype} cannot be {pattern!r}",
+            where=where,
+            fix="write strptime's pattern for a date or datetime, or `,` for a float with a decimal comma",
+        )
 
 
 def _require_consistent(found: Contract) -> None:
@@ -227,3 +252,57 @@ def _require_consistent(found: Contract) -> None:
     for name in found.key:
         if name not in found.names:
             raise ContractError(f"the key names no column: {name}", where=where, fix="mend `unique` in its Config")
+
+
+def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", pattern: str | None = None) -> "pl.Expr":
+    """`cell` as the contract's type; what will not parse is null, and so is what would lose digits or meaning.
+
+    Text is read alike whatever stands before and after it, so it does not matter how a file is cut. `pattern` is the
+    column's `format`.
+    """
+    import polars as pl
+
+    if found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
+        cell, found = cell.cast(pl.String), pl.String()
+    if found == pl.String and wanted in (pl.Date, pl.Datetime):
+        return _moment(cell, wanted, pattern)
+    if found == pl.String and wanted == pl.Boolean:
+        return cell.str.to_lowercase().replace_strict(
+            BOOLEANS | {"1": True, "0": False}, default=None, return_dtype=pl.Boolean
+        )
+    if found == pl.String and pattern == DECIMAL_COMMA:
+        return (
+            pl.when(~cell.str.contains(".", literal=True)).then(cell.str.replace(",", ".")).cast(wanted, strict=False)
+        )
+    if found.is_nested() and wanted == pl.String:
+        return pl.when(cell.is_not_null()).then(pl.struct(cell).struct.json_encode())
+    if found == pl.Binary and wanted == pl.String:
+        return cell.bin.encode("hex")
+    if found.is_integer() and wanted == pl.Boolean:
+        cell = pl.when(cell.is_in([0, 1])).then(cell)
+    if (found.is_float() or found.is_decimal()) and wanted.is_integer():
+        cell = pl.when(cell == cell.floor()).then(cell)
+    return cell.cast(wanted, strict=False)
+
+
+def _moment(cell: "pl.Expr", wanted: "pl.DataType", pattern: str | None) -> "pl.Expr":
+    """Text as a moment. Without a pattern Polars guesses one from the first cells: only ISO dates may come to it."""
+    import polars as pl
+
+    if not isinstance(wanted, pl.Datetime):
+        return cell.str.to_date(pattern, strict=False) if pattern else _only(cell, ISO_DATE).str.to_date(strict=False)
+    unit, zone = wanted.time_unit, wanted.time_zone
+    if pattern:
+        return cell.str.to_datetime(pattern, time_unit=unit, time_zone=zone, strict=False)
+    zoned = cell.str.contains(ISO_ZONE)
+    plain = pl.when(~zoned).then(_only(cell, ISO_DATE)).str.to_datetime(time_unit=unit, strict=False)
+    if zone is None:
+        return plain
+    moved = pl.when(zoned).then(_only(cell, ISO_DATE)).str.to_datetime(time_unit=unit, time_zone=zone, strict=False)
+    return pl.coalesce(moved, plain.dt.replace_time_zone(zone, ambiguous="null", non_existent="null"))
+
+
+def _only(cell: "pl.Expr", pattern: str) -> "pl.Expr":
+    import polars as pl
+
+    return pl.when(cell.str.contains(pattern)).then(cell)

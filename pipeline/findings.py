@@ -14,6 +14,7 @@ from pipeline import profile
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract, Modality
 from pipeline.profile import Profile
+from pipeline.repairs import AnyRule
 
 Policy = Literal["stop", "quarantine", "repair", "warn", "off"]
 Severity = Literal["error", "warning", "info"]
@@ -26,6 +27,7 @@ FLAG_SCHEMA = pl.Schema(
         "score": pl.Float64,
         "value": pl.String,
         "suggested": pl.String,
+        "rule": pl.String,
         "policy": pl.String,
     }
 )
@@ -119,7 +121,8 @@ class Hit:
     expression, give `where` instead, with `value`, `score` and `suggested` as expressions: all such hits are located
     in one pass over the rows, which fills `rows`, `flags` and an `observed` of None, and drops a hit of no row.
     With neither, the finding is about the whole column or data set. `private`: the column's values are masked in
-    every report.
+    every report. `rule`: how a repair mends other rows alike; without one a suggested text stands for the cell's own
+    wherever that stands, and a suggested number mends its own row alone. To suggest null, say `rule=Emptied(column=…)`.
     """
 
     check: str
@@ -135,6 +138,7 @@ class Hit:
     value: pl.Expr | None = None
     score: pl.Expr | None = None
     suggested: pl.Expr | None = None
+    rule: AnyRule | None = None
     examples: list[str] = field(default_factory=list)
     private: bool = False
 
@@ -202,6 +206,7 @@ def flags(hit: Hit, policy: Policy) -> pl.DataFrame:
         "score": 1.0,
         "value": None,
         "suggested": None,
+        "rule": None if hit.rule is None else hit.rule.model_dump_json(),
         "policy": policy,
     }
     absent = {name: value for name, value in defaults.items() if name not in hit.flags.columns}
@@ -215,5 +220,6 @@ def _examples(hit: Hit) -> list[str]:
         return []
     head = hit.flags.head(EXAMPLES)
     if "value" not in head.columns:
-        return head["row_id"].to_list()
-    return [r if value is None else f"{r}: {value}" for r, value in head.select("row_id", "value").iter_rows()]
+        return head[ROW_ID].cast(pl.String).to_list()
+    cells = head.select(ROW_ID, "value").iter_rows()
+    return [f"{row}" if value is None else f"{row}: {value}" for row, value in cells]

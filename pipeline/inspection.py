@@ -14,6 +14,7 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID
 from pipeline.errors import KeepfitError
 from pipeline.findings import EXAMPLES, FLAG_SCHEMA, Check, Finding, Hit, Skipped, Table, finding, flags
+from pipeline.masking import masked, private_columns
 
 CHECK_FAILED = "check_failed"
 NOTHING_EXAMINED = "nothing_examined"
@@ -35,12 +36,16 @@ class Account(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Findings, worst first; flags in the shape of data/flags.parquet; an account and the seconds of each check."""
+    """Findings, worst first; flags in the shape of data/flags.parquet; an account and the seconds of each check.
+
+    `private`: the columns whose values no report may show; in the flags only what is suggested for them is left.
+    """
 
     findings: list[Finding]
     flags: pl.DataFrame
     accounts: list[Account]
     seconds: dict[str, float]
+    private: frozenset[str]
 
 
 @dataclass
@@ -60,14 +65,23 @@ def inspect(table: Table, asked: Sequence[Check], *, flagged: bool = True) -> In
     _locate(table, answers, flagged=flagged)
     seconds = {answer.check.name: answer.seconds for answer in answers} | {"locate": time.perf_counter() - began}
     hits = [(hit, answer.check.policy) for answer in answers for hit in answer.hits]
-    found = _masked([(hit, finding(hit, policy, table.height)) for hit, policy in hits])
+    found = masked(table, [(hit, finding(hit, policy, table.height)) for hit, policy in hits])
+    private = private_columns(hit for hit, _ in hits)
     empty = pl.DataFrame(schema=FLAG_SCHEMA)
     return Inspection(
         findings=sorted(found, key=lambda f: (SEVERITIES[f.severity], -f.rows, f.check, f.column or "")),
-        flags=pl.concat([empty, *(flags(hit, policy) for hit, policy in hits)]),
+        flags=_hidden(pl.concat([empty, *(flags(hit, policy) for hit, policy in hits)]), private),
         accounts=[_account(answer, table.height) for answer in answers],
         seconds=seconds,
+        private=frozenset(private),
     )
+
+
+def _hidden(found: pl.DataFrame, private: set[str]) -> pl.DataFrame:
+    if not private:
+        return found
+    told = pl.col("column").is_in(sorted(private)).fill_null(False) & pl.col("value").is_not_null()
+    return found.with_columns(pl.when(told).then(pl.lit("***")).otherwise("value").alias("value"))
 
 
 def hits(check: Check, table: Table) -> list[Hit]:
@@ -171,7 +185,7 @@ def located(table: Table, hits: Sequence[Hit], *, flagged: bool) -> tuple[list[i
 
 def _cell(hit: Hit) -> pl.Expr:
     """value, score and suggested of a row that is hit."""
-    value = hit.value if hit.value is not None else ABSENT if hit.column is None else pl.col(hit.column)
+    value = hit.value if hit.value is not None else ABSENT if hit.column is None else pl.col([hit.column])
     score = pl.lit(1.0) if hit.score is None else hit.score
     suggested = ABSENT if hit.suggested is None else hit.suggested
     return pl.struct(
@@ -179,28 +193,3 @@ def _cell(hit: Hit) -> pl.Expr:
         score.cast(pl.Float64).alias("score"),
         suggested.cast(pl.String).alias("suggested"),
     )
-
-
-def _masked(found: Sequence[tuple[Hit, Finding]]) -> list[Finding]:
-    """Findings without the values of columns that a check called private, and without values of their rows."""
-    private = {hit.column for hit, _ in found if hit.private}
-    return [
-        said.model_copy(update={"examples": [_mask(e) for e in said.examples], "observed": _kept(said.observed)})
-        if said.column in private
-        else said
-        for _, said in found
-    ]
-
-
-def _mask(example: str) -> str:
-    """The row, without its value.
-
-    >>> _mask("a.csv#3: jane@example.org")
-    'a.csv#3: ***'
-    """
-    row, colon, _ = example.partition(": ")
-    return f"{row}{colon}***" if colon else row
-
-
-def _kept(observed: float | str | None) -> float | str | None:
-    return "***" if isinstance(observed, str) else observed

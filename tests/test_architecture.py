@@ -17,18 +17,22 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "demo", "summary", "start"},
+    {"cli", "demo", "summary", "listing", "start"},
     {"settings"},
     {"monitor", "examine", "selftest", "impact"},
     {"stages"},
     {"checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git", "expectations"},
-    {"inspection", "findings", "infer", "profile", "similar", "media", "confident", "ledger", "metrics"},
+    {
+        *("inspection", "masking", "private", "findings", "infer", "profile", "similar", "media", "confident"),
+        *("shortcut", "target", "ledger", "metrics"),
+    },
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts"},
     {"errors"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
+BY_FOLDER = {"pipeline.checks", "pipeline.features"}  # these import whatever lies in their folder
 PLUMBING = {"errors", "artefacts", "workspace", "progress"}  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 
@@ -66,6 +70,11 @@ def closure(module: str) -> set[str]:
             seen.add(name)
             todo += own_imports(name)
     return seen
+
+
+def with_registries(needed: set[str]) -> set[str]:
+    found = {name for name in modules() for folder in BY_FOLDER & needed if name.startswith(f"{folder}.")}
+    return needed.union(*(closure(name) for name in found))
 
 
 @pytest.mark.parametrize("module", sorted(modules()))

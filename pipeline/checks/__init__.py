@@ -4,6 +4,7 @@ one without is what a family shares."""
 import importlib
 import inspect
 import pkgutil
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -18,7 +19,10 @@ from pipeline.findings import Check
 def registered() -> Mapping[str, type[Check]]:
     """Every check by its name, in the order of the families' file names."""
     modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
-    return {check.name: check for module in modules for check in getattr(module, "CHECKS", ())}
+    found = [check for module in modules for check in getattr(module, "CHECKS", ())]
+    if twice := [name for name, times in Counter(check.name for check in found).items() if times > 1]:
+        raise ValueError(f"each check needs a name of its own, got two called {', '.join(twice)}")
+    return {check.name: check for check in found}
 
 
 def configured(overrides: Mapping[str, Any]) -> list[Check]:

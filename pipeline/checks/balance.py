@@ -1,105 +1,208 @@
-"""Balance checks: what varies too little to learn from."""
+"""Balance checks: classes of the label that are too rare to learn, or that are not there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import polars as pl
+from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.target import classes_of
+
+BETA = 0.9999  # of the effective number of rows (Cui et al. 2019, Class-Balanced Loss, CVPR, equation 2)
+BY_CHANCE = 0.01
+NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassImbalance:
-    """Which classes of the label have less than `minimum_share` of the labelled rows?"""
+    """Which classes of the label have less than `minimum_share` of the rows of that class and the largest together?
+
+    With two classes that is the share of the labelled rows, and with many that are alike no class is told.
+    """
 
     minimum_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     policy: Policy = "warn"
     name: ClassVar[str] = "class_imbalance"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
-    source: ClassVar[str] = "a tenth: below it accuracy is led by the other classes"
+    source: ClassVar[str] = "one to nine: high imbalance in the KEEL collection (Fernández et al. 2008)"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        label = table.label
-        if label is None:
-            yield Skipped(why="no column has the role label")
+        classes = classes_of(table)
+        if isinstance(classes, Skipped):
+            yield classes
             return
-        classes = _counts(table, label)
-        for value, rows in classes.items():
-            share = rows / sum(classes.values())
-            if share < self.minimum_share:
-                yield Hit(
-                    check=self.name,
-                    column=label,
-                    rows=rows,
-                    observed=share,
-                    threshold=self.minimum_share,
-                    message=f"class {value} of {label} has {share:.2%} of the labelled rows",
-                    suggestion="train.class_weights: balanced weighs it up; accuracy will mislead, read AUC",
-                )
+        largest = max(classes.values(), default=0)
+        few = {value: rows for value, rows in classes.items() if rows / (rows + largest) < self.minimum_share}
+        if few:
+            least = min(few.values())
+            weight = effective_rows(largest) / effective_rows(least)
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                rows=sum(few.values()),
+                observed=least / (least + largest),
+                threshold=self.minimum_share,
+                message=f"{_named(few, table.label)}, the largest {largest:,}; by effective rows {weight:.1f} to 1",
+                suggestion="train.class_weights: balanced weighs it up; accuracy will mislead, read average precision",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingleClassTarget:
-    """Has the label fewer than two classes, so that there is nothing to learn?"""
+    """Has the label fewer than two values, so that there is nothing to learn?"""
 
     policy: Policy = "stop"
     name: ClassVar[str] = "single_class_target"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
-    source: ClassVar[str] = "a classifier needs two classes"
+    source: ClassVar[str] = "a model needs two answers to tell apart"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        label = table.label
-        if label is None:
-            yield Skipped(why="no column has the role label")
-            return
-        classes = _counts(table, label)
-        if len(classes) < 2:
+        classes = classes_of(table)
+        if isinstance(classes, Skipped):
+            yield classes
+        elif len(classes) < 2:
+            held = f"one value ({next(iter(classes))})" if classes else "no value"
             yield Hit(
                 check=self.name,
-                column=label,
+                column=table.label,
                 observed=len(classes),
                 threshold=2,
-                message=f"{label} has {len(classes)} class ({', '.join(classes) or 'no value'}), training needs two",
+                message=f"{table.label} holds {held} in all {table.height:,} rows, training needs two",
                 suggestion="look at the label's rule in params.yaml (ingest.derive), or bring rows of both classes",
                 severity="error",
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConstantColumn:
-    """Which features hold one value in every row where they hold any?"""
+class RareClass:
+    """Which classes of the label have fewer than `minimum_rows` rows, too few to learn from and to judge by?
 
+    It is silent where no class has that many: then the table is small, and no class is rare.
+    """
+
+    minimum_rows: Annotated[int, Field(ge=1)] = 10
     policy: Policy = "warn"
-    name: ClassVar[str] = "constant_column"
-    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
-    source: ClassVar[str] = "one value carries no information"
+    name: ClassVar[str] = "rare_class"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "AutoGluon leaves out classes under 10 rows (Erickson et al. 2020)"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        cells = {c.name: pl.col(c.name) for c in table.contract.features}
-        known = {c.name: cells[c.name].fill_nan(None) for c in table.contract.features if c.dtype.is_float()}
-        # null where there is no value at all
-        several = [(cell.min() != cell.max()).alias(name) for name, cell in (cells | known).items()]
-        varied = table.rows.select(several).collect(engine="streaming").row(0, named=True)
-        for name, differs in varied.items():
-            values = 0 if differs is None else 1
-            if not differs and table.height:
-                yield Hit(
-                    check=self.name,
-                    column=name,
-                    rows=table.height,
-                    observed=values,
-                    threshold=2,
-                    message=f"{name} holds {'one value' if values else 'no value'} in all rows",
-                    suggestion="give it the role `ignore` in the contract: nothing can be learnt from it",
-                )
+        classes = classes_of(table)
+        if isinstance(classes, Skipped):
+            yield classes
+            return
+        few = {value: rows for value, rows in classes.items() if rows < self.minimum_rows}
+        if few and len(few) < len(classes):
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                observed=min(few.values()),
+                threshold=self.minimum_rows,
+                message=_named(few, table.label),
+                suggestion="bring more rows of it, merge it into a wider class, or quarantine it",
+                where=_holds(table, few),
+            )
 
 
-CHECKS = (ClassImbalance, SingleClassTarget, ConstantColumn)
+@dataclass(frozen=True, kw_only=True)
+class NewLabel:
+    """Which classes of the label does the reference not have, so that a model of it cannot answer them?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "new_label"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: each class is told"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = _both(table)
+        if isinstance(found, Skipped):
+            yield found
+            return
+        here, there = found
+        new = {value: rows for value, rows in here.items() if value not in there}
+        if new:
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                observed=len(new),
+                threshold=0,
+                message=f"{_named(new, table.label)}, the reference none",
+                suggestion="put rows of it into the training data, or mend its spelling",
+                where=_holds(table, new),
+            )
 
 
-def _counts(table: Table, label: str) -> dict[str, int]:
-    """Labelled rows by class (as text), in the order of the classes."""
-    labels = table.rows.select(label=pl.col(label).cast(pl.String)).drop_nulls()
-    return dict(labels.group_by("label").len().collect(engine="streaming").sort("label").iter_rows())
+@dataclass(frozen=True, kw_only=True)
+class ClassAbsent:
+    """Which classes of the reference's label have no row here, so that nothing is learnt or judged of them?
+
+    A warning where so many rows without one are no chance (binomial, 1%), else worth knowing.
+    """
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "class_absent"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "no threshold: each class is told; chance is the binomial's (1 - share) ** rows"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = _both(table)
+        if isinstance(found, Skipped):
+            yield found
+            return
+        here, there = found
+        gone = {value: rows for value, rows in there.items() if value not in here}
+        if gone and here:
+            share = max(gone.values()) / sum(there.values())
+            chance = (1 - share) ** sum(here.values())
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                observed=len(gone),
+                threshold=0,
+                message=f"no row has {len(gone)} of {len(there)} classes of {table.label}: {_listed(gone)} rows before",
+                suggestion="stratify the split, or bring rows of it: a score here says nothing of it",
+                severity="warning" if chance < BY_CHANCE else "info",
+            )
+
+
+CHECKS = (ClassImbalance, SingleClassTarget, RareClass, NewLabel, ClassAbsent)
+
+
+def effective_rows(rows: int) -> float:
+    """How many rows' worth a class of so many rows is, as each further one overlaps the others (Cui et al. 2019).
+
+    >>> round(effective_rows(10), 3), round(effective_rows(1_000_000))
+    (9.996, 10000)
+    """
+    return float((1 - BETA**rows) / (1 - BETA))
+
+
+def _both(table: Table) -> tuple[Mapping[str, int], Mapping[str, int]] | Skipped:
+    """Classes of the table and of its reference."""
+    if table.reference is None:
+        return Skipped(why="no reference to compare with")
+    here, there = classes_of(table), classes_of(table.reference)
+    if isinstance(here, Skipped):
+        return here
+    return there if isinstance(there, Skipped) else (here, there)
+
+
+def _holds(table: Table, classes: Mapping[str, int]) -> pl.Expr:
+    """Rows of these classes."""
+    return by_name(str(table.label)).cast(pl.String).is_in(list(classes))
+
+
+def _named(classes: Mapping[str, int], label: str | None) -> str:
+    if len(classes) == 1:
+        value, rows = next(iter(classes.items()))
+        return f"class {value} of {label} has {rows:,} row{'s' if rows != 1 else ''}"
+    return f"{len(classes)} classes of {label} have few rows: {_listed(classes)}"
+
+
+def _listed(classes: Mapping[str, int]) -> str:
+    fewest = sorted(classes.items(), key=lambda item: (item[1], item[0]))[:NAMED]
+    rest = ", ..." if len(classes) > NAMED else ""
+    return ", ".join(f"{value} ({rows:,})" for value, rows in fewest) + rest

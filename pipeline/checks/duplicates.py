@@ -1,13 +1,24 @@
-"""Duplicate checks: rows that are the same, and rows that claim the same key."""
+"""Duplicate checks: rows that are the same, here or in a reference, and rows that cannot all be right.
 
-from collections.abc import Iterator
+Rows are narrowed by their fingerprints, out of memory, and those left are compared by value: so a collision of
+hashes makes no duplicate. Null equals null, NaN equals NaN and -0.0 equals 0.0; null and NaN differ.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import polars as pl
+from polars.selectors import by_name
+from pydantic import Field
 
-from pipeline.contract import ROW_ID
+from pipeline.contract import ROW_ID, Contract, Role
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within, together
+
+POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
+CHANCE_GROWTH = 2.0
+MANY_CLASSES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,22 +31,62 @@ class DuplicateRowsExact:
     source: ClassVar[str] = "no threshold: each copy is told"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        copies = later_copies(table.rows, table.contract.names)
+        prints = Fingerprints.of(table.partitions.values(), {"rows": together(table.contract.names)})
+        copies = later_copies(table.rows, prints, "rows", table.contract.names)
         if copies.height:
+            across = prints.part(copies[POSITION].to_numpy()) != prints.part(copies[FIRST].to_numpy())
+            other_file = f", {across.sum():,} of them one in another file" if across.any() else ""
             yield Hit(
                 check=self.name,
                 rows=copies.height,
                 observed=copies.height / table.height,
                 threshold=0,
-                message=f"{copies.height:,} rows equal an earlier row in every column",
+                message=f"{copies.height:,} rows equal an earlier row in every column{other_file}",
                 suggestion="find out where they were sent twice; repair merges them into the first",
-                flags=copies.select(ROW_ID, value="first"),
+                flags=copies.select(ROW_ID, "value"),
             )
 
 
 @dataclass(frozen=True, kw_only=True)
+class DuplicateRowsButIds:
+    """Which rows equal an earlier row in all that they hold but their ids and stamps?
+
+    Silent where such rows meet by chance: if leaving one more column out more than doubles the equal pairs, the
+    columns hold too little to tell one thing sent twice from two that are alike. Exact copies are not told again.
+    """
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "duplicate_rows_but_ids"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold; chance: true copies stay as many when a column is left out, others multiply"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        named, content = _named(table.contract, "id", "time"), _named(table.contract, "feature", "label", "group")
+        if not named or len(content) < 2:
+            yield Skipped(why="no column has the role id or time, or fewer than two have another")
+            return
+        sets = {"content": together(content), "fewer": together(_without_richest(table, content))}
+        prints = Fingerprints.of(table.partitions.values(), sets)
+        copies = later_copies(table.rows, prints, "content", content, but=table.contract.names)
+        if not copies.height or prints.pairs("fewer") > CHANCE_GROWTH * prints.pairs("content"):
+            return
+        yield Hit(
+            check=self.name,
+            rows=copies.height,
+            observed=copies.height / table.height,
+            threshold=0,
+            message=f"{copies.height:,} rows equal an earlier row in all but {', '.join(named)}",
+            suggestion="find out whether one thing was entered twice under another id or stamp; keep one of each",
+            flags=copies.select(ROW_ID, "value"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DuplicateKey:
-    """Which rows share the contract's key but differ elsewhere? None of them can be told to be the right one."""
+    """Which rows share the contract's key but differ elsewhere? None of them can be told to be the right one.
+
+    A key with a null in it is no key, as in SQL: rows are not rivals by what they lack.
+    """
 
     policy: Policy = "quarantine"
     name: ClassVar[str] = "duplicate_key"
@@ -47,7 +98,8 @@ class DuplicateKey:
         if not key:
             yield Skipped(why="the contract states no key")
             return
-        rivals = rivals_of_key(table.rows, key, table.contract.names)
+        parts = [part.drop_nulls(by_name(*key)) for part in table.partitions.values()]
+        rivals = rivals_of(parts, key, table.contract.names)
         if rivals.height:
             yield Hit(
                 check=self.name,
@@ -57,39 +109,161 @@ class DuplicateKey:
                 message=f"{rivals.height:,} rows share a key ({', '.join(key)}) and differ elsewhere",
                 suggestion="correct the source, so that each key stands once",
                 severity="error",
-                flags=rivals,
+                flags=rivals.select(ROW_ID, value=_text(key)),
             )
 
 
-CHECKS = (DuplicateRowsExact, DuplicateKey)
+@dataclass(frozen=True, kw_only=True)
+class ConflictingLabels:
+    """Which rows have the same features but another label, so that no model can be right on all of them?
 
-
-def later_copies(rows: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
-    """The rows that equal an earlier one in `columns`: row_id and `first`, the row_id of the earliest.
-
-    Null equals null and NaN equals NaN. Rows are first narrowed by hash, then compared by value, so a
-    collision of hashes makes no duplicate and memory grows with the duplicates, not with the rows.
+    `observed` is the least share of labelled rows that every model of these features gets wrong; a row's score is
+    the share of the rows of its features with another label. Rows without a label are left out.
     """
-    hashed = rows.select(ROW_ID, hash=pl.struct(columns).hash(seed=0))
-    twice = hashed.filter(pl.col("hash").is_duplicated()).select(ROW_ID).collect(engine="streaming")
-    if twice.is_empty():
-        return pl.DataFrame(schema={ROW_ID: pl.String, "first": pl.String})
-    candidates = rows.join(twice.lazy(), on=ROW_ID, how="semi", maintain_order="left")
-    first = pl.col(ROW_ID).first().over(columns).alias("first")
-    return candidates.select(ROW_ID, first).filter(pl.col(ROW_ID) != pl.col("first")).collect()
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    policy: Policy = "warn"
+    name: ClassVar[str] = "conflicting_labels"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "a hundredth of accuracy lost is a difference that models are compared by; less is info"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label, features = table.label, [c.name for c in table.contract.columns if c in table.contract.features]
+        if label is None or _is_quantity(table, label):
+            yield Skipped(why="no column has the role label" if label is None else "the label is a quantity, no class")
+            return
+        parts = [part.drop_nulls(by_name(label)) for part in table.partitions.values()]
+        rivals = rivals_of(parts, features, [label])
+        if not rivals.height:
+            return
+        labelled = table.height - table.profile.columns[label].missing
+        same = pl.len().over(_each([*features, label])) / pl.len().over(_each(features))
+        scored = rivals.select(ROW_ID, value=by_name(label), score=1 - same)
+        groups = rivals.group_by(_each([*features, label])).len().group_by(_each(features)).agg(pl.max("len"))
+        wrong = rivals.height - int(groups["len"].sum())
+        yield Hit(
+            check=self.name,
+            column=label,
+            rows=rivals.height,
+            observed=wrong / labelled,
+            threshold=self.maximum_share,
+            message=f"{rivals.height:,} rows equal another in all features and differ in {label} "
+            f"({groups.height:,} groups): every model is wrong on {wrong:,} of them at least",
+            suggestion="look at their labels, or add the feature that tells them apart",
+            severity="warning" if wrong / labelled > self.maximum_share else "info",
+            flags=scored,
+        )
 
 
-def rivals_of_key(rows: pl.LazyFrame, key: list[str], columns: list[str]) -> pl.DataFrame:
-    """The rows whose `key` stands on another row with other content: row_id and the key as text.
+@dataclass(frozen=True, kw_only=True)
+class OverlapExact:
+    """Which rows stand in the reference too, equal in all but ids, so that one cannot judge what the other taught?
 
-    A key with a null in it is no key, as in SQL: rows are not rivals by what they lack.
+    It is but worth knowing where such rows meet by chance: if leaving one column out more than doubles the pairs.
     """
-    rows = rows.drop_nulls(key)
-    hashed = rows.select(ROW_ID, key=pl.struct(key).hash(seed=0), all=pl.struct(columns).hash(seed=0))
-    shared = hashed.filter(pl.col("all").n_unique().over("key") > 1).select(ROW_ID).collect(engine="streaming")
-    if shared.is_empty():
-        return pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})
-    candidates = rows.join(shared.lazy(), on=ROW_ID, how="semi", maintain_order="left")
-    differing = pl.struct(columns).n_unique().over(key) > 1
-    text = pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")
-    return candidates.filter(differing).select(ROW_ID, value=text).collect()
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "overlap_exact"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold; chance: true copies stay as many when a column is left out, others multiply"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        if table.reference is None:
+            yield Skipped(why="there is no reference to compare with")
+            return
+        known = set(table.reference.contract.names)
+        columns = [name for name in _named(table.contract, "feature", "label", "group", "time") if name in known]
+        if len(columns) < 2:
+            yield Skipped(why="fewer than two columns are in the reference too")
+            return
+        shared, by_chance = _overlap(table, table.reference, columns)
+        if shared.height:
+            yield Hit(
+                check=self.name,
+                rows=shared.height,
+                observed=shared.height / table.height,
+                threshold=0,
+                message=f"{shared.height:,} rows stand in the reference too ({shared.height / table.height:.2%})"
+                + (": alike by chance, as it seems" if by_chance else ""),
+                suggestion="leave them out of the one that judges; split so that copies stay together",
+                severity="info" if by_chance else "warning",
+                flags=shared,
+            )
+
+
+CHECKS = (DuplicateRowsExact, DuplicateRowsButIds, DuplicateKey, ConflictingLabels, OverlapExact)
+
+
+def later_copies(
+    rows: pl.LazyFrame, prints: Fingerprints, name: str, columns: Sequence[str], *, but: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The rows that equal an earlier one in `columns`: row_id, value (the row_id of the earliest), both positions.
+
+    `name` is the fingerprint of the columns. Rows that equal an earlier one in `but` too are left out.
+    """
+    read = list(dict.fromkeys([*columns, *but]))
+    first = pl.col(POSITION).first().over(_each(columns))
+    parts = [pl.DataFrame(schema={ROW_ID: pl.Null, "value": pl.Null, POSITION: pl.Int64, FIRST: pl.Int64})]
+    for positions in prints.repeated(name, at_most=rows_within(len(read))):
+        found = columns_at(rows, positions, [ROW_ID, *read]).with_columns(pl.Series(POSITION, positions))
+        found = found.with_columns(first.alias(FIRST), value=pl.col(ROW_ID).first().over(_each(columns)))
+        if but:
+            found = found.filter(pl.col(POSITION) == pl.col(POSITION).first().over(_each(but)))
+        parts.append(found.filter(pl.col(POSITION) != pl.col(FIRST)).select(ROW_ID, "value", POSITION, FIRST))
+    return pl.concat(parts, how="vertical_relaxed").sort(POSITION)
+
+
+def rivals_of(parts: Sequence[pl.LazyFrame], same: Sequence[str], other: Sequence[str]) -> pl.DataFrame:
+    """The rows that another equals in the columns `same` and not in `other`: row_id and the columns, in order."""
+    prints = Fingerprints.of(parts, {"same": together(same), "other": together(other)})
+    columns = list(dict.fromkeys([*same, *other]))
+    rows = pl.concat(parts)
+    found = [rows.select(ROW_ID, by_name(*columns)).clear().collect().with_columns(pl.lit(0).alias(POSITION))]
+    for positions in prints.repeated("same", differing="other", at_most=rows_within(len(columns))):
+        near = columns_at(rows, positions, [ROW_ID, *columns]).with_columns(pl.Series(POSITION, positions))
+        found.append(near.filter(pl.struct(by_name(*other)).n_unique().over(_each(same)) > 1))
+    return pl.concat(found, how="vertical_relaxed").sort(POSITION)
+
+
+def _overlap(table: Table, reference: Table, columns: Sequence[str]) -> tuple[pl.DataFrame, bool]:
+    """The table's rows that the reference holds (row_id, value: its row there), and whether by chance alone."""
+    schema = table.rows.collect_schema()
+    typed = [pl.col(ROW_ID).cast(pl.String), *(by_name(name).cast(schema[name], strict=False) for name in columns)]
+    there = reference.rows.select(*typed, pl.lit(False).alias(HERE))
+    here = table.rows.select(*typed, pl.lit(True).alias(HERE))
+    fewer = _without_richest(table, columns)
+    prints = Fingerprints.of(
+        [there, here], {"columns": together(columns), "fewer": together(fewer), "side": together([HERE])}
+    )
+    first = pl.col(ROW_ID, HERE).first().over(_each(columns)).name.prefix("#")
+    parts = [pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})]
+    for positions in prints.repeated("columns", differing="side", at_most=rows_within(len(columns))):
+        rows = columns_at(pl.concat([there, here]), positions, [ROW_ID, HERE, *columns]).select(ROW_ID, HERE, first)
+        mine = rows.filter(pl.col(HERE) & ~pl.col(f"#{HERE}"))
+        parts.append(mine.select(ROW_ID, value=f"#{ROW_ID}"))
+    pairs = {name: prints.pairs(name, across=prints.ends[0]) for name in ("columns", "fewer")}
+    return pl.concat(parts), pairs["fewer"] > CHANCE_GROWTH * pairs["columns"]
+
+
+def _each(columns: Sequence[str]) -> list[pl.Expr]:
+    """The columns one by one: `over` takes no selector of several."""
+    return [by_name(name) for name in columns]
+
+
+def _named(contract: Contract, *roles: Role) -> list[str]:
+    return [column.name for column in contract.columns if column.role in roles]
+
+
+def _without_richest(table: Table, columns: Sequence[str]) -> list[str]:
+    """The columns but the one with the most distinct values."""
+    richest = max(columns, key=lambda name: table.profile.columns[name].distinct)
+    return [name for name in columns if name != richest]
+
+
+def _is_quantity(table: Table, label: str) -> bool:
+    dtype = table.contract.column(label).dtype
+    return dtype.is_float() or (dtype.is_numeric() and table.profile.columns[label].distinct > MANY_CLASSES)
+
+
+def _text(key: Sequence[str]) -> pl.Expr:
+    return pl.concat_str(by_name(*key).cast(pl.String), separator=" ")

@@ -1,53 +1,115 @@
-"""Leakage checks: features that know the answer, or that are written down together with it."""
+"""Leakage checks: features, ids or the order of rows that know the answer, and features from after the answer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import polars as pl
+from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.contract import Column
+from pipeline.findings import Hit, Policy, Severity, Skipped, Table
+from pipeline.shortcut import Shortcut, shortcuts, told_by_order
 
-BINS = 64
-SAMPLE_ROWS = 20_000  # what the quantile bins are cut from: 64 of them need no more
-CLASS_ROWS = 10  # in a half, of a class and of the others: an AUC on fewer is above 0.9 by chance too often
+EACH_CLASS = 0.99
+SOME_CLASS = 0.8
+COPY = 0.999
+APART = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetLeak:
-    """Which feature tells a class of the label nearly alone?
+    """Which feature tells the label nearly alone (a leak, or a shortcut that the model will take)?
 
-    The share of the class is learnt per value (numbers: per quantile bin) on one half of the rows and judged
-    by its AUC on the other half, so that a feature with many values does not pass for a leak by chance. A class
-    with fewer than 10 rows in either half is not judged.
+    The share of each class is learnt per value (numbers: per quantile bin) on one half of the sample and judged by
+    its AUC on the other half, so that a feature with many values does not pass for a leak by chance (see
+    pipeline/shortcut.py). An error where every class is told at 0.999: a copy of the label. A warning where every
+    class is told at 0.99, or at 0.8 while at most a third of the features stand apart from the next best by 0.1. A
+    label that several features tell, or a class that one does, is easy: worth knowing. A number is told by quarters.
     """
 
     maximum_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.9
-    policy: Policy = "stop"
+    policy: Policy = "warn"
     name: ClassVar[str] = "target_leak"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
     source: ClassVar[str] = "an AUC of 0.9 by one column alone is rarely honest"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        label = table.label
-        if label is None:
-            yield Skipped(why="no column has the role label")
+        features = [c for c in table.columns if c.modality is not None and c.role in ("feature", "time")]
+        found = shortcuts(table, features)
+        if isinstance(found, Skipped):
+            yield found
             return
-        for feature in table.contract.features:
-            auc, value = strongest_class(table.rows, feature, label, table.height)
-            if auc > self.maximum_auc:
-                yield Hit(
-                    check=self.name,
-                    column=feature.name,
-                    rows=table.height,
-                    observed=auc,
-                    threshold=self.maximum_auc,
-                    message=f"{feature.name} alone tells {label} = {value} with an AUC of {auc:.3f}",
-                    suggestion="is it known when the model is asked? if not, give it the role `ignore`",
-                    severity="error",
-                )
+        yield from _left_out(table)
+        above = {name: said for name, said in found.items() if said.auc > self.maximum_auc}
+        below = max((said.auc for name, said in found.items() if name not in above), default=0.5)
+        few = len(above) <= max(1, len(found) // 3)
+        apart = few and below + APART < min((said.auc for said in above.values()), default=0.5)
+        bad = {n: s for n, s in above.items() if s.least > EACH_CLASS or (apart and s.least > SOME_CLASS)}
+        for name, said in bad.items():
+            yield self._hit(table, name, said, severity="error" if said.least > COPY else "warning")
+        easy = {name: said for name, said in above.items() if name not in bad}
+        if easy:
+            best = max(easy, key=lambda name: easy[name].auc)
+            yield self._hit(table, best, easy[best], others=len(easy) - 1, severity="info")
+
+    def _hit(self, table: Table, name: str, said: Shortcut, *, severity: Severity, others: int = 0) -> Hit:
+        more = f", and {others} other features come close: it may be easy" if others else ""
+        return Hit(
+            check=self.name,
+            column=name,
+            rows=table.height,
+            observed=said.auc,
+            threshold=self.maximum_auc,
+            message=f"{name} alone tells {table.label} = {said.value} with an AUC of {said.auc:.3f}{more}",
+            suggestion="is it known when the model is asked? if not, give it the role `ignore`",
+            severity=severity,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentifierPredictsLabel:
+    """Do ids or the order of rows tell the label, though they should say nothing of it?
+
+    As target_leak, over columns of role `id` and the place of rows. A label that follows the order is a sorted file, or
+    files of one class each: worth knowing, since only a shuffled split is fair then. With a time axis the order is
+    time, and the label may follow it.
+    """
+
+    maximum_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.8
+    policy: Policy = "warn"
+    name: ClassVar[str] = "identifier_predicts_label"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "an AUC of 0.8 is excellent discrimination (Hosmer, Lemeshow & Sturdivant 2013)"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = shortcuts(table, table.contract.of_role("id"))
+        if isinstance(found, Skipped):
+            yield found
+            return
+        yield from _left_out(table)
+        for name, said in found.items():
+            if said.auc > self.maximum_auc:
+                yield self._hit(table, said, column=name)
+        order = None if table.time else told_by_order(table)
+        if order is not None and order.auc > self.maximum_auc:
+            yield self._hit(table, order, column=None)
+
+    def _hit(self, table: Table, said: Shortcut, *, column: str | None) -> Hit:
+        by_id = "keep it from the model; where rows share an id, give it the role `group`: a split keeps them together"
+        by_order = "split by a shuffle, never by position; drop features that count rows"
+        return Hit(
+            check=self.name,
+            column=column,
+            rows=table.height,
+            observed=said.auc,
+            threshold=self.maximum_auc,
+            message=f"{f'the id {column}' if column else 'the order of the rows'} tells {table.label} = {said.value} "
+            f"with an AUC of {said.auc:.3f}",
+            suggestion=by_id if column else by_order,
+            severity="warning" if column else "info",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +118,7 @@ class FutureInformation:
 
     Such a column is written down together with the answer, so it will not be there when the model is asked.
     The measure is the phi coefficient of the two columns' missingness (Yule 1912), from -1 to 1; it speaks
-    when at least `minimum_rows` labels are missing.
+    when at least `minimum_rows` labels are missing. Null and NaN are missing.
     """
 
     maximum_phi: Annotated[float, Field(ge=0, le=1)] = 0.6
@@ -71,14 +133,14 @@ class FutureInformation:
         if label is None:
             yield Skipped(why="no column has the role label")
             return
-        names = [column.name for column in table.contract.features]
-        phi = (pl.corr(pl.col(n).is_null().cast(pl.Float64), pl.col(label).is_null().cast(pl.Float64)) for n in names)
-        unlabelled = pl.col(label).null_count().alias("#unlabelled")
-        measured = table.rows.select(unlabelled, *(e.alias(n) for n, e in zip(names, phi, strict=True)))
-        row = measured.collect(engine="streaming").row(0, named=True)
-        if row.pop("#unlabelled") < self.minimum_rows:
+        unlabelled = _missing_rows(table, label)
+        features = [c for c in table.columns if c.modality is not None and c.role in ("feature", "time")]
+        asked = [c for c in features if _highest_phi(_missing_rows(table, c.name), unlabelled) > self.maximum_phi]
+        if unlabelled < self.minimum_rows or not asked:
             return
-        for name, value in row.items():
+        absent = _missing(table.contract.column(label))
+        phi = [pl.corr(_missing(c).cast(pl.Float64), absent.cast(pl.Float64)).alias(c.name) for c in asked]
+        for name, value in table.rows.select(phi).collect(engine="streaming").row(0, named=True).items():
             if value is not None and value > self.maximum_phi:
                 yield Hit(
                     check=self.name,
@@ -92,61 +154,71 @@ class FutureInformation:
                 )
 
 
-CHECKS = (TargetLeak, FutureInformation)
+@dataclass(frozen=True, kw_only=True)
+class FutureTimestamp:
+    """Which moment among the features lies after the row's own time in most rows?
+
+    What is stamped later than the row was written afterwards; a plan for the future may honestly lie there, so a
+    person must say. Dates are compared by the day, moments with a zone in UTC.
+    """
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    policy: Policy = "warn"
+    name: ClassVar[str] = "leak_future_timestamp"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "most rows: a few late ones are errors of clocks"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        moments = [c for c in table.columns if c.role == "feature" and c.dtype in (pl.Date, pl.Datetime)]
+        if table.time is None or not moments:
+            yield Skipped(why="no time axis" if table.time is None else "no moment among the features")
+            return
+        axis = table.contract.column(table.time)
+        later = [_later(moment, axis).sum().alias(moment.name) for moment in moments]
+        for name, rows in table.rows.select(later).collect(engine="streaming").row(0, named=True).items():
+            share = rows / max(table.height, 1)
+            if share > self.maximum_share:
+                yield Hit(
+                    check=self.name,
+                    column=name,
+                    rows=rows,
+                    observed=share,
+                    threshold=self.maximum_share,
+                    message=f"{name} lies after {table.time} in {share:.1%} of the rows",
+                    suggestion="is it a plan, known before? if not, give it the role `ignore`: it comes too late",
+                )
 
 
-def strongest_class(rows: pl.LazyFrame, feature: Column, label: str, height: int) -> tuple[float, str]:
-    """The class of `label` that `feature` tells best, with its AUC on the half that was not learnt from."""
-    cells = _cells(rows, feature, label, height)
-    classes = cells["label"].unique().sort().to_list()
-    judged = classes[1:] if len(classes) == 2 else classes
-    return max(((_auc(cells, value), value) for value in judged), default=(0.5, ""))
+CHECKS = (TargetLeak, IdentifierPredictsLabel, FutureInformation, FutureTimestamp)
 
 
-def _cells(rows: pl.LazyFrame, feature: Column, label: str, height: int) -> pl.DataFrame:
-    """Rows counted by the feature's bin, the label (as text) and the half: bin, label, half, len."""
-    value = _value(feature)
-    if feature.modality != "categorical":
-        sampled = rows.filter(pl.col(ROW_ID).hash(seed=2) % max(1, height // SAMPLE_ROWS) == 0)
-        value = value.bin_intervals(_breaks(sampled.select(value).collect().to_series()), labels=False)
-    half = pl.col(ROW_ID).hash(seed=1) % 2
-    answer = pl.col(label).cast(pl.String)
-    binned = rows.filter(answer.is_not_null()).select(bin=value, label=answer, half=half)
-    return binned.group_by("bin", "label", "half").len().collect(engine="streaming")
+def _left_out(table: Table) -> Iterator[Skipped]:
+    if table.height > table.sample.height:
+        yield Skipped(rows=table.height - table.sample.height, why="a sample")
 
 
-def _value(feature: Column) -> pl.Expr:
-    """A category as text, a number or a time stamp as a float."""
-    cell = pl.col(feature.name)
-    if feature.modality == "categorical":
-        return cell.cast(pl.String)
-    return (cell.cast(pl.Datetime("us")).to_physical() if feature.modality == "timestamp" else cell).cast(pl.Float64)
+def _missing_rows(table: Table, name: str) -> int:
+    summary = table.profile.columns.get(name)
+    return 0 if summary is None else summary.missing
 
 
-def _breaks(sample: pl.Series) -> list[float]:
-    """The distinct inner quantiles that cut the sample into at most BINS parts."""
-    values = sample.filter(sample.is_finite()).sort()
-    if values.is_empty():
-        return []
-    return values.gather([len(values) * i // BINS for i in range(1, BINS)]).unique().sort().to_list()
+def _missing(column: Column) -> pl.Expr:
+    cell = by_name(column.name)
+    return cell.is_null() | cell.is_nan() if column.dtype.is_float() else cell.is_null()
 
 
-def _auc(cells: pl.DataFrame, value: str) -> float:
-    """AUC over bins (ties count half), scored by the share of `value` in the first half; 0.5 for too few rows."""
-    hit = pl.col("len") * (pl.col("label") == value)
-    first, second = pl.col("half") == 0, pl.col("half") == 1
-    counts = [part.filter(half).sum() for half in (first, second) for part in (hit, pl.col("len") - hit)]
-    if min(cells.select(pl.min_horizontal(counts)).to_series(), default=0) < CLASS_ROWS:
-        return 0.5
-    prior = cells.select(hit.filter(first).sum() / pl.col("len").filter(first).sum()).item()
-    bins = cells.group_by("bin").agg(
-        score=(hit.filter(first).sum() + prior) / (pl.col("len").filter(first).sum() + 1),
-        positive=hit.filter(second).sum(),
-        negative=(pl.col("len") - hit).filter(second).sum(),
-    )
-    tied = bins.group_by("score").agg(pl.col("positive", "negative").sum()).sort("score")
-    below = pl.col("negative").cum_sum() - pl.col("negative") / 2
-    wins, p, n = tied.select(
-        (pl.col("positive") * below).sum(), pl.col("positive").sum().alias("p"), pl.col("negative").sum()
-    ).row(0)
-    return float(wins / (p * n))
+def _highest_phi(rows: int, others: int) -> float:
+    """An upper bound of phi from the two counts: were the fewer always with the others, it is less than their root.
+
+    >>> _highest_phi(0, 10), _highest_phi(10, 10)
+    (0.0, 1.0)
+    """
+    fewer, more = sorted((rows, others))
+    return float((fewer / more) ** 0.5) if fewer else 0.0
+
+
+def _later(moment: Column, axis: Column) -> pl.Expr:
+    cells = [by_name(column.name).cast(pl.Datetime("us")) for column in (moment, axis)]
+    if pl.Date in (moment.dtype, axis.dtype):
+        cells = [cell.dt.date() for cell in cells]
+    return cells[0] > cells[1]

@@ -103,7 +103,8 @@ def broken_cells(table: Table) -> pl.DataFrame:
         for partition in table.partitions.values()
         for part in partition.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True)
     ]
-    empty = pl.DataFrame(schema={ROW_ID: pl.String, "column": pl.String, "rule": pl.String, "value": pl.String})
+    ids = table.rows.collect_schema()[ROW_ID]
+    empty = pl.DataFrame(schema={ROW_ID: ids, "column": pl.String, "rule": pl.String, "value": pl.String})
     # a cell that would not parse is null by now: it has its own finding, and is not told again as a null
     return pl.concat([empty, *parts]).join(unparsed, on=[ROW_ID, "column"], how="anti").sort("column", "rule", ROW_ID)
 
@@ -115,10 +116,11 @@ def _failures(schema: "pa.DataFrameSchema", rows: pl.DataFrame, file: str) -> pl
         schema.validate(rows.drop(ROW_ID), lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
-        for broken in cases.filter(pl.col("index").is_null()).head(1).iter_rows(named=True):
+        whole = cases.filter(pl.col("index").is_null()).select("check", "column", "failure_case").cast(pl.String)
+        for rule, column, answer in pl.concat([whole, _answered_once(error, rows)]).head(1).iter_rows():
             raise ContractError(
-                f"the rule {broken['check']} says nothing of single rows: {broken['failure_case']}",
-                where=f"schemas/{file}: {broken['column']}",
+                f"the rule {rule} says nothing of single rows: {answer}",
+                where=f"schemas/{file}: {column}",
                 fix="mend it, so that it answers for each row",
             ) from None
         return cases.select(
@@ -127,7 +129,14 @@ def _failures(schema: "pa.DataFrameSchema", rows: pl.DataFrame, file: str) -> pl
             pl.col("check").alias("rule"),
             pl.when(pl.col("check") != "not_nullable").then("failure_case").alias("value"),
         )
-    return pl.DataFrame(schema={ROW_ID: pl.String, "column": pl.String, "rule": pl.String, "value": pl.String})
+    return pl.DataFrame(schema={ROW_ID: rows[ROW_ID].dtype, "column": pl.String, "rule": pl.String, "value": pl.String})
+
+
+def _answered_once(error: "pa.errors.SchemaErrors", rows: pl.DataFrame) -> pl.DataFrame:
+    """Rules that gave one answer for many rows (check, column, failure_case): pandera blames the first row for it."""
+    answers = [e for e in error.schema_errors if isinstance(e.check_output, pl.DataFrame)]
+    once = [(e.check.name, e.schema.name, "it answers once") for e in answers if e.check_output.height != rows.height]
+    return pl.DataFrame(once, schema=dict.fromkeys(("check", "column", "failure_case"), pl.String), orient="row")
 
 
 def _without_key(contract: Contract) -> "pa.DataFrameSchema":

@@ -151,7 +151,7 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
     for column in given:
         _refuse_other_type(rows.schema[column.name], name, column)
     rows = rows.with_columns(cs.float().fill_nan(None))
-    typed = rows.select(ids, *(typed_as(pl.col(c.name), rows.schema[c.name], c.dtype) for c in given))
+    typed = rows.select(ids, *(_typed(rows.schema[c.name], c) for c in given))
     unparsed = [pl.DataFrame(schema=UNPARSED_SCHEMA)]
     for column in given:
         if typed[column.name].null_count() > rows[column.name].null_count():
@@ -166,24 +166,12 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
     return Parsed(typed=typed.select(ROW_ID, *agreed.names), unparsed=pl.concat(unparsed))
 
 
-def typed_as(cell: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """`cell` as the contract's type; what will not parse is null, and so is what would lose digits or meaning."""
-    if found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
-        cell, found = cell.cast(pl.String), pl.String()
-    if found == pl.String and isinstance(wanted, pl.Datetime):
-        zone = wanted.time_zone
-        return cell.str.to_datetime(time_unit=wanted.time_unit, time_zone=zone, strict=False)
-    if found == pl.String and wanted == pl.Date:
-        return cell.str.to_date(strict=False)
-    if found == pl.String and wanted == pl.Boolean:
-        return cell.str.to_lowercase().replace_strict(
-            {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
-        )
-    if found.is_integer() and wanted == pl.Boolean:
-        cell = pl.when(cell.is_in([0, 1])).then(cell)
-    if (found.is_float() or found.is_decimal()) and wanted.is_integer():
-        cell = pl.when(cell == cell.floor()).then(cell)
-    return cell.cast(wanted, strict=False)
+def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:
+    """The column as the contract's type; spaces around what is no text mean nothing."""
+    cell: pl.Expr = cs.by_name(column.name)  # pl.col would take a name such as "*" as a pattern
+    if found == pl.String and column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        cell = cell.str.strip_chars()
+    return contract.typed_as(cell, found, column.dtype, column.format)
 
 
 def _derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:

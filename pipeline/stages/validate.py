@@ -4,7 +4,7 @@ Findings go to reports/quality.json, the rows that they hit to data/flags.parque
 to reports/data_docs. A finding whose policy is `stop` fails the gate, after everything has been written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -69,7 +69,7 @@ def run(workspace: Workspace) -> Quality:
         rows=table.height,
         columns=len(agreed.columns),
         findings=inspection.findings + batch_findings(batches, table.height, settings.batch_expectations),
-        profile=_profile(table),
+        profile=_profile(table, inspection.private),
         checks=inspection.accounts,
         batches=batches,
     )
@@ -119,6 +119,7 @@ def _key(check: str) -> tuple[str, list[str]]:
     return key, [policy for policy in known[key].policies if policy != "stop"]
 
 
-def _profile(table: Table) -> dict[str, dict[str, float | int | str | None]]:
-    features = {column.name for column in table.contract.features}
-    return {name: column.summary() for name, column in table.profile.columns.items() if name in features}
+def _profile(table: Table, private: Set[str]) -> dict[str, dict[str, float | int | str | None]]:
+    """The few numbers of each feature; of a private one none."""
+    shown = {column.name for column in table.contract.features} - private
+    return {name: column.summary() for name, column in table.profile.columns.items() if name in shown}

@@ -41,7 +41,7 @@ def made(
         unique=list(key) or None,
     )
     ids = pl.format("rows#{}", pl.int_range(pl.len())).alias("row_id")
-    numbered = frame.select(ids, *frame.columns)
+    numbered = frame.with_columns(ids).select(pl.col(["row_id", *frame.columns]))
     size = -(-frame.height // parts) or 1
     pieces = {f"part-{i}": numbered[i * size : (i + 1) * size].lazy() for i in range(parts)}
     cells = pl.DataFrame(

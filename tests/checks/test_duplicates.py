@@ -1,23 +1,69 @@
-"""Duplicates: exact copies are told with their first row, rivals of a key all of them."""
+"""Duplicates: exact copies are told with their first row, rivals of a key or of a label all of them."""
 
+import dataclasses
 import math
+import random
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
 
-from pipeline.checks.duplicates import DuplicateKey, DuplicateRowsExact
-from pipeline.findings import Hit, Table
+from pipeline.checks.duplicates import (
+    ConflictingLabels,
+    DuplicateKey,
+    DuplicateRowsButIds,
+    DuplicateRowsExact,
+    OverlapExact,
+)
+from pipeline.findings import Hit, Skipped, Table
 from pipeline.inspection import hits
+from pipeline.similar import fingerprints
+
+from .conftest import made
 
 Make = Callable[..., Table]
 
 
-def copies(table: Table) -> list[tuple[str, str]]:
+def people(rows: int = 60, *, seed: int = 1) -> dict[str, list[Any]]:
+    """Rows that all differ, with an id, a label and two features that say much."""
+    drawn = random.Random(seed)
+    return {
+        "id": list(range(rows)),
+        "x": [drawn.random() for _ in range(rows)],
+        "shop": [f"shop {drawn.randrange(10**6)}" for _ in range(rows)],
+        "y": [("yes", "no")[drawn.randrange(2)] for _ in range(rows)],
+    }
+
+
+def again(rows: dict[str, list[Any]], row: int, **changed: Any) -> dict[str, list[Any]]:
+    """The rows, with a row once more at the end, changed in some columns."""
+    return {name: [*values, changed.get(name, values[row])] for name, values in rows.items()}
+
+
+def first(rows: dict[str, list[Any]], count: int) -> dict[str, list[Any]]:
+    return {name: values[:count] for name, values in rows.items()}
+
+
+def with_reference(rows: dict[str, list[Any]], reference: dict[str, list[Any]], parts: int = 1) -> Table:
+    return dataclasses.replace(made(rows, parts=parts), reference=made(reference))
+
+
+PLANTED: dict[str, Callable[[int], Table]] = {
+    "duplicate_rows_exact": lambda parts: made(
+        {"x": [1.0, 1.0, 2.0, 3.0] * 7, "z": [i // 4 for i in range(28)]}, parts=parts
+    ),
+    "duplicate_rows_but_ids": lambda parts: made(again(people(), 7, id=99), parts=parts),
+    "conflicting_labels": lambda parts: made(again(people(), 7, y="new"), parts=parts),
+    "overlap_exact": lambda parts: with_reference(people(), first(people(), 5), parts),
+}
+
+
+def copies(table: Table) -> list[tuple[str | int, str | int]]:
     return [row for hit in hits(DuplicateRowsExact(), table) if hit.flags is not None for row in hit.flags.iter_rows()]
 
 
-def rivals(table: Table) -> list[tuple[str, str]]:
+def rivals(table: Table) -> list[tuple[str | int, str]]:
     return [row for hit in hits(DuplicateKey(), table) if hit.flags is not None for row in hit.flags.iter_rows()]
 
 
@@ -101,3 +147,112 @@ def test_an_empty_table_has_no_duplicates(make: Make) -> None:
     found: list[Hit] = [*hits(DuplicateRowsExact(), make(empty)), *hits(DuplicateKey(), make(empty, key=["id"]))]
 
     assert found == []
+
+
+def test_the_message_says_how_many_copies_cross_files(make: Make) -> None:
+    rows = {"x": [1.0, 1.0, 2.0, 1.0], "y": [True, True, True, True]}
+
+    (apart,), (together,) = hits(DuplicateRowsExact(), make(rows, parts=2)), hits(DuplicateRowsExact(), make(rows))
+
+    assert apart.message == "2 rows equal an earlier row in every column, 1 of them one in another file"
+    assert together.message == "2 rows equal an earlier row in every column"
+
+
+def test_row_ids_may_be_positions(make: Make) -> None:
+    table = make({"x": [1.0, 2.0, 1.0]})
+    numbered = [part.with_columns(row_id=pl.int_range(pl.len())) for part in table.partitions.values()]
+
+    assert copies(dataclasses.replace(table, partitions={"all": numbered[0]})) == [(2, 0)]
+
+
+@pytest.mark.parametrize("name", ["^x$", "a b", "[1]", "value", "first", "position"])
+def test_columns_may_have_any_name(name: str) -> None:
+    rows: dict[str, list[Any]] = {name: [1, 2, 1, 1], "y": ["a", "b", "c", "c"], "id": [1, 2, 1, 1]}
+    numbered = {"all": pl.DataFrame(rows).with_row_index("row_id").lazy()}
+    table = dataclasses.replace(made(rows, key=[name]), partitions=numbered)
+
+    assert rivals(table) == [(0, "1"), (2, "1"), (3, "1")]
+    assert copies(table) == [(3, 2)]
+    assert len(hits(ConflictingLabels(), table)) == 1
+
+
+def test_many_partitions_of_hashes_give_the_same_copies(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [i * i % 293 for i in range(1000)]
+    whole = copies(make({"x": values, "y": values}, parts=3))
+    monkeypatch.setattr(fingerprints, "PARTITION_ROWS", 64)
+    monkeypatch.setattr(fingerprints, "READ_ROWS", 50)
+    monkeypatch.setattr(fingerprints, "CELLS", 40)
+
+    earliest = {value: i for i, value in reversed(list(enumerate(values)))}
+    expected = [(f"rows#{i}", f"rows#{earliest[v]}") for i, v in enumerate(values) if earliest[v] != i]
+    assert copies(make({"x": values, "y": values}, parts=3)) == whole == expected
+
+
+def test_rows_that_differ_in_id_and_stamp_alone_are_told_once(make: Make) -> None:
+    table = make(again(again(people(), 7, id=99), 8))
+
+    (hit,) = hits(DuplicateRowsButIds(), table)
+
+    assert hit.flags is not None
+    assert hit.flags.rows() == [("rows#60", "rows#7")]
+    assert hit.message == "1 rows equal an earlier row in all but id"
+
+
+def test_rows_that_meet_by_chance_are_not_told(make: Make) -> None:
+    drawn = random.Random(3)
+    rows = {
+        "id": range(500),
+        "a": [drawn.randrange(40) for _ in range(500)],
+        "b": [drawn.randrange(9) for _ in range(500)],
+    }
+
+    assert not hits(DuplicateRowsButIds(), make({name: list(values) for name, values in rows.items()}))
+
+
+def test_without_ids_and_stamps_there_is_nothing_to_leave_out(make: Make) -> None:
+    (said,) = DuplicateRowsButIds().hits(make({"x": [1, 1], "z": [1, 1]}))
+
+    assert isinstance(said, Skipped)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_rows_of_the_same_features_and_another_label_are_told(make: Make, parts: int) -> None:
+    rows = {"x": [1.0, 2.0, 1.0, 1.0, 2.0], "shop": ["a", "a", "a", "a", "a"], "y": ["p", "p", "q", "p", None]}
+
+    (hit,) = hits(ConflictingLabels(), make(rows, parts=parts))
+
+    assert hit.flags is not None
+    assert hit.flags.rows() == [("rows#0", "p", 1 - 2 / 3), ("rows#2", "q", 1 - 1 / 3), ("rows#3", "p", 1 - 2 / 3)]
+    assert (hit.observed, hit.severity) == (1 / 4, "warning")
+    assert "every model is wrong on 1 of them at least" in hit.message
+
+
+def test_few_conflicts_are_worth_knowing_and_a_label_that_is_a_quantity_has_none(make: Make) -> None:
+    (hit,) = hits(ConflictingLabels(), make(again(people(200), 7, y="new")))
+
+    assert hit.severity == "info"
+    assert not hits(ConflictingLabels(), make({"x": [1, 1], "y": [0.5, 0.7]}))
+
+
+def test_rows_of_the_reference_are_told_with_their_row_there(make: Make) -> None:
+    (hit,) = hits(OverlapExact(), with_reference(again(people(), 2, id=99), first(people(), 3)))
+
+    assert hit.flags is not None
+    assert hit.flags.rows() == [("rows#0", "rows#0"), ("rows#1", "rows#1"), ("rows#2", "rows#2"), ("rows#60", "rows#2")]
+    assert hit.severity == "warning"
+
+
+def test_rows_that_the_reference_holds_by_chance_are_worth_knowing(make: Make) -> None:
+    drawn = random.Random(5)
+    few = [
+        {"a": [drawn.randrange(30) for _ in range(300)], "b": [drawn.randrange(30) for _ in range(300)]} for _ in "12"
+    ]
+
+    (hit,) = hits(OverlapExact(), with_reference(few[0], few[1]))
+
+    assert hit.severity == "info"
+    assert "by chance" in hit.message
+
+
+def test_copies_within_the_table_are_no_overlap(make: Make) -> None:
+    assert not hits(OverlapExact(), with_reference(again(people(), 3), people(20, seed=9)))

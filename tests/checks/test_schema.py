@@ -124,6 +124,13 @@ def test_a_rule_that_raises_is_the_contracts_fault(make: Make) -> None:
         list(hits(ContractBroken(), table))
 
 
+def test_a_rule_that_answers_once_for_all_rows_does_not_blame_the_first(make: Make) -> None:
+    mean = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).mean() > 5), name="mean_over_5")
+
+    with pytest.raises(ContractError, match="x: the rule mean_over_5 says nothing of single rows: it answers once"):
+        list(hits(ContractBroken(), make({"x": [1, 2, 3], "y": [True] * 3}, rules={"x": mean})))
+
+
 def test_an_empty_partition_breaks_nothing(make: Make) -> None:
     empty = pl.DataFrame(schema={"x": pl.Float64, "y": pl.Boolean})
 

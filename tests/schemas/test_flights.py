@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import contract
 from pipeline.checks.duplicates import DuplicateKey, DuplicateRowsExact
-from pipeline.checks.gaps import TimeGap
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
+from pipeline.checks.timeaxis import TimeGap
 from pipeline.contract import Contract
 from pipeline.errors import DataError
 from pipeline.findings import Hit, Table

@@ -60,7 +60,7 @@ def cleaned(tiny: Workspace, **settings: Any) -> Workspace:
     rows = ingest.table(workspace, contract.load(workspace.contract_file)).rows
     unlabelled = rows.filter(pl.col("slow").is_null()).select("row_id", check=pl.lit("missing_label"))
     marked = unlabelled.with_columns(policy=pl.lit("quarantine"), score=pl.lit(1.0))
-    empty = [pl.lit(None, dtype=pl.String).alias(name) for name in ("column", "value", "suggested")]
+    empty = [pl.lit(None, dtype=pl.String).alias(name) for name in ("column", "value", "suggested", "rule")]
     artefacts.write_parquet(workspace.flags, marked.with_columns(empty).select(list(FLAG_SCHEMA)))
     clean.run(workspace)
     return workspace

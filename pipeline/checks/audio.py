@@ -1,0 +1,182 @@
+"""Sound checks: files that are no sounds, and sounds that are silent, cut off, of another rate or length, or twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.contract import ROW_ID
+from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.media.telling import ODD, WITHIN_SET, measured, modified_z, unlike, unseen, unusable
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioUnreadable:
+    """Which sounds cannot be read: absent, empty, cut short, damaged, or no sound at all?"""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "audio_unreadable"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: each file is decoded to its end"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        words, suggestion = "cannot be read", "bring whole files, as WAV, FLAC, OGG or MP3, or leave the rows out"
+        yield from unusable(table, "audio", self.name, refused=False, words=words, suggestion=suggestion)
+        yield from unseen(table, "audio", faulty=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioUnsupportedOrTooBig:
+    """Which sounds are of a format that is not read, or so large that they are not unpacked?"""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "audio_unsupported_or_too_big"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "2^30 samples, some three hours of 44.1 kHz stereo, or 512 MiB; AAC and AMR are not read"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        words, suggestion = "are of an unread format, or too large", "convert them to FLAC or WAV, or cut them apart"
+        yield from unusable(table, "audio", self.name, refused=True, words=words, suggestion=suggestion)
+        yield from unseen(table, "audio", faulty=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSilence:
+    """Which sounds are silent from end to end?"""
+
+    maximum_peak: Share = 0.001
+    policy: Policy = "warn"
+    name: ClassVar[str] = "audio_silence"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no sample above -60 dB of full scale, and below a tenth of the set's usual peak; or all 0"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        peak = pl.col("peak")
+        yield from unlike(
+            table,
+            "audio",
+            self.name,
+            (peak == 0) | ((peak < self.maximum_peak) & (peak < peak.median() / 10)),
+            value=pl.format("peak {}", peak.round(6)),
+            words="are silent",
+            suggestion="leave them out, or record them again: the microphone was off",
+            threshold=self.maximum_peak,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioClipping:
+    """Which sounds are cut off at full scale, as they were recorded too loud?"""
+
+    maximum_share: Share = 0.001
+    policy: Policy = "warn"
+    name: ClassVar[str] = "audio_clipping"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "a thousandth of the samples flat at full scale, three and more in a row: an over on meters"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        clipped = pl.col("clipped")
+        yield from unlike(
+            table,
+            "audio",
+            self.name,
+            clipped > self.maximum_share,
+            value=pl.format("{}%", (100 * clipped).round(2)),
+            words="are cut off at full scale",
+            suggestion="record them again with less gain: what was cut off cannot be brought back",
+            threshold=self.maximum_share,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSampleRate:
+    """Which sounds have another sample rate than nearly all others?"""
+
+    usual_share: Share = 0.9
+    policy: Policy = "warn"
+    name: ClassVar[str] = "audio_sample_rate"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "where nine in ten share one rate, the others are odd"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        rate = pl.col("rate")
+        alike = pl.len().over("rate")
+        yield from unlike(
+            table,
+            "audio",
+            self.name,
+            (alike < alike.max()) & (alike.max() >= self.usual_share * pl.len()),
+            value=pl.format("{} Hz", rate),
+            words="have another sample rate than the rest",
+            suggestion="bring all to one rate: read as if it were the usual one, pitch and length are wrong",
+            threshold=self.usual_share,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioDuration:
+    """Which sounds are far shorter or longer than the rest of the set?"""
+
+    maximum_ratio: Annotated[float, Field(gt=1)] = 4
+    policy: Policy = "warn"
+    name: ClassVar[str] = "audio_duration"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = f"four times the median or a quarter of it, {WITHIN_SET}"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        length = pl.col("seconds").log()
+        far = (length - length.median()).abs() > pl.lit(self.maximum_ratio).log()
+        yield from unlike(
+            table,
+            "audio",
+            self.name,
+            far & (modified_z(length).abs() > ODD),
+            value=pl.format("{} s", pl.col("seconds").round(3)),
+            words=f"are over {self.maximum_ratio:g} times longer or shorter than usual",
+            suggestion="listen to them: they may be cut off, or not cut apart",
+            threshold=self.maximum_ratio,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioExactDuplicate:
+    """Which sounds repeat an earlier one, sample by sample, whatever their file's name and header?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "audio_exact_duplicate"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: equal samples at one rate"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        for column, seen in measured(table, "audio").items():
+            heard = seen.filter(pl.col("peak") > 0)  # silence is told as silence
+            found = heard.with_columns(value=pl.col("path").first().over("heard")).filter(
+                pl.col("path") != pl.col("value")  # rows that name one file name one sound
+            )
+            if found.height:
+                yield Hit(
+                    check=self.name,
+                    column=column,
+                    rows=found.height,
+                    observed=found.height / table.height,
+                    threshold=0,
+                    message=f"{found.height:,} sounds in {column} repeat an earlier one, sample by sample",
+                    suggestion="keep one of each, or all in one split: a copy in another split flatters the score",
+                    flags=found.select(ROW_ID, "value"),
+                )
+        yield from unseen(table, "audio")
+
+
+CHECKS = (
+    AudioUnreadable,
+    AudioUnsupportedOrTooBig,
+    AudioSilence,
+    AudioClipping,
+    AudioSampleRate,
+    AudioDuration,
+    AudioExactDuplicate,
+)

@@ -1,0 +1,250 @@
+"""Label checks: answers that the other rows contradict, that two would give differently, that a model cannot learn.
+
+Fast models are fitted once for the family, on at most some 50,000 rows: about half a minute for 30 columns.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+import polars as pl
+from polars.selectors import by_name
+from pydantic import Field
+
+from pipeline import confident
+from pipeline.confident import Array
+from pipeline.contract import ROW_ID, Column
+from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.shortcut import quarters
+from pipeline.target import classes_of
+
+ROWS = 100  # fewer labelled rows say nothing of single labels
+CLASS_ROWS = 10
+CLASSES = 100
+KEPT = "#opinions"
+LARGEST_CATEGORIES = 20
+CHANCE = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelError:
+    """Which rows have a label that the other rows contradict: probably a wrong one?
+
+    Fast models answer for rows that they were not fitted on; how many labels are wrong is told by the rows they are
+    surest of (see pipeline/confident.py). It is silent where classes overlap and the model's misses vanish as it
+    gets surer. A warning where wrong labels are at least half of all that the model misses, else worth knowing.
+    Rows whose features stand twice are judged by conflicting_labels.
+    """
+
+    minimum_explained: Annotated[float, Field(ge=0, le=1)] = 0.1
+    policy: Policy = "warn"
+    name: ClassVar[str] = "label_error"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = (
+        "confident learning (Northcutt et al. 2021); under a tenth of the misses, the model itself may err"
+    )
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = opinions(table)
+        if isinstance(found, Skipped):
+            yield found
+            return
+        yield from found.left_out(table)
+        if 2 * found.single_N.sum() < len(found.y_N):
+            yield Skipped(why="most rows share all their features with another: see conflicting_labels")
+            return
+        noise = confident.noise(found.p_NK, found.y_N, found.single_N)
+        if noise is None or noise.explained < self.minimum_explained:
+            return
+        wrong = confident.least_likely(found.p_NK, found.y_N, round(noise.share * len(found.y_N)))
+        if len(wrong):
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                rows=len(wrong),
+                observed=noise.share,
+                threshold=0,
+                message=f"some {noise.share:.1%} of the labels `{table.label}` look wrong: where models are surest of "
+                f"another class they are contradicted as often as elsewhere; the {len(wrong):,} likeliest are told",
+                suggestion="look at the first of them by score, and correct those that are wrong",
+                severity="warning" if noise.explained >= 0.5 else "info",
+                flags=found.flags(wrong),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmbiguousLabel:
+    """Which rows lie between two classes, so that the features do not tell the label?"""
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.2
+    policy: Policy = "warn"
+    name: ClassVar[str] = "ambiguous_label"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "0.6 to 0.4 is near a coin's toss; a fifth of the rows bounds what any model can reach"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = opinions(table)
+        if isinstance(found, Skipped):
+            yield found
+            return
+        yield from found.left_out(table)
+        second_N, first_N = np.sort(found.p_NK, axis=1)[:, -2:].T
+        between = np.flatnonzero(first_N - second_N < self.margin)
+        share = len(between) / len(found.y_N)
+        if share > self.maximum_share:
+            yield Hit(
+                check=self.name,
+                column=table.label,
+                rows=len(between),
+                observed=share,
+                threshold=self.maximum_share,
+                message=f"{share:.1%} of the rows lie between two classes of {table.label}: the features do not tell",
+                suggestion="bring a feature that tells them apart, or let the model abstain there",
+                severity="info",
+                flags=found.flags(between),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderperformingGroup:
+    """In which group of rows does a fast model err far more often than elsewhere?
+
+    Groups are values of categories and quarters of numbers with at least `minimum_share` of the rows, at most half;
+    the worst is told, where its errors are no chance after Bonferroni's correction (hypergeometric, 0.1%).
+    """
+
+    minimum_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    minimum_ratio: Annotated[float, Field(gt=1)] = 2.0
+    policy: Policy = "warn"
+    name: ClassVar[str] = "underperforming_group"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "twice the errors of the other rows, in a twentieth of the rows"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        found = opinions(table)
+        if isinstance(found, Skipped):
+            yield found
+            return
+        yield from found.left_out(table)
+        groups = list(_groups(found, self.minimum_share))
+        name, group, inside, outside, rows = max(groups, key=lambda g: g[2] - g[3], default=("", "", 0.0, 0.0, 0))
+        chance = not _beyond_chance(inside, outside, rows, of=len(found.y_N), asked=len(groups))
+        if inside > self.minimum_ratio * outside and not chance:
+            yield Hit(
+                check=self.name,
+                column=name,
+                rows=rows,
+                observed=inside,
+                threshold=self.minimum_ratio * outside,
+                message=f"a fast model errs in {inside:.1%} of the rows with {name} {group}, elsewhere {outside:.1%}",
+                suggestion="look at these rows and their labels; bring more of them, or a feature that explains them",
+                severity="info",
+            )
+
+
+CHECKS = (LabelError, AmbiguousLabel, UnderperformingGroup)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinions:
+    """What fast models say of rows that they have not seen: N labelled rows of the sample, K classes.
+
+    `single_N`: no other row has the same features. `skipped` rows of the sample have no label, or one of a rare class.
+    """
+
+    rows: pl.DataFrame
+    features: Sequence[Column]
+    classes: Sequence[str]
+    y_N: Array
+    p_NK: Array
+    single_N: Array
+    skipped: int
+
+    def left_out(self, table: Table) -> Iterator[Skipped]:
+        """The rows that were not looked at."""
+        if table.height > table.sample.height:
+            yield Skipped(rows=table.height - table.sample.height, why="a sample")
+        if self.skipped:
+            yield Skipped(rows=self.skipped, why=f"no label, or one of a class under {CLASS_ROWS} rows")
+
+    def flags(self, places: Array) -> pl.DataFrame:
+        """These rows with their label, the likeliest other one, and 1 - self-confidence as score."""
+        p, y = self.p_NK[places].copy(), self.y_N[places]
+        score = 1 - p[np.arange(len(places)), y]
+        p[np.arange(len(places)), y] = -1
+        names = np.array(self.classes, dtype=object)
+        return self.rows[places].select(
+            ROW_ID,
+            value=pl.Series(names[y], dtype=pl.String),
+            suggested=pl.Series(names[p.argmax(axis=1)], dtype=pl.String),
+            score=pl.Series(score),
+        )
+
+
+def opinions(table: Table) -> Opinions | Skipped:
+    """The models' answers, made once for all checks of the family and kept beside the table's sample."""
+    kept = vars(table)  # where cached properties are kept
+    if KEPT not in kept:
+        kept[KEPT] = _opinions(table)
+    found: Opinions | Skipped = kept[KEPT]
+    return found
+
+
+def _opinions(table: Table) -> Opinions | Skipped:
+    counted = classes_of(table)
+    if isinstance(counted, Skipped):
+        return counted
+    features = [c for c in table.columns if c.role == "feature" and c.modality not in (None, "image", "audio")]
+    if not features:
+        return Skipped(why="no feature that a fast model reads")
+    label = table.sample.select(by_name(str(table.label)).cast(pl.String)).to_series()
+    present = label.value_counts(name="#rows").drop_nulls().filter(pl.col("#rows") >= CLASS_ROWS)
+    classes = present[label.name].sort().to_list()
+    if not 2 <= len(classes) <= CLASSES:
+        return Skipped(why=f"{len(classes)} classes of at least {CLASS_ROWS} rows, 2 to {CLASSES} can be judged")
+    kept = label.is_in(classes)
+    if kept.sum() < ROWS:
+        return Skipped(why=f"{kept.sum()} labelled rows, at least {ROWS} are needed")
+    rows = table.sample.filter(kept)
+    codes = {name: place for place, name in enumerate(classes)}
+    y_N = label.filter(kept).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+    twins = rows.select(pl.struct(by_name(*(c.name for c in features))).hash(seed=0)).to_series()
+    groups = table.contract.groups
+    together = rows.select(pl.struct(by_name(*groups)).hash(seed=0)).to_series() if groups else twins
+    fold_N = (together % confident.FOLDS).to_numpy()
+    return Opinions(
+        rows=rows,
+        features=features,
+        classes=classes,
+        y_N=y_N,
+        p_NK=confident.probabilities(rows, features, y_N, fold_N),
+        single_N=twins.is_unique().to_numpy(),
+        skipped=table.sample.height - rows.height,
+    )
+
+
+def _groups(found: Opinions, minimum_share: float) -> Iterator[tuple[str, str, float, float, int]]:
+    """Column, group, the share of errors in it and elsewhere, and its rows."""
+    wrong = pl.Series("#wrong", found.p_NK.argmax(axis=1) != found.y_N)
+    for column in found.features:
+        values = found.rows.select(by_name(column.name)).to_series()
+        if column.modality == "categorical" and values.n_unique() <= LARGEST_CATEGORIES:
+            parts = values.cast(pl.String)
+        elif column.modality == "numeric" and column.dtype.is_numeric():
+            parts = quarters(values)
+        else:
+            continue
+        frame = pl.DataFrame({"part": parts, "wrong": wrong}).drop_nulls("part")
+        for part, errors, rows in frame.group_by("part").agg(pl.col("wrong").sum(), pl.len()).sort("part").iter_rows():
+            rest = len(wrong) - rows
+            if minimum_share * len(wrong) <= rows <= rest:
+                yield column.name, str(part), errors / rows, (wrong.sum() - errors) / rest, rows
+
+
+def _beyond_chance(inside: float, outside: float, rows: int, *, of: int, asked: int) -> bool:
+    from scipy.stats import hypergeom
+
+    wrong = round(inside * rows)
+    return bool(hypergeom.sf(wrong - 1, of, wrong + round(outside * (of - rows)), rows) < CHANCE / max(asked, 1))

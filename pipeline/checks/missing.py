@@ -1,0 +1,260 @@
+"""Missing checks: columns, rows, labels and stamps that are not there. Null and NaN are missing, infinite is not."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar
+
+import polars as pl
+from polars.selectors import by_name
+from pydantic import Field
+
+from pipeline.contract import Column
+from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.profile import Numeric
+
+ROW_COLUMNS = 4  # below that a row is half empty for want of two cells
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingShareColumn:
+    """Which features lack more than `maximum_share` of their values? One without any is empty_column's."""
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    policy: Policy = "warn"
+    name: ClassVar[str] = "missing_share_column"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "above 5% the choice of imputation starts to matter (Schafer 1999)"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        for name in (column.name for column in table.contract.features):
+            rows = missing_rows(table, name)
+            share = rows / max(table.height, 1)
+            if self.maximum_share < share < 1:
+                yield Hit(
+                    check=self.name,
+                    column=name,
+                    rows=rows,
+                    observed=share,
+                    threshold=self.maximum_share,
+                    message=f"{name} is missing in {share:.1%} of the rows",
+                    suggestion="normalize imputes it and adds a was-missing indicator; ask the source why",
+                    severity="info",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmptyColumn:
+    """Which columns hold no value in any row?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "empty_column"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "no threshold: not one value is there"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        for name in (column.name for column in table.data_columns):
+            if table.height and missing_rows(table, name) == table.height:
+                yield Hit(
+                    check=self.name,
+                    column=name,
+                    rows=table.height,
+                    observed=1.0,
+                    threshold=1.0,
+                    message=f"{name} holds no value in any of {table.height:,} rows",
+                    suggestion="look whether the source has renamed or lost it; else give it the role `ignore`",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingShareRow:
+    """Which rows lack more than `maximum_share` of the features that most rows have?"""
+
+    maximum_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    policy: Policy = "warn"
+    name: ClassVar[str] = "missing_share_row"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "half: such a row says less than imputation makes up"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        columns = [c for c in table.contract.features if missing_rows(table, c.name) <= table.height / 2]
+        if len(columns) < ROW_COLUMNS:
+            yield Skipped(why=f"fewer than {ROW_COLUMNS} features have a value in most rows")
+            return
+        most = math.floor(self.maximum_share * len(columns))
+        if sum(missing_rows(table, c.name) for c in columns) <= most:
+            return  # too few cells are missing to empty one row
+        lacking = pl.sum_horizontal(missing(c).cast(pl.UInt32) for c in columns)
+        empty = _empty_rows(table, columns)
+        yield Hit(
+            check=self.name,
+            where=lacking > most,
+            value=pl.format("{} of " + f"{len(columns)} missing", lacking),
+            score=lacking / len(columns),
+            threshold=self.maximum_share,
+            message=f"rows lack more than {self.maximum_share:.0%} of the {len(columns)} features that most rows have"
+            + (f", {empty:,} of them each one" if empty else ""),
+            suggestion="look where they come from: a join that found nothing, or a line cut short; set them aside",
+            severity="warning" if empty else "info",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingShareDataset:
+    """Is more than `maximum_share` of all cells missing?"""
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    policy: Policy = "warn"
+    name: ClassVar[str] = "missing_share_dataset"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "three tenths: more than a table with one or two sparse columns has"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        missed = {column.name: missing_rows(table, column.name) for column in table.data_columns}
+        cells = table.height * len(missed)
+        share = sum(missed.values()) / max(cells, 1)
+        if share > self.maximum_share:
+            worst = sorted(missed, key=lambda name: (-missed[name], name))[:3]
+            yield Hit(
+                check=self.name,
+                observed=share,
+                threshold=self.maximum_share,
+                message=f"{share:.1%} of all {cells:,} cells are missing, most in {', '.join(worst)}",
+                suggestion="give sparse columns the role `ignore`, or look whether a join or an export lost them",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingLabel:
+    """Which rows have no label? They cannot teach or judge a model."""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "missing_label"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine")
+    source: ClassVar[str] = "no threshold: each unlabelled row is told"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        label = table.label
+        if label is None:
+            yield Skipped(why="no column has the role label")
+            return
+        rows = missing_rows(table, label)
+        if rows:
+            yield Hit(
+                check=self.name,
+                column=label,
+                where=missing(table.contract.column(label)),
+                threshold=0,
+                message=f"{rows:,} rows have no label `{label}`",
+                suggestion="they are set aside with the reason; label them and ingest again to use them",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanOrInf:
+    """Which numbers are infinite, or NaN where the file could have said that nothing is there?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "nan_or_inf"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: neither is a number (IEEE 754)"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        for column in (c for c in table.data_columns if c.dtype.is_float()):
+            found = table.profile.columns[column.name]
+            if not isinstance(found, Numeric) or not found.nan + found.infinite:
+                continue
+            cell = by_name(column.name)
+            yield Hit(
+                check=self.name,
+                column=column.name,
+                where=~cell.is_finite(),
+                value=cell,
+                threshold=0,
+                message=f"{column.name} holds {found.infinite:,} infinite values and {found.nan:,} NaN",
+                suggestion="look for a division by zero or an overflow upstream; write nothing where nothing is known",
+                severity="warning" if found.infinite else "info",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freshness:
+    """Is the newest row too old? Asked against a reference, or where `maximum_age_hours` is set.
+
+    With a reference (older rows of the same source) the newest stamp must be newer than the reference's. The age is
+    measured at `as_of`, or else by the clock: the one check that asks it.
+    """
+
+    maximum_age_hours: Annotated[float, Field(gt=0)] | None = None
+    as_of: datetime | None = None
+    policy: Policy = "warn"
+    name: ClassVar[str] = "freshness"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "no default: how old is too old, the source's owner knows"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        newest = _newest(table)
+        before = None if table.reference is None else _newest(table.reference)
+        if newest is None or (before is None and self.maximum_age_hours is None):
+            yield Skipped(why="it needs stamps, and a reference or `maximum_age_hours`")
+            return
+        if before is not None and newest <= before:
+            yield self._stale(table, newest, f"and the reference already reaches {_moment(before)}", _moment(before))
+        if self.maximum_age_hours is not None:
+            asked = self.as_of or datetime.now(UTC)
+            hours = ((asked if asked.tzinfo else asked.replace(tzinfo=UTC)).timestamp() - newest) / 3600
+            if hours > self.maximum_age_hours:
+                yield self._stale(table, newest, f"{hours:,.0f} hours ago", self.maximum_age_hours, hours)
+
+    def _stale(
+        self, table: Table, newest: float, why: str, threshold: float | str, observed: float | None = None
+    ) -> Hit:
+        return Hit(
+            check=self.name,
+            column=table.time,
+            observed=_moment(newest) if observed is None else observed,
+            threshold=threshold,
+            message=f"the newest row is of {_moment(newest)}, {why}",
+            suggestion="look whether the source, or the job that fetches it, has stopped",
+        )
+
+
+CHECKS = (
+    MissingShareColumn,
+    EmptyColumn,
+    MissingShareRow,
+    MissingShareDataset,
+    MissingLabel,
+    NanOrInf,
+    Freshness,
+)
+
+
+def missing(column: Column) -> pl.Expr:
+    """Whether the column's cell is null or NaN, row by row."""
+    cell = by_name(column.name)
+    return cell.is_null() | cell.is_nan() if column.dtype.is_float() else cell.is_null()
+
+
+def missing_rows(table: Table, name: str) -> int:
+    """In how many rows the column is null or NaN."""
+    return table.profile.columns[name].missing
+
+
+def _empty_rows(table: Table, columns: list[Column]) -> int:
+    """The rows without any of the columns; they are only read where each column lacks somewhere."""
+    if not all(missing_rows(table, c.name) for c in columns):
+        return 0
+    empty = pl.all_horizontal(missing(c) for c in columns).sum()
+    return int(table.rows.select(empty).collect(engine="streaming").item())
+
+
+def _newest(table: Table) -> float | None:
+    """The newest stamp, in seconds since 1970 (UTC)."""
+    found = None if table.time is None else table.profile.columns[table.time]
+    return found.max if isinstance(found, Numeric) else None
+
+
+def _moment(seconds: float) -> str:
+    return str(pl.Series([seconds * 1e6]).cast(pl.Int64).cast(pl.Datetime("us")).dt.to_string("%Y-%m-%d %H:%M:%S")[0])

@@ -1,0 +1,151 @@
+"""Split checks: what stands in the table and in its reference, though a fair split keeps it on one side.
+
+Groups and ids are looked up for the table's sample: rows of the sample are told.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import polars as pl
+from polars.selectors import by_name
+from pydantic import Field
+
+from pipeline.contract import ROW_ID
+from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.profile import Numeric
+
+NO_REFERENCE = "no reference to compare with"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakGroup:
+    """Which groups have rows here and in the reference, so that a score tells how well groups are remembered?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "leak_group"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: the contract says which rows belong together"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        if table.reference is None or not table.contract.groups:
+            yield Skipped(why=NO_REFERENCE if table.reference is None else "no column has the role group")
+            return
+        yield from _left_out(table)
+        for name in table.contract.groups:
+            shared = shared_rows(table, table.reference, [name])
+            groups = shared["value"].n_unique()
+            if groups:
+                yield Hit(
+                    check=self.name,
+                    column=name,
+                    rows=shared.height,
+                    observed=groups,
+                    threshold=0,
+                    message=f"{groups:,} groups of {name} stand in the reference too, with {shared.height:,} rows here",
+                    suggestion="split by the group, so that each is on one side",
+                    flags=shared,
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakIndexOverlap:
+    """Which rows have a key or an id that stands in the reference: the same thing in both?
+
+    It looks at the contract's key, else at each id that stands once here; ids that repeat name no row.
+    """
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "leak_index_overlap"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold: each row is told"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        keys = [table.contract.key] if table.contract.key else _single_ids(table)
+        if table.reference is None or not keys:
+            yield Skipped(why=NO_REFERENCE if table.reference is None else "no key, and no id that stands once")
+            return
+        yield from _left_out(table)
+        for key in keys:
+            shared = shared_rows(table, table.reference, key)
+            if shared.height:
+                yield Hit(
+                    check=self.name,
+                    column=key[0] if len(key) == 1 else None,
+                    rows=shared.height,
+                    observed=shared.height / table.sample.height,
+                    threshold=0,
+                    message=f"{shared.height:,} rows have a {', '.join(key)} that stands in the reference",
+                    suggestion="take them out of one side: a model is not judged on what it was fitted on",
+                    flags=shared,
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakDateOverlap:
+    """Which rows lie within the reference's stretch of time, so that the past is told from its own future?
+
+    The reference's last moment itself may be shared. A warning over `maximum_share` of the rows, below it worth
+    knowing: a few rows arrive late.
+    """
+
+    maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    policy: Policy = "warn"
+    name: ClassVar[str] = "leak_date_overlap"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "a hundredth: more is no late arrival but another split"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        if table.reference is None or table.time is None or table.reference.time is None:
+            yield Skipped(why=NO_REFERENCE if table.reference is None else "no time axis")
+            return
+        here = table.profile.columns.get(table.time)
+        there = table.reference.profile.columns.get(table.reference.time)
+        if not isinstance(here, Numeric) or not isinstance(there, Numeric):
+            return
+        if None in (here.min, there.min) or here.min >= there.max or here.max < there.min:  # type: ignore[operator]
+            return
+        seconds = by_name(table.time).cast(pl.Datetime("us")).dt.epoch("s")
+        within = (seconds >= there.min) & (seconds < there.max)
+        rows = table.rows.select(within.sum()).collect(engine="streaming").item()
+        share = rows / table.height
+        yield Hit(
+            check=self.name,
+            column=table.time,
+            observed=share,
+            threshold=self.maximum_share,
+            message=f"{share:.1%} of the rows lie within the time of the reference",
+            suggestion="split by time: the reference before, these rows after",
+            severity="warning" if share > self.maximum_share else "info",
+            where=within,
+        )
+
+
+CHECKS = (LeakGroup, LeakIndexOverlap, LeakDateOverlap)
+
+
+def shared_rows(table: Table, reference: Table, names: Sequence[str]) -> pl.DataFrame:
+    """The rows of the table's sample whose values in `names` stand together in the reference: row_id, value (text).
+
+    Null is no value. Only the sample's values are held in memory, however long the reference is.
+    """
+    texts = [by_name(name).cast(pl.String).alias(f"{place}") for place, name in enumerate(names)]
+    columns = [f"{place}" for place in range(len(names))]
+    if not set(names) <= set(reference.contract.names):
+        return pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})
+    here = table.sample.select(ROW_ID, *texts).drop_nulls(columns)
+    asked = here.select(columns).unique().lazy()
+    known = reference.rows.select(texts).join(asked, on=columns, how="semi").unique().collect(engine="streaming")
+    found = here.join(known, on=columns, how="semi", maintain_order="left")
+    return found.select(ROW_ID, value=pl.concat_str(columns, separator=" "))
+
+
+def _single_ids(table: Table) -> list[list[str]]:
+    ids = [column.name for column in table.contract.of_role("id")]
+    held = [table.sample.select(by_name(name)).to_series().drop_nulls() for name in ids]
+    return [[name] for name, values in zip(ids, held, strict=True) if len(values) and values.n_unique() == len(values)]
+
+
+def _left_out(table: Table) -> Iterator[Skipped]:
+    if table.height > table.sample.height:
+        yield Skipped(rows=table.height - table.sample.height, why="a sample")

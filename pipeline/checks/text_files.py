@@ -1,0 +1,26 @@
+"""Text-file checks: files that a person could not read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.media.telling import unseen, unusable
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFileUnreadable:
+    """Which text files are absent, empty, binary, not UTF-8, cut inside a character, or full of control characters?"""
+
+    policy: Policy = "quarantine"
+    name: ClassVar[str] = "text_file_unreadable"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    source: ClassVar[str] = "no threshold but one: more than a hundredth control or replacement characters"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        words, suggestion = "cannot be read", "save them as whole UTF-8 files, or leave the rows out"
+        yield from unusable(table, "text-file", self.name, words=words, suggestion=suggestion)
+        yield from unseen(table, "text-file", faulty=False)
+
+
+CHECKS = (TextFileUnreadable,)

@@ -1,0 +1,179 @@
+"""What missing values go together with: columns that go missing in the same rows, a label or a column that tells it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import polars as pl
+from polars.selectors import by_name
+from pydantic import Field
+
+from pipeline.checks.missing import missing, missing_rows
+from pipeline.contract import Column
+from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+
+BITS = 63  # a pattern is the bits of a signed 64-bit number
+BINS = 10
+CATEGORIES = 50  # beyond that a table of counts is too thin to say anything
+Counts = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingnessCorrelated:
+    """What do missing values go together with: which columns lack in the same rows, and which column tells it?
+
+    One finding for each group of columns that go missing together (phi at least `minimum_together`, chained), from
+    the exact counts of every pattern. Whether another column, the time or the label tells that a column lacks is
+    asked of the sample, by Cramér's V of the bias-corrected kind; of a group only its first column is asked.
+    """
+
+    minimum_together: Annotated[float, Field(gt=0, le=1)] = 0.8
+    minimum_told: Annotated[float, Field(gt=0, le=1)] = 0.5
+    minimum_rows: Annotated[int, Field(ge=1)] = 30
+    policy: Policy = "warn"
+    name: ClassVar[str] = "missingness_correlated"
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "warn")
+    source: ClassVar[str] = "0.5 is a large effect (Cohen 1988), 0.8 is all but the same rows; Bergsma 2013 for V"
+
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        asked = [c for c in table.data_columns if c.role in ("feature", "id") and self._some(table, c)][:BITS]
+        if not asked:
+            return
+        groups = list(self._groups(table, asked))
+        for names, phi, both in groups:
+            yield self._together(names, phi, both)
+        followers = {name for names, _, _ in groups for name in names[1:]}
+        yield from self._told(table, [c for c in asked if c.name not in followers])
+
+    def _some(self, table: Table, column: Column) -> bool:
+        return self.minimum_rows <= missing_rows(table, column.name) <= table.height - self.minimum_rows
+
+    def _groups(self, table: Table, asked: list[Column]) -> Iterator[tuple[list[str], float, int]]:
+        """Columns that lack together, in their order; the weakest phi that binds them; rows in which all lack."""
+        lacks_PC, rows_P = patterns(table, asked)
+        phi_CC = phi(lacks_PC, rows_P)
+        for members in components(phi_CC >= self.minimum_together):
+            pairs = [phi_CC[a, b] for a, b in combinations(members, 2) if phi_CC[a, b] >= self.minimum_together]
+            both = int(rows_P[lacks_PC[:, members].all(axis=1)].sum())
+            yield [asked[i].name for i in members], float(min(pairs)), both
+
+    def _together(self, names: list[str], phi: float, both: int) -> Hit:
+        return Hit(
+            check=self.name,
+            observed=phi,
+            threshold=self.minimum_together,
+            message=f"{', '.join(names)} are missing in the same rows, all of them in {both:,} rows",
+            suggestion="they come from one source or join that found nothing: one indicator for all is enough",
+            severity="info",
+        )
+
+    def _told(self, table: Table, asked: list[Column]) -> Iterator[Hit | Skipped]:
+        sample = table.sample
+        tellers = [c for c in table.data_columns if c.role != "id"]
+        classes = {c.name: _classes(sample, c) for c in tellers}
+        for column in asked:
+            lacks = sample.select(missing(column)).to_series()
+            if min(lacks.sum(), sample.height - lacks.sum()) < self.minimum_rows:
+                continue
+            told = {n: cramers_v(lacks, k) for n, k in classes.items() if k is not None and n != column.name}
+            best = max(told, key=lambda name: (told[name], name), default=None)
+            if best is not None and told[best] >= self.minimum_told:
+                yield self._tells(column.name, best, told[best], table)
+        if sample.height < table.height:
+            yield Skipped(rows=table.height - sample.height, why="what tells missing values is asked of a sample")
+
+    def _tells(self, name: str, by: str, strength: float, table: Table) -> Hit:
+        label = by == table.label
+        return Hit(
+            check=self.name,
+            column=name,
+            observed=strength,
+            threshold=self.minimum_told,
+            message=f"whether {name} is missing follows {by} (Cramér's V {strength:.2f})",
+            suggestion=f"if {name} is filled in after the label is known, it is a leak: ask the source"
+            if label
+            else f"values are not missing at random: keep the was-missing indicator, and ask why {by} decides it",
+            severity="warning" if label else "info",
+        )
+
+
+CHECKS = (MissingnessCorrelated,)
+
+
+def patterns(table: Table, columns: list[Column]) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], Counts]:
+    """Which columns lack in each pattern that occurs (P, C), and in how many rows (P,); one streamed pass."""
+    bits = pl.sum_horizontal(missing(c).cast(pl.Int64) * (1 << i) for i, c in enumerate(columns))
+    counted = table.rows.select(bits=bits).group_by("bits").len().collect(engine="streaming").sort("bits")
+    bits_P = counted["bits"].to_numpy()
+    lacks_PC = (bits_P[:, None] >> np.arange(len(columns))) & 1 == 1
+    return lacks_PC, counted["len"].to_numpy().astype(np.float64)
+
+
+def phi(lacks_PC: np.ndarray[Any, np.dtype[np.bool_]], rows_P: Counts) -> Counts:
+    """The phi coefficient (Pearson's r of two indicators) of each pair of columns (C, C); 0 with itself.
+
+    >>> phi(np.array([[True, True], [False, False]]), np.array([3.0, 5.0])).round(9).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    both_CC = (lacks_PC * rows_P[:, None]).T @ lacks_PC.astype(np.float64)
+    n, alone_C = rows_P.sum(), np.diag(both_CC)
+    spread_C = np.sqrt(alone_C * (n - alone_C))
+    scale_CC = np.outer(spread_C, spread_C)
+    joint_CC = n * both_CC - np.outer(alone_C, alone_C)
+    found = np.divide(joint_CC, scale_CC, out=np.zeros_like(both_CC), where=scale_CC > 0)
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def components(linked_CC: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterable[list[int]]:
+    """The sets of two or more that links chain together, each in order."""
+    left = set(range(len(linked_CC)))
+    while left:
+        found, todo = set[int](), [min(left)]
+        while todo:
+            if (place := todo.pop()) not in found:
+                found.add(place)
+                todo += np.flatnonzero(linked_CC[place]).tolist()
+        left -= found
+        if len(found) > 1:
+            yield sorted(found)
+
+
+def _classes(sample: pl.DataFrame, column: Column) -> pl.Series | None:
+    """The column as at most some `CATEGORIES` classes, tenths for numbers and stamps; None where it has more."""
+    cell = by_name(column.name)
+    if kind_of(column) in ("numeric", "timestamp") and column.dtype != pl.Boolean:
+        number = cell.to_physical().cast(pl.Float64)
+        classes = _tenths(sample.select(pl.when(number.is_finite()).then(number)).to_series())
+    else:
+        classes = sample.select(cell).to_series()
+    return classes.cast(pl.String) if classes.drop_nulls().n_unique() in range(2, CATEGORIES + 1) else None
+
+
+def _tenths(values: pl.Series) -> pl.Series:
+    """In which tenth of the values each lies, where they are more than that; null stays null."""
+    if values.n_unique() <= BINS:
+        return values
+    edges = np.unique(np.quantile(values.drop_nulls().to_numpy(), np.arange(1, BINS) / BINS))
+    places = np.searchsorted(edges, values.fill_null(0.0).to_numpy())
+    return pl.select(pl.when(values.is_not_null()).then(pl.Series(places))).to_series()
+
+
+def cramers_v(a: pl.Series, b: pl.Series) -> float:
+    """Cramér's V of two columns of classes, bias-corrected (Bergsma 2013); rows with a null are left out.
+
+    >>> cramers_v(pl.Series([True, False] * 50), pl.Series(["x", "y"] * 50))
+    1.0
+    """
+    counted = pl.DataFrame({"a": a, "b": b}).drop_nulls().group_by("a", "b").len().pivot("b", index="a", values="len")
+    observed = counted.drop("a").fill_null(0).to_numpy().astype(np.float64)
+    rows, columns = observed.shape
+    n = observed.sum()
+    if min(rows, columns) < 2:
+        return 0.0
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / n
+    squared = max(0.0, ((observed - expected) ** 2 / expected).sum() / n - (rows - 1) * (columns - 1) / (n - 1))
+    shrunk = [k - (k - 1) ** 2 / (n - 1) for k in (rows, columns)]
+    return float(np.sqrt(squared / (min(shrunk) - 1)))

@@ -1,0 +1,136 @@
+"""Distinct texts of a column: what the checks of categories, text and formats look at, instead of the rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+from polars.selectors import by_name
+
+from pipeline.checks.markers import DOUBTFUL, SURE
+from pipeline.contract import Column
+from pipeline.findings import SAMPLE_ROWS, Hit, Skipped, Table
+from pipeline.profile import Categorical
+
+MANY = 200_000  # distinct texts that are counted over all rows; of a column with more a sample is looked at
+MARKERS = sorted(SURE | DOUBTFUL)
+CHECKS = ()  # asks nothing itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """A column's distinct texts (`counts`: value, rows, in the order of the value); `left` rows were not looked at."""
+
+    column: Column
+    counts: pl.DataFrame
+    left: int
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def rows(self) -> int:
+        """The rows that hold a text and were looked at."""
+        return rows_in(self.counts)
+
+    @property
+    def repeated(self) -> bool:
+        """Are these categories: does a text stand in two rows on average?"""
+        return self.rows >= 2 * max(self.counts.height, 1)
+
+    def cells(self, values: Iterable[str], *, otherwise: pl.Expr | None = None) -> pl.Expr:
+        """Is the cell one of these texts? Where only a sample was looked at, what `otherwise` says of the cell."""
+        if self.left and otherwise is not None:
+            return otherwise
+        return text(self.name).is_in(sorted(values))
+
+    def mended(self, by_value: dict[str, str]) -> pl.Expr:
+        """The text that a cell is to have, by the text that it has; null where there is none."""
+        old, new = list(by_value), list(by_value.values())
+        return text(self.name).replace_strict(old, new, default=None, return_dtype=pl.String) if old else NOTHING
+
+
+NOTHING = pl.lit(None, dtype=pl.String)
+
+
+def rows_in(counts: pl.DataFrame) -> int:
+    """The rows of these distinct texts."""
+    return int(counts["rows"].sum())
+
+
+def text(name: str) -> pl.Expr:
+    """The column as text, whatever its name looks like."""
+    return by_name(name).cast(pl.String)
+
+
+def is_marker(value: pl.Expr) -> pl.Expr:
+    """Does the text stand for a missing value (`N/A`, `?`, nothing at all)? The checks of missing values tell it."""
+    return value.str.strip_chars().str.to_lowercase().is_in(MARKERS)
+
+
+def texts(table: Table) -> list[Column]:
+    """The columns of text that may hold an error; paths of pictures and sounds are none."""
+    return [
+        column
+        for column in table.data_columns
+        if column.dtype in (pl.String, pl.Categorical, pl.Enum) and column.modality not in ("image", "audio")
+    ]
+
+
+def is_prose(column: Column) -> bool:
+    """Is it free text by its contract, where odd characters are told as worth knowing, not as faults?"""
+    return column.modality == "text"
+
+
+def counted(table: Table, column: Column) -> Values:
+    """The column's distinct texts with their rows: from the profile, else from all rows, else from the sample."""
+    kept: dict[str, Values] = vars(table).setdefault("counted", {})  # as cached_property keeps `profile`
+    if column.name not in kept:
+        kept[column.name] = _count(table, column)
+    return kept[column.name]
+
+
+def every(table: Table, columns: Iterable[Column], ask: Callable[[Values], Iterable[Hit]]) -> Iterator[Hit | Skipped]:
+    """Ask of the distinct texts of each column; say which rows a sample left out."""
+    asked = [counted(table, column) for column in columns]
+    for values in asked:
+        if values.rows:
+            yield from ask(values)
+    left = max((values.left for values in asked), default=0)
+    if not asked:
+        yield Skipped(why="no column of text")
+    elif left:
+        names = ", ".join(values.name for values in asked if values.left)
+        yield Skipped(rows=left, why=f"a sample: too many distinct texts in {names}")
+
+
+def shown(values: Iterable[str], most: int = 3) -> str:
+    """A few texts for a message, on one line.
+
+    >>> shown(["new york ", "a" * 80], most=1)
+    "'new york '"
+    """
+    few = [repr(value if len(value) <= 40 else value[:39] + "…") for value in list(values)[:most]]
+    return ", ".join(few)
+
+
+def _count(table: Table, column: Column) -> Values:
+    known = table.profile.columns.get(column.name)
+    if isinstance(known, Categorical) and not known.other:
+        counts = pl.DataFrame(
+            {"value": list(known.counts), "rows": list(known.counts.values())},
+            schema={"value": pl.String, "rows": pl.Int64},
+        )
+        return Values(column=column, counts=counts.sort("value"), left=0)
+    many = not isinstance(known, Categorical) or known.distinct > MANY
+    sampled = table.height > SAMPLE_ROWS and many
+    source = table.sample.lazy() if sampled else table.rows
+    counts = (
+        source.select(value=text(column.name))
+        .drop_nulls()
+        .group_by("value")
+        .agg(rows=pl.len().cast(pl.Int64))
+        .sort("value")
+        .collect(engine="streaming")
+    )
+    return Values(column=column, counts=counts, left=table.height - table.sample.height if sampled else 0)

@@ -1,0 +1,220 @@
+"""All rows asked, in streamed passes that keep counts alone; the second is for what is no clean number.
+
+The first rows only choose which columns are worth asking for numbers in the first pass; every answer is of all rows.
+The second pass asks the distinct texts of a stretch of rows, weighed by how often each stands there. A small third
+one counts the different values of columns that may name the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+from polars.selectors import by_name
+
+from pipeline.contract import BOOLEANS, ISO_DATE, ISO_ZONE, ROW_ID, typed_as
+from pipeline.infer.dates import plausible, worth_asking
+from pipeline.infer.found import Evidence
+
+HEAD_ROWS = 2000
+BATCH_ROWS = 1 << 18
+KEPT = 20_000  # distinct texts of a column that are kept until they are asked
+HASHED = 50_000  # values of which the different ones are counted
+NEARLY_UNIQUE = 0.8
+FEW = 100  # values, up to which each is counted
+NULLS = ("", "NA")  # read as missing without a word
+SURE = (  # stands for a missing value wherever it stands; lower case, without spaces around
+    *("?", "??", "???", "-", "--", "---", ".", "..", "n/a", "#n/a", "n.a.", "n.a", "#na", "<na>", "nan", "#nan", "nat"),
+    *("null", "#null!", "(null)", "<null>", "\\n", "nil", "missing", "empty", "undefined", "tbd", "(blank)"),
+    *("#value!", "#ref!", "#div/0!", "no data", "not available", "not applicable", "not known", "not provided"),
+)
+DOUBTFUL = ("na", "none", "unknown", "unk", "unspecified")  # an answer as often as a gap
+MARKERS = sorted({marker.lower() for marker in (*NULLS, *SURE, *DOUBTFUL)})
+DAYS_AS_NUMBERS = (16_000_101, 23_001_231)  # 20130131
+TEXT = pl.col("text")
+QUESTIONS: Mapping[str, pl.Expr] = {  # of each value, its spaces around taken off
+    "integers": TEXT.cast(pl.Int64, strict=False).is_not_null(),
+    "floats": TEXT.cast(pl.Float64, strict=False).is_not_null(),
+    "zeros": TEXT.str.contains(r"^0\d+$"),
+    "huge": TEXT.str.contains(r"^[+-]?\d{19,}$"),
+    "commas": TEXT.str.contains(r"^[+-]?\d+(,\d+)?$"),
+    "groups": TEXT.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$"),
+    "moments": typed_as(TEXT, pl.String(), pl.Datetime("us", "UTC")).is_not_null(),
+    "zoned": TEXT.str.contains(ISO_ZONE),
+    "timed": TEXT.str.contains(f"{ISO_DATE}.*:"),
+    "booleans": TEXT.str.to_lowercase().is_in(list(BOOLEANS)),
+    "padded": pl.col("padded"),
+    "spaced": TEXT.str.contains(r"\s"),
+    "words": TEXT.str.count_matches(" ", literal=True) + 1,
+    "characters": TEXT.str.len_chars(),
+}
+
+
+def gather(frame: pl.LazyFrame) -> dict[str, Evidence]:
+    """The evidence of every column but row_id; memory is for the counts, whatever the rows."""
+    schema = {name: dtype for name, dtype in frame.collect_schema().items() if name != ROW_ID}
+    seen = _first_look(frame, schema)
+    odd = {name: Reading() for name, evidence in seen.items() if _is_odd(evidence)}
+    if odd:
+        for batch in frame.select(by_name(*odd)).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+            for part in batch.iter_slices(BATCH_ROWS):
+                counted = [name for name, reading in odd.items() if not reading.many]
+                tables = part.select(by_name(n).value_counts(name="rows", sort=True).implode() for n in counted)
+                for name, reading in odd.items():
+                    whole = pl.DataFrame({"cell": part[name]}).with_columns(rows=1)
+                    reading.add(whole if reading.many else tables[name][0].struct.unnest().rename({name: "cell"}))
+    seen |= {name: reading.evidence(seen[name]) for name, reading in odd.items()}
+    return seen | _recounted(frame, {name: evidence for name, evidence in seen.items() if _may_name_rows(evidence)})
+
+
+def _first_look(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> dict[str, Evidence]:
+    """What one pass of cheap questions says; columns are told apart by place, as their names may be odd."""
+    head = frame.head(HEAD_ROWS).collect()
+    names = list(schema)
+    asked = {
+        (name, key): answer.alias(f"{place}:{key}")
+        for place, name in enumerate(names)
+        for key, answer in _first_questions(name, schema[name], head[name]).items()
+    }
+    answers = frame.select(pl.len().alias("rows"), *asked.values()).collect(engine="streaming").row(0)
+    found: dict[str, dict[str, Any]] = {name: {"values": 0, "distinct": 0} for name in names}
+    for (name, key), answer in zip(asked, answers[1:], strict=True):
+        found[name][key] = answer
+    return {name: Evidence(dtype=schema[name], rows=answers[0], **found[name]) for name in names}
+
+
+def _first_questions(name: str, dtype: pl.DataType, head: pl.Series) -> dict[str, pl.Expr]:
+    cell = by_name(name)
+    asked = {"values": cell.count()}
+    if dtype == pl.Null or dtype.is_nested() or dtype == pl.Object:
+        return asked
+    asked |= {"distinct": cell.approx_n_unique()}
+    if dtype.is_numeric():
+        return asked | {"low": cell.min().cast(pl.Float64), "high": cell.max().cast(pl.Float64)}
+    if dtype != pl.String or 2 * head.cast(pl.Float64, strict=False).count() < head.count():
+        return asked
+    number = cell.cast(pl.Float64, strict=False)
+    asked |= {"floats": number.count(), "low": number.min(), "high": number.max()}
+    if head.cast(pl.Int64, strict=False).count() * 2 < head.count():
+        return asked
+    return asked | {
+        "integers": cell.cast(pl.Int64, strict=False).count(),
+        "zeros": (cell.str.starts_with("0") & (cell.str.len_bytes() > 1) & ~cell.str.contains(".", literal=True)).sum(),
+    }
+
+
+def _is_odd(evidence: Evidence) -> bool:
+    """Whether the first pass left a question open: text that is not wholly numbers, or too many digits for one."""
+    if evidence.dtype != pl.String or not evidence.values:
+        return False
+    if evidence.floats < evidence.values or evidence.low is None or evidence.high is None or evidence.zeros:
+        return True
+    days = DAYS_AS_NUMBERS[0] <= evidence.low <= evidence.high <= DAYS_AS_NUMBERS[1]
+    return days or not max(-evidence.low, evidence.high) < 2**63
+
+
+def _may_name_rows(evidence: Evidence) -> bool:
+    whole = evidence.dtype.is_integer() or (evidence.dtype == pl.String and evidence.integers == evidence.floats)
+    return whole and not evidence.members and evidence.distinct >= NEARLY_UNIQUE * evidence.values > 0
+
+
+def _recounted(frame: pl.LazyFrame, seen: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """How many values really differ where nearly all seem to: the first estimate is up to a tenth off.
+
+    All of them are counted where the rows are few, else those of the smallest hashes, which is within 1% or so.
+    """
+    if not seen:
+        return {}
+    share = max(1, max(evidence.rows for evidence in seen.values()) // HASHED)
+    drawn = (by_name(name).filter(by_name(name).hash(seed=0) <= (2**64 - 1) // share) for name in seen)
+    counts = frame.select(cell.drop_nulls().n_unique() for cell in drawn).collect(engine="streaming").row(0)
+    return {
+        name: replace(evidence, distinct=min(share * count, evidence.values))
+        for (name, evidence), count in zip(seen.items(), counts, strict=True)
+    }
+
+
+@dataclass
+class Reading:
+    """What was read of one column of text so far; texts wait in `waiting` (cell, rows) until they are too many.
+
+    `many`: nearly every text is new, so that counting them first saves nothing.
+    """
+
+    waiting: list[pl.DataFrame] = field(default_factory=list)
+    held: int = 0
+    asked: bool = False
+    many: bool = False
+    sums: dict[str, int] = field(default_factory=dict)
+    markers: dict[str, int] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
+    patterns: dict[str, int] | None = None
+    ends: dict[str, float] = field(default_factory=dict)
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """Take in the texts (cell) of some rows, with how often each stands there (rows)."""
+        self.waiting.append(counted.cast({"rows": pl.Int64}))
+        self.held += counted.height
+        self.many = counted.height > KEPT
+        if self.held > KEPT and not self.many:
+            table = _merged(self.waiting)
+            self.waiting, self.held = [table], table.height
+        if self.held > KEPT:
+            self._ask()
+
+    def evidence(self, first: Evidence) -> Evidence:
+        """What was found, added to what the first pass knew."""
+        known = not self.asked
+        if self.waiting:
+            self._ask()
+        values = self.sums.pop("values")
+        said: dict[str, Any] = {
+            **self.sums,
+            **self.ends,
+            **{key: self.sums[key] / max(values, 1) for key in ("words", "characters")},
+            "values": values,
+            "distinct": len(self.members) if known else first.distinct,
+            "members": dict(sorted(self.members.items())) if known and len(self.members) <= FEW else {},
+            "markers": dict(sorted(self.markers.items())),
+            "patterns": self.patterns,
+        }
+        return replace(first, **said)
+
+    def _ask(self) -> None:
+        """Answer every question of the texts that wait, and let them go."""
+        table = pl.concat(self.waiting).drop_nulls("cell").with_columns(text=pl.col("cell").str.strip_chars())
+        is_marker = TEXT.str.to_lowercase().is_in(MARKERS)
+        _count(self.markers, table.filter(is_marker).select("cell", "rows"))
+        values = table.filter(~is_marker).with_columns(padded=pl.col("cell") != TEXT)
+        if self.patterns is None:
+            self.patterns = dict.fromkeys(worth_asking(values["text"]), 0)
+        self._sum(values)
+        if not self.asked:
+            _count(self.members, values.select("text", "rows"))
+        self.waiting, self.held, self.asked = [], 0, True
+
+    def _sum(self, values: pl.DataFrame) -> None:
+        questions = {**QUESTIONS, **{pattern: plausible(TEXT, pattern) for pattern in self.patterns or {}}}
+        weighed = {
+            key: (answer.cast(pl.Int64) * pl.col("rows").cast(pl.Int64)).sum() for key, answer in questions.items()
+        }
+        number, length = TEXT.cast(pl.Float64, strict=False), TEXT.str.len_chars()
+        ends = {"low": number.min(), "high": number.max(), "shortest": length.min(), "longest": length.max()}
+        found = values.select(values=pl.col("rows").sum(), **weighed).row(0, named=True)
+        for key, count in found.items():
+            target = self.patterns if self.patterns is not None and key in self.patterns else self.sums
+            target[key] = target.get(key, 0) + int(count)
+        for key, end in values.select(**ends).row(0, named=True).items():
+            if end is not None:
+                narrower = min if key in ("low", "shortest") else max
+                self.ends[key] = narrower(self.ends.get(key, end), end)
+
+
+def _merged(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The same texts as one, in the order in which they came."""
+    return pl.concat(tables).group_by("cell", maintain_order=True).agg(pl.col("rows").sum())
+
+
+def _count(counts: dict[str, int], table: pl.DataFrame) -> None:
+    for text, rows in table.iter_rows():
+        counts[text] = counts.get(text, 0) + rows

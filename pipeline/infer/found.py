@@ -1,0 +1,73 @@
+"""What was found out about one column: the counts over all rows, and what follows from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from pipeline.contract import Modality, Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Counts over all rows of one column; a value is a cell that is neither null nor a marker of a missing one.
+
+    Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading
+    `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`; `groups`: it may as well part thousands), as ISO
+    `moments` (`zoned` with a zone, `timed` with a time of day), as `booleans`, by which other `patterns` of dates;
+    how many hold a space inside (`spaced`), words and characters of the mean value, the shortest and the longest.
+    `members` has the rows of each value where they are few.
+    """
+
+    dtype: pl.DataType
+    rows: int
+    values: int
+    distinct: int
+    low: float | None = None
+    high: float | None = None
+    integers: int = 0
+    floats: int = 0
+    zeros: int = 0
+    huge: int = 0
+    commas: int = 0
+    groups: int = 0
+    moments: int = 0
+    zoned: int = 0
+    timed: int = 0
+    booleans: int = 0
+    padded: int = 0
+    spaced: int = 0
+    words: float = 0.0
+    characters: float = 0.0
+    shortest: int = 0
+    longest: int = 0
+    markers: Mapping[str, int] = field(default_factory=dict)
+    members: Mapping[str, int] = field(default_factory=dict)
+    patterns: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One column as inferred; `why` says it in one plain line, `rules` are those of a pandera Field that held.
+
+    `unparsed`: how many values are not of the type. `markers`: rows by text that stands for a missing value.
+    """
+
+    name: str
+    dtype: pl.DataType
+    role: Role
+    modality: Modality | None
+    nullable: bool
+    why: str
+    values: int
+    distinct: int
+    unparsed: int = 0
+    format: str | None = None
+    markers: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether this is a label to be estimated as a number, not a class to be told."""
+        return self.role == "label" and self.modality == "numeric"

@@ -1,0 +1,118 @@
+"""What a reader gives: a lazy table, how it was read, and the damage that could be read past."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import DataError
+
+# a file that is odd enough makes Polars panic, and a panic is a BaseException
+ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+SEEN = 200  # characters of a reader's own words that a message repeats
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file to open: as it was named, and as it lies there unpacked; `scratch` is for what is written anew.
+
+    sheet: of a spreadsheet; header: whether a text table's first row holds names, None to find out
+    """
+
+    path: Path
+    plain: Path
+    scratch: Path
+    sheet: str | None = None
+    header: bool | None = None
+
+    def fresh(self, ending: str = "") -> Path:
+        """A name in `scratch` that is not taken, and that no reader takes for a pattern."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        number = sum(1 for _ in self.scratch.iterdir())
+        while (target := self.scratch / f"read-{number}{ending}").exists():
+            number += 1
+        return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadBytes:
+    """Damage that was read past: the line and the byte, both counted from 1, of the unpacked text."""
+
+    line: int
+    byte: int
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One table, opened. One row of `frame` = one row of the file, in its order.
+
+    text: cells are text as they stand in the file; only a cell with nothing in it is null
+    dialect: what was found out about the file, each with why: encoding, delimiter, quote, header, ...
+    base: the folder that the paths in the columns of `media` start from
+    media: column → what the files that it names are: image, audio or text
+    bad: what could not be decoded; the row is kept, with U+FFFD in the place of the bytes
+    """
+
+    name: str
+    frame: pl.LazyFrame
+    text: bool = False
+    dialect: dict[str, str] = field(default_factory=dict)
+    base: Path | None = None
+    media: dict[str, str] = field(default_factory=dict)
+    bad: list[BadBytes] = field(default_factory=list)
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """The error of a reader as one line about `path`."""
+    return _unreadable(path.name, error)
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what Polars raises inside, panics too, into one line about `name`.
+
+    A binary file is decoded when its frame is collected, so wherever that is done wants this around it.
+    """
+    try:
+        yield
+    except ERRORS as error:
+        raise _unreadable(name, error) from error
+
+
+@contextmanager
+def opening(name: str) -> Iterator[None]:
+    """The same, for short work: what a panic writes to standard error by itself is left out."""
+    with reading(name), _hushed():
+        yield
+
+
+def _unreadable(name: str, error: BaseException) -> DataError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError(f"cannot be read ({reason:.{SEEN}})", where=name, fix="replace the file by a whole one")
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Hold back what is written to standard error; shown at the end, unless a panic ends it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        panicked = False
+        try:
+            yield
+        except pl.exceptions.PanicException:
+            panicked = True
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            if not panicked and (said := held.read()):
+                sys.stderr.buffer.write(said) if hasattr(sys.stderr, "buffer") else None

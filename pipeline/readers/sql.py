@@ -1,0 +1,140 @@
+"""One SQL query → a lazy table. Nothing is ever written: connections are opened to read, and SELECT alone is let in."""
+
+import importlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pipeline.errors import DataError
+from pipeline.readers.source import Source
+from pipeline.readers.spool import BATCH_ROWS, Batch, spool
+
+READS = {
+    sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
+}  # fmt: skip
+WRITING = {"load_extension", "writefile", "edit", "fts3_tokenizer"}  # functions of SQLite that reach outside
+
+
+def open_sql(url: str, query: str, *, scratch: Path) -> Source:
+    """Run one SELECT on the database at `url`: sqlite:///file, duckdb:///file or postgresql://user@host/name."""
+    scheme = urlsplit(url).scheme.split("+")[0]
+    run = {"sqlite": _sqlite, "duckdb": _duckdb, "postgresql": _postgres, "postgres": _postgres}.get(scheme)
+    if run is None:
+        fix = "use sqlite:///file.db, duckdb:///file.duckdb or postgresql://user@host/name"
+        raise DataError(f"`{scheme}` is no database that is read here", where="--sql", fix=fix)
+    scratch.mkdir(parents=True, exist_ok=True)
+    frame = spool(run(url, query), Path(tempfile.mkdtemp(prefix="sql-", dir=scratch)))
+    if not frame.collect_schema():
+        raise DataError("gave no columns", where=shown(url), fix="write one SELECT")
+    return Source(name=shown(url), frame=frame, dialect={"format": f"{scheme} query"})
+
+
+def shown(url: str) -> str:
+    """The address without password, user and parameters."""
+    parts = urlsplit(url)
+    return f"{parts.scheme.split('+')[0]}://{parts.hostname or ''}{parts.path}"
+
+
+def _sqlite(url: str, query: str) -> Iterator[Batch]:
+    path = _file(url)
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA query_only = ON")
+            database.set_authorizer(_only_reads)
+            yield from _fetched(database.execute(query))
+    except sqlite3.Error as error:
+        raise _failed(url, error) from error
+
+
+def _only_reads(action: int, first: str | None, second: str | None, *_: object) -> int:
+    outside = action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in WRITING
+    return sqlite3.SQLITE_OK if action in READS and not outside else sqlite3.SQLITE_DENY
+
+
+def _duckdb(url: str, query: str) -> Iterator[Batch]:
+    duckdb = _library("duckdb", url)
+    in_memory = not urlsplit(url).path.strip("/") or url.endswith(":memory:")
+    path = ":memory:" if in_memory else str(_file(url))
+    try:
+        with closing(duckdb.connect(path, read_only=not in_memory)) as database:
+            statements = database.extract_statements(query)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise DataError("is not one SELECT", where=f"{shown(url)}: query", fix="only reading is allowed")
+            yield from _fetched(database.execute(query))
+    except duckdb.Error as error:
+        raise _failed(url, error) from error
+
+
+def _postgres(url: str, query: str) -> Iterator[Batch]:
+    alchemy = _library("sqlalchemy", url)
+    try:
+        engine = alchemy.create_engine(_with_driver(url))
+        with closing(engine.connect()) as opened:
+            reading = opened.execution_options(postgresql_readonly=True, stream_results=True, no_parameters=True)
+            result = reading.exec_driver_sql(query)
+            yield from _batches(list(result.keys()), result.fetchmany)
+    except (alchemy.exc.SQLAlchemyError, ImportError) as error:
+        raise _failed(url, getattr(error, "orig", None) or error) from error
+
+
+def _with_driver(url: str) -> str:
+    """SQLAlchemy asks for psycopg2 where no driver is named; psycopg is its successor."""
+    scheme, rest = url.split("://", 1)
+    if "+" in scheme:
+        return url
+    newer = importlib.util.find_spec("psycopg") is not None
+    return f"postgresql{'+psycopg' if newer else ''}://{rest}"
+
+
+def _fetched(cursor: Any) -> Iterator[Batch]:
+    return _batches([column[0] for column in cursor.description or ()], cursor.fetchmany)
+
+
+def _batches(given: list[str], fetch: Callable[[int], list[Any]]) -> Iterator[Batch]:
+    """Some thousands of rows a time; one batch at least, for its columns."""
+    names = _unique(given)
+    while True:
+        rows = fetch(BATCH_ROWS)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+        yield {name: list(values) for name, values in zip(names, columns, strict=True)}
+        if len(rows) < BATCH_ROWS:
+            return
+
+
+def _unique(names: list[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        number, free = 2, name
+        while free in found:
+            number, free = number + 1, f"{name}_{number}"
+        found.append(free)
+    return found
+
+
+def _file(url: str) -> Path:
+    """The database's file: sqlite:///relative, sqlite:////absolute."""
+    path = Path(unquote(urlsplit(url).path.removeprefix("/")))
+    if not path.is_file():
+        raise DataError("is absent", where=str(path), fix="name a database that is there: sqlite:///file.db")
+    return path
+
+
+def _library(name: str, url: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        fix = f"install it: pip install {name}"
+        raise DataError(f"needs the package {name}", where=shown(url), fix=fix) from error
+
+
+def _failed(url: str, error: BaseException) -> DataError:
+    """One line, without what the address keeps secret."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    password = urlsplit(url).password
+    for secret in (url, password, unquote(password or "")):
+        reason = reason.replace(secret, "***") if secret else reason
+    return DataError(f"cannot be asked ({reason:.200})", where=shown(url), fix="check the address and the query")

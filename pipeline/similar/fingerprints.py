@@ -1,0 +1,170 @@
+"""Fingerprints: a hash of every row over sets of its columns, and which rows share one (used by the checks).
+
+One streamed pass writes 8 bytes a row and set into a temporary folder; what repeats is then found by hash
+partitions. So memory is for one partition, whatever the table's height.
+"""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+from polars.selectors import by_name
+
+Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
+
+BATCH_ROWS = 1 << 18
+PARTITION_ROWS = 1 << 23  # sorted in memory with their positions: some 200 MB
+READ_ROWS = 1 << 22
+CELLS = 1 << 25  # compared by value at a time: some 500 MB
+ANY_WIDTH = 1 << 62
+WIDTH_BYTES = np.dtype(np.uint64).itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprints:
+    """One file of 8 bytes a row for each set of columns, in the rows' order; they go when this object goes.
+
+    `ends` has the position after the last row of each part. Null hashes as null and NaN as NaN, 0.0 as -0.0.
+    """
+
+    folder: Path
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, parts: Iterable[pl.LazyFrame], sets: Mapping[str, pl.Expr]) -> "Fingerprints":
+        """Hash every row of the parts by each expression (a struct, for several columns) in one pass."""
+        folder = Path(tempfile.mkdtemp(prefix="fingerprints-"))
+        asked = [each.hash(seed=0).alias(name) for name, each in sets.items()]
+        ends, position = [], 0
+        try:
+            for part in parts:
+                for batch in part.select(asked).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+                    for name in sets:
+                        _append(folder / name, batch[name].to_numpy())
+                    position += batch.height
+                ends.append(position)
+            found = cls(folder=folder, ends=tuple(ends))
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+        return found
+
+    @property
+    def height(self) -> int:
+        """How many rows were hashed."""
+        return self.ends[-1] if self.ends else 0
+
+    def part(self, positions: Positions) -> Positions:
+        """The number of the part in which each position lies."""
+        return np.searchsorted(np.array(self.ends), positions, side="right")
+
+    def read(self, name: str) -> Iterator[Hashes]:
+        """The hashes of a set, in the rows' order, a stretch at a time."""
+        for start in range(0, self.height, READ_ROWS):
+            yield np.fromfile(self.folder / name, np.uint64, READ_ROWS, offset=start * WIDTH_BYTES)
+
+    def at(self, name: str, positions: Positions) -> Hashes:
+        """The hashes of a set at these rising positions."""
+        starts = range(0, self.height, READ_ROWS)
+        ranges = [slice(*np.searchsorted(positions, [start, start + READ_ROWS])) for start in starts]
+        stretches = zip(starts, ranges, self.read(name), strict=True)
+        parts = [hashes[positions[wanted] - start] for start, wanted, hashes in stretches]
+        return np.concatenate([np.empty(0, np.uint64), *parts])
+
+    def repeated(self, name: str, *, at_most: int = ANY_WIDTH, differing: str | None = None) -> Iterator[Positions]:
+        """Rising positions of the rows whose hash stands on another row too, with its rows together.
+
+        A new array begins once one has `at_most` rows. With `differing`, only hashes whose rows differ in that set.
+        """
+        waiting: list[Positions] = []
+        for hashes, positions in self._partitions(name):
+            again = _again(hashes)
+            found, shared = positions[again], hashes[again]
+            if differing is not None and found.size:
+                found = found[_mixed(shared, self._unordered(differing, found))]
+            waiting.append(found)
+            if sum(each.size for each in waiting) >= at_most:
+                yield np.sort(np.concatenate(waiting))
+                waiting = []
+        if any(each.size for each in waiting):
+            yield np.sort(np.concatenate(waiting))
+
+    def pairs(self, name: str, *, across: int | None = None) -> int:
+        """How many pairs of rows share a hash; with `across`, one row before that position and one from it on."""
+        found = 0
+        for hashes, positions in self._partitions(name):
+            starts = np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))
+            rows = np.diff(starts, append=hashes.size)
+            if across is None:
+                found += int((rows * (rows - 1) // 2).sum())
+            elif hashes.size:
+                before = np.add.reduceat((positions < across).astype(np.int64), starts)
+                found += int((before * (rows - before)).sum())
+        return found
+
+    def _partitions(self, name: str) -> Iterator[tuple[Hashes, Positions]]:
+        """Hashes in rising order with their positions (equal hashes by position), a hash partition at a time."""
+        count = max(1, -(-self.height // PARTITION_ROWS))
+        for number in range(count):
+            own: list[tuple[Hashes, Positions]] = []
+            for stretch, hashes in enumerate(self.read(name)):
+                inside = np.flatnonzero((hashes >> np.uint64(32)) % np.uint64(count) == number)
+                own.append((hashes[inside], inside + stretch * READ_ROWS))
+            if own:
+                hashes, positions = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
+                order = np.argsort(hashes, kind="stable")
+                yield hashes[order], positions[order]
+
+    def _unordered(self, name: str, positions: Positions) -> Hashes:
+        order = np.argsort(positions)
+        hashes = np.empty(positions.size, np.uint64)
+        hashes[order] = self.at(name, positions[order])
+        return hashes
+
+
+def columns_at(rows: pl.LazyFrame, positions: Positions, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows at these rising positions, in one streamed pass."""
+    asked = rows.select(by_name(*columns))
+    start, parts = 0, [pl.DataFrame(schema=asked.collect_schema())]
+    for batch in asked.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+        low, high = np.searchsorted(positions, [start, start + batch.height])
+        if low < high:
+            parts.append(batch[positions[low:high] - start])
+        start += batch.height
+    return pl.concat(parts)
+
+
+def rows_within(columns: int) -> int:
+    """How many rows of so many columns may be compared at a time."""
+    return max(1, CELLS // max(1, columns))
+
+
+def together(columns: Sequence[str]) -> pl.Expr:
+    """The columns (one at least), whatever their names, as one value to hash."""
+    return pl.struct(by_name(*columns))
+
+
+def _append(file: Path, hashes: Hashes) -> None:
+    with file.open("ab") as handle:
+        hashes.tofile(handle)
+
+
+def _again(ordered: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the ordered hashes stand beside an equal one."""
+    same = ordered[1:] == ordered[:-1]
+    return np.concatenate([[False], same]) | np.concatenate([same, [False]])
+
+
+def _mixed(ordered: Hashes, other: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the ordered hashes have rows with more than one hash in `other`."""
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    low, high = np.minimum.reduceat(other, starts), np.maximum.reduceat(other, starts)
+    return np.repeat(low != high, np.diff(np.append(starts, ordered.size)))

@@ -1,0 +1,207 @@
+"""`keepfit init`: a new workspace around data that have no contract yet, in which `dvc repro` works at once.
+
+What ingest reads as it is, is copied as it came. Anything else (another delimiter or encoding, no header, a
+spreadsheet) is written anew, as CSV in UTF-8 or as Parquet, and the original is kept beside, in data/original.
+What was inferred is written as a contract for people to read and correct.
+"""
+
+import json
+import keyword
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from pipeline import artefacts, contract, features, git, readers, registry, settings, versioning
+from pipeline.contract import ROW_ID, Role
+from pipeline.errors import ContractError, DataError, WorkspaceError
+from pipeline.infer import Inferred, infer
+from pipeline.infer.found import Found
+from pipeline.readers import Source
+from pipeline.start.files import DVC, DVCIGNORE, GITIGNORE, PARAMS, README
+from pipeline.workspace import Workspace
+
+FEWEST_ROWS = 100  # 15 of them are test: with fewer, nothing that is found there means anything
+ROWS_A_CLASS = 10
+COMPARED = 1000  # rows by which two ways to read a file are compared
+GIT_BYTES = 50_000_000  # up to here the data themselves go into git; it refuses no more, but grows slow
+
+
+def initialise(target: Path, data: Path, *, roles: Mapping[str, Role], seed: int = 0) -> Workspace:
+    """Make a workspace in the new folder `target` around the file or folder `data`.
+
+    `roles` names the label, and whatever else is known of the columns. Raises WorkspaceError when `target` holds
+    something, DataError when the data cannot be read or learnt from; whatever happens, `target` is whole or as it was.
+    """
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise WorkspaceError("is there and is not empty", where=str(target), fix="name a new folder")
+    target, data = target.resolve(), data.resolve()
+    with TemporaryDirectory() as scratch:
+        sources = readers.open_all(data, scratch=Path(scratch))
+        found = _inferred(sources, dataset_name(data), roles)
+        require_classes(found)
+        with artefacts.replacing(target) as folder:
+            made = _write(folder, found, seed)
+            _write_data(made, data, sources)
+            versioning.prepare(made.root)
+            _commit_data(made)
+    return Workspace.open(target)
+
+
+def _inferred(sources: Sequence[Source], name: str, roles: Mapping[str, Role]) -> Inferred:
+    """The columns of all files together; those that no encoder reads are set aside."""
+    schema = sources[0].frame.collect_schema()
+    for source in sources:
+        if source.frame.collect_schema() != schema:
+            raise DataError(
+                f"has other columns, or other types, than {sources[0].name}",
+                where=source.name,
+                fix="bring files of one kind",
+            )
+    if ROW_ID in schema:
+        raise DataError("is a name that keepfit needs for itself", where=f"{name}: {ROW_ID}", fix="rename the column")
+    with readers.reading(name):
+        rows = pl.concat([source.frame for source in sources])
+        found = infer(rows, name=name, text=sources[0].text, roles=roles, media=sources[0].media)
+    known = set(features.registered())
+    return replace(found, columns=tuple(_readable(column, known) for column in found.columns))
+
+
+def _readable(column: Found, known: set[str]) -> Found:
+    if column.role != "feature" or column.modality in known:
+        return column
+    why = f"{column.why}; ignored, as no encoder reads {column.modality}"
+    return replace(column, role="ignore", modality=None, rules={}, why=why)
+
+
+def dataset_name(data: Path) -> str:
+    """A name for the data set: that of the file, as far as it can be a name.
+
+    >>> dataset_name(Path("data/2024 Sales (final).csv.gz"))
+    'data_2024_sales_final'
+    """
+    plain = re.sub(r"\W+", "_", data.name.split(".")[0], flags=re.ASCII).strip("_").lower()
+    clashes = not plain.isidentifier() or keyword.iskeyword(plain) or plain in ("null", "true", "false", "yes", "no")
+    return f"data_{plain}".rstrip("_") if clashes else plain
+
+
+def require_classes(found: Inferred) -> None:
+    """Raise DataError when there are too few rows to learn from, or no label whose values are classes."""
+    labels = [column for column in found.columns if column.role == "label"]
+    if not labels:
+        raise DataError("has no label to learn", where=found.name, fix="name its column with --label")
+    column = labels[0]
+    where = f"{found.name}: {column.name}"
+    if found.rows < FEWEST_ROWS:
+        what = f"holds {found.rows:,} rows, and at least {FEWEST_ROWS} are needed to train and to judge a model"
+        raise DataError(what, where=found.name, fix="bring more rows")
+    if column.is_regression:
+        what = f"holds {column.distinct:,} different numbers to be estimated, and models here tell classes apart"
+        raise DataError(what, where=where, fix="name a label with few values, or derive classes from it")
+    if column.distinct < 2:
+        raise DataError("has less than two values, so there is nothing to tell apart", where=where, fix="name another")
+    if column.distinct * ROWS_A_CLASS > column.values:
+        what = f"holds {column.distinct:,} different values in {column.values:,} rows, too many to be classes"
+        raise DataError(what, where=where, fix="name a label with few values, each in many rows")
+
+
+def _write(folder: Path, found: Inferred, seed: int) -> Workspace:
+    """Every file of the workspace; its settings and its contract are loaded, so that they are known to be right."""
+    files = {
+        "params.yaml": _params(found, seed),
+        "dvc.yaml": DVC.replace("KEEPFIT", _command()).replace("NAME", found.name),
+        f"schemas/{found.name}.py": found.source(),
+        ".gitignore": GITIGNORE,
+        ".dvcignore": DVCIGNORE,
+        "README.md": README.replace("NAME", found.name),
+    }
+    for name, text in files.items():
+        artefacts.write_text(folder / name, text)
+    made = Workspace.open(folder)
+    made.incoming.mkdir(parents=True)
+    registry.ensure_pointer(made)
+    settings.check(made)
+    if not contract.load(made.contract_file).features:
+        raise ContractError("names no feature", where=found.name, fix="bring columns to learn from")
+    return made
+
+
+def _write_data(made: Workspace, data: Path, sources: Sequence[Source]) -> None:
+    """Copy what ingest can read as it is; write the rest anew and keep the originals."""
+    if all(map(_is_plain, sources, _files(data))):
+        for path in _files(data):
+            artefacts.copy(path, made.raw / _relative(path, data))
+        return
+    for path, source in zip(_files(data), sources, strict=True):
+        place = _relative(path, data)
+        artefacts.copy(path, made.root / "data" / "original" / made.dataset / place)
+        with readers.reading(source.name):
+            if source.text:
+                _write_csv(made.raw / place.with_name(f"{path.name}.csv"), source.frame)
+            else:
+                artefacts.write_parquet(made.raw / place.with_name(f"{path.name}.parquet"), source.frame)
+
+
+def _files(data: Path) -> list[Path]:
+    return readers.files(data)
+
+
+def _relative(path: Path, data: Path) -> Path:
+    return path.relative_to(data) if data.is_dir() else Path(path.name)
+
+
+def _is_plain(source: Source, path: Path) -> bool:
+    """Whether ingest's strict reader gives the same table."""
+    try:
+        rows = readers.scan(path, [])
+        return not source.bad and rows.head(COMPARED).collect().equals(source.frame.head(COMPARED).collect())
+    except (DataError, *readers.ERRORS):
+        return False
+
+
+def _write_csv(path: Path, frame: pl.LazyFrame) -> None:
+    with artefacts.replacing(path) as temporary:
+        frame.sink_csv(temporary)
+
+
+def _params(found: Inferred, seed: int) -> str:
+    roles = {column.role for column in found.columns}
+    method, words = (
+        ("time", "the last rows by the time column are val and test")
+        if "time" in roles
+        else ("grouped", "rows of one group stay together")
+        if "group" in roles
+        else ("random", "drawn by the seed, each class by itself")
+    )
+    small, middle, large = (found.rows < limit for limit in (2_000, 20_000, 200_000))
+    batch, epochs = (32, 40) if small else (64, 25) if middle else (256, 15) if large else (2048, 8)
+    values = {
+        "NAME": found.name,
+        "SEED": str(seed),
+        "NULLS": json.dumps(found.proposed_null_values, ensure_ascii=False),
+        "METHOD": f"{method} # {words}",
+        "COUNT": str(2 if small else 5 if middle else 20),
+        "EPOCHS": str(epochs),
+        "BATCH": str(batch),
+        "LABELLED": str(min(1000, max(50, found.rows // 10))),
+    }
+    return re.sub("|".join(values), lambda match: values[match[0]], PARAMS)
+
+
+def _command() -> str:
+    """Where a shell finds `keepfit`: on its PATH, in the workspace's environment, or in the one that runs now."""
+    here = str(Path(sys.executable).parent)
+    own = f":{here}" if re.fullmatch(r"[\w./@+ -]+", here) else ""
+    return f'PATH="$PATH:$DVC_ROOT/.venv/bin{own}" keepfit'
+
+
+def _commit_data(made: Workspace) -> None:
+    """Small data go into git; what is larger is left to `dvc add`, as the README says."""
+    data = [path for path in (made.root / "data").rglob("*") if path.is_file()]
+    small = sum(path.stat().st_size for path in data) <= GIT_BYTES
+    files = [made.root / "README.md", made.champion]
+    git.commit(made.root, [*files, *data] if small else files, "The data, as they came")

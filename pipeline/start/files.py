@@ -1,0 +1,194 @@
+"""The files of a new workspace as text; capital words are filled in by `start`."""
+
+PARAMS = """\
+# The settings of this workspace. Every key is typed and checked before a run; one that is left out has a default.
+dataset: NAME
+seed: SEED
+
+ingest:
+  null_values: NULLS # cells that stand for a missing value
+
+checks: # CHECK: {policy: stop | quarantine | repair | warn | off}
+  batch_expectations: stop
+  target_leak: {policy: warn} # a column that tells the label alone: `stop` is the default, once that is looked at
+
+split:
+  method: METHOD
+  val_share: 0.15
+  test_share: 0.15
+
+normalize:
+  numeric: {method: quantile}
+  categorical: {minimum_count: COUNT} # a value with fewer rows counts as rare
+
+train:
+  hidden: [128, 64]
+  dropout: 0.2
+  epochs: EPOCHS
+  patience: 5
+  batch_size: BATCH
+  learning_rate: 0.002
+
+evaluate:
+  resamples: 200
+
+promote:
+  metric: auc
+  baseline: majority # what must surely be beaten; logistic_regression and hist_gradient_boosting ask more
+  tolerated_loss: 0.005 # how much worse than the champion, at the low end, is not worse
+  commit: true # a promotion is a commit of dvc.lock with a tag
+
+monitor:
+  metric: auc
+  min_labelled_rows: LABELLED
+"""
+
+DVC = """\
+# The DAG, and the only place where it is written: `dvc repro` and `keepfit run` both read it.
+vars:
+  - keepfit: KEEPFIT
+
+stages:
+  ingest:
+    cmd: ${keepfit} stage ingest
+    deps:
+      - data/raw/NAME
+      - schemas/NAME.py
+    params: [dataset, ingest]
+    outs:
+      - data/ingested
+
+  validate:
+    cmd: ${keepfit} stage validate
+    deps:
+      - data/ingested
+      - schemas/NAME.py
+    params: [dataset, seed, checks]
+    outs:
+      - data/flags.parquet
+      - reports/data_docs
+      - reports/quality.json: {cache: false}
+
+  clean:
+    cmd: ${keepfit} stage clean
+    deps:
+      - data/ingested
+      - data/flags.parquet
+      - schemas/NAME.py
+    params: [dataset]
+    outs:
+      - data/clean
+      - data/quarantine
+      - reports/ledger.json: {cache: false}
+
+  split:
+    cmd: ${keepfit} stage split
+    deps:
+      - data/clean
+      - schemas/NAME.py
+    params: [dataset, seed, split]
+    outs:
+      - data/split
+
+  normalize:
+    cmd: ${keepfit} stage normalize
+    deps:
+      - data/split
+      - schemas/NAME.py
+    params: [dataset, normalize]
+    outs:
+      - data/normalized
+      - models/preprocessor
+
+  train:
+    cmd: ${keepfit} stage train
+    deps:
+      - data/normalized
+      - data/split
+      - models/preprocessor
+    params: [seed, train]
+    outs:
+      - models/candidate
+      - dvclive
+
+  evaluate:
+    cmd: ${keepfit} stage evaluate
+    deps:
+      - data/normalized
+      - data/split
+      - models/candidate
+      - models/champion.json
+    params: [seed, evaluate]
+    outs:
+      - reports/evaluation.json: {cache: false}
+      - reports/plots
+    metrics:
+      - reports/metrics.json: {cache: false}
+
+plots:
+  - Loss:
+      x: step
+      y:
+        dvclive/plots/metrics/train/loss.tsv: loss
+        dvclive/plots/metrics/val/loss.tsv: loss
+  - AUC:
+      x: step
+      y:
+        dvclive/plots/metrics/train/auc.tsv: auc
+        dvclive/plots/metrics/val/auc.tsv: auc
+  - ROC:
+      x: fpr
+      y: {reports/plots/roc.json: tpr}
+  - Precision and recall:
+      x: recall
+      y: {reports/plots/precision_recall.json: precision}
+"""
+
+GITIGNORE = """\
+__pycache__/
+/.venv/
+/.keepfit/
+*.tmp
+
+# made by the DAG; DVC keeps their versions
+/data/ingested
+/data/flags.parquet
+/data/clean
+/data/quarantine
+/data/split
+/data/normalized
+/dvclive
+/models/candidate
+/models/preprocessor
+/models/registry
+/monitoring
+/reports/data_docs
+/reports/plots
+/reports/report.html
+"""
+
+DVCIGNORE = """\
+.venv
+.keepfit
+__pycache__
+"""
+
+README = """\
+# NAME
+
+A keepfit workspace. What is checked, learnt and promoted here is said by three files: read them first.
+
+- `schemas/NAME.py`: the contract, as inferred from the data. Correct roles, modalities and ranges that are wrong.
+- `params.yaml`: the settings.
+- `dvc.yaml`: the stages, from ingest to evaluate.
+
+```
+keepfit run          # run what is not up to date, judge the candidate, promote it if it is better
+dvc repro            # the same stages, without promotion
+keepfit report       # reports/report.html
+keepfit models       # the versions of the model
+keepfit monitor      # look at new files in data/incoming/NAME: drift, live scores, retraining
+```
+
+The data lie in `data/raw/NAME` as they came, in git if they are small. Larger ones: `dvc add data/raw/NAME`.
+"""

@@ -1,0 +1,53 @@
+"""One column follows from another: how it is measured, and what it expects."""
+
+import polars as pl
+import pytest
+
+from pipeline.checks.rules import Rule, mu, unlike
+
+PAIRS = [("z1", "a", 10), ("z2", "b", 8), ("z2", "c", 1), ("z3", "a", 5), ("z4", "b", 2), ("z1", None, 2)]
+
+
+def pairs(rows: list[tuple[str, str | None, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"key": pl.String, "value": pl.String, "rows": pl.Int64}, orient="row")
+
+
+def test_mu_is_that_of_its_definition() -> None:
+    # by hand: pdep(key → value) = (8 + 2) / 15 * ... over groups a: 8+2, b: 5 → (64+4)/10 + 25/5 = 11.8 of 15;
+    # pdep(value) = (8/15)² + (7/15)²; mu+ = 1 - (1 - 11.8/15) / (1 - 113/225) * 14/13
+    table = pairs([("a", "x", 8), ("a", "y", 2), ("b", "y", 5)])
+
+    assert mu(table) == pytest.approx(1 - (1 - 11.8 / 15) / (1 - 113 / 225) * 14 / 13)
+
+
+@pytest.mark.parametrize("rows", [[("a", "x", 5), ("b", "x", 5)], [("a", "x", 1), ("b", "y", 1)], []])
+def test_a_constant_a_key_and_nothing_show_no_dependency(rows: list[tuple[str, str | None, int]]) -> None:
+    assert mu(pairs(rows)) == 0.0
+
+
+def test_independent_columns_have_mu_near_zero() -> None:
+    assert mu(pairs([(key, value, 25) for key in "abcd" for value in "xyz"])) == 0.0
+
+
+def test_a_rule_knows_its_leading_values_and_who_breaks_them() -> None:
+    rule = Rule.of("zip", "city", pairs(PAIRS))
+
+    assert rule.expected == {"z1": "a", "z2": "b"}
+    assert (rule.share, rule.astray, rule.repeats) == (23 / 24, 0.0, 21)
+
+
+def test_a_value_that_repeats_and_leads_elsewhere_is_accepted() -> None:
+    rule = Rule.of(
+        "plane",
+        "carrier",
+        pairs([("p1", "EV", 40), ("p1", "9E", 3), ("p1", "UA", 1), ("p2", "9E", 30), ("p3", "UA", 9)]),
+    )
+
+    assert rule.expected == {"p1": "EV"}
+    assert rule.accepted == ["p1\x1f9E"]
+
+
+def test_slips_are_not_unlike() -> None:
+    wrong = pl.DataFrame({"value": ["Bostxn", "Boston MA", "Austin"], "top": ["Boston"] * 3})
+
+    assert unlike(wrong)["value"].to_list() == ["Austin"]

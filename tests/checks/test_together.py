@@ -1,0 +1,98 @@
+"""Missing values that go together, with each other or with what another column says."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from pipeline.checks.together import MissingnessCorrelated, components, cramers_v, phi
+from pipeline.findings import Table
+from pipeline.inspection import hits
+
+from .conftest import made
+
+Make = Callable[..., Table]
+CHECK = MissingnessCorrelated()
+
+
+def joined(parts: int = 1) -> Table:
+    """Two columns of one join lack in 40 of 400 rows, and a third by chance."""
+    chance = random.Random(3)
+    rows: dict[str, list[Any]] = {
+        "seats": [None if i % 10 == 0 else i for i in range(400)],
+        "engine": [None if i % 10 == 0 else "jet" for i in range(400)],
+        "wind": [None if chance.random() < 0.1 else i % 7 for i in range(400)],
+    }
+    return made(rows, parts=parts)
+
+
+PLANTED: dict[str, Callable[[int], Table]] = {"missingness_correlated": joined}
+
+
+def test_columns_that_lack_in_the_same_rows_are_one_finding() -> None:
+    (hit,) = hits(CHECK, joined())
+
+    assert hit.observed == pytest.approx(1.0)
+    assert hit.message == "seats, engine are missing in the same rows, all of them in 40 rows"
+
+
+def test_holes_by_chance_go_with_nothing(make: Make) -> None:
+    chance = random.Random(5)
+    rows = {name: [None if chance.random() < 0.2 else chance.random() for _ in range(500)] for name in "abcd"}
+
+    assert hits(CHECK, make(rows)) == []
+
+
+def test_holes_that_a_label_tells_are_a_warning(make: Make) -> None:
+    labels = [i % 4 == 0 for i in range(400)]
+    (hit,) = hits(CHECK, make({"paid": [None if label else 1.5 * i for i, label in enumerate(labels)], "y": labels}))
+
+    assert (hit.column, hit.severity) == ("paid", "warning")
+    assert "follows y" in hit.message
+
+
+def test_holes_that_a_number_tells_are_for_information(make: Make) -> None:
+    speed = [float(i * 37 % 101) for i in range(500)]
+    (hit,) = hits(CHECK, make({"speed": speed, "gust": [None if v < 60 else v + 9 for v in speed]}))
+
+    assert (hit.column, hit.severity) == ("gust", "info")
+    assert "follows speed" in hit.message
+
+
+def test_a_few_holes_say_nothing(make: Make) -> None:
+    rows = {name: [None if i < 29 else i for i in range(400)] for name in "ab"}
+
+    assert hits(CHECK, make(rows)) == []
+
+
+def test_phi_is_pearsons_r_of_the_indicators() -> None:
+    drawn = np.random.default_rng(1).random((500, 3)) < 0.3
+    drawn[:, 2] |= drawn[:, 0]
+
+    assert phi(drawn, np.ones(500)) + np.eye(3) == pytest.approx(np.corrcoef(drawn.T.astype(float)))
+
+
+def test_a_chain_of_links_is_one_group() -> None:
+    linked = np.zeros((5, 5), dtype=np.bool_)
+    for a, b in ((0, 2), (2, 4)):
+        linked[a, b] = linked[b, a] = True
+
+    assert list(components(linked)) == [[0, 2, 4]]
+
+
+def test_v_is_the_bias_corrected_one() -> None:
+    a = pl.Series(["a"] * 60 + ["b"] * 40)
+    b = pl.Series(["x"] * 45 + ["y"] * 15 + ["x"] * 10 + ["z"] * 30)
+    counts = np.array([[45, 15, 0], [10, 0, 30]])
+    chi2 = stats.chi2_contingency(counts, correction=False).statistic
+    corrected = max(0, chi2 / 100 - 2 / 99)
+
+    assert cramers_v(a, b) == pytest.approx(np.sqrt(corrected / (2 - 1 / 99 - 1)))
+
+
+def test_v_of_independent_columns_is_0() -> None:
+    assert cramers_v(pl.Series([0, 0, 1, 1] * 25), pl.Series([0, 1, 0, 1] * 25)) == 0.0

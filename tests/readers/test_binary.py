@@ -1,0 +1,134 @@
+"""Binary tables come with their types; those that crash readers are told in one line."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline import readers
+from pipeline.errors import DataError
+
+from .conftest import Open, rows, shared, written
+
+FRAME = pl.DataFrame({"i": [1, None], "f": [1.5, 2.5], "s": ["a", "b"], "d": [date(2024, 1, 1), None]})
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+CELL = '<c t="inlineStr"><is><t>{}</t></is></c>'
+
+
+def bytes_of(write: Callable[[io.BytesIO], object]) -> bytes:
+    target = io.BytesIO()
+    write(target)
+    return target.getvalue()
+
+
+def workbook(sheets: dict[str, list[list[object]]]) -> bytes:
+    """A minimal .xlsx."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        names = "".join(f'<sheet name="{n}" sheetId="{i}" r:id="r{i}"/>' for i, n in enumerate(sheets, 1))
+        links = "".join(
+            f'<Relationship Id="r{i}" Type="{OFFICE}/officeDocument/2006/relationships/worksheet" Target="s{i}.xml"/>'
+            for i in range(1, len(sheets) + 1)
+        )
+        namespace = f'xmlns="{OFFICE}/spreadsheetml/2006/main" xmlns:r="{OFFICE}/officeDocument/2006/relationships"'
+        archive.writestr("xl/workbook.xml", f"<workbook {namespace}><sheets>{names}</sheets></workbook>")
+        relations = f'<Relationships xmlns="{PACKAGE}/relationships">{links}</Relationships>'
+        archive.writestr("xl/_rels/workbook.xml.rels", relations)
+        for i, sheet in enumerate(sheets.values(), 1):
+            lines = "".join(f"<row>{''.join(map(cell, line))}</row>" for line in sheet)
+            archive.writestr(f"xl/s{i}.xml", f"<worksheet {namespace}><sheetData>{lines}</sheetData></worksheet>")
+        whole = f'<Relationship Id="r" Type="{OFFICE}/officeDocument/2006/relationships/officeDocument"'
+        root = f'<Relationships xmlns="{PACKAGE}/relationships">{whole} Target="xl/workbook.xml"/></Relationships>'
+        archive.writestr("_rels/.rels", root)
+    return target.getvalue()
+
+
+OFFICE = "http://schemas.openxmlformats.org"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def cell(value: object) -> str:
+    return CELL.format(value) if isinstance(value, str) else "<c/>" if value is None else f"<c><v>{value}</v></c>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.parquet", bytes_of(FRAME.write_parquet)),
+        ("t[1].parquet", bytes_of(FRAME.write_parquet)),
+        ("named_badly.csv", bytes_of(FRAME.write_parquet)),
+        ("t.arrow", bytes_of(FRAME.write_ipc)),
+        ("t.feather", bytes_of(FRAME.write_ipc)),
+        ("t[1].arrow", bytes_of(FRAME.write_ipc_stream)),
+        ("t.avro", bytes_of(FRAME.write_avro)),
+    ],
+)
+def test_a_table_comes_with_its_types(opened: Open, name: str, content: bytes) -> None:
+    source = opened(name, content)
+
+    assert source.frame.collect().equals(FRAME)
+    assert not source.text
+
+
+def test_nested_cells_are_json_text(opened: Open) -> None:
+    frame = pl.DataFrame({"l": [[1, 2], None, []], "s": [{"a": 1}, None, {"a": None}], "n": [1, 2, 3]})
+
+    source = opened("t.parquet", bytes_of(frame.write_parquet))
+
+    assert rows(source)[1:] == [["[1,2]", '{"a":1}', 1], [None, None, 2], ["[]", '{"a":null}', 3]]
+    assert source.dialect["nested"] == "l, s: as JSON text"
+
+
+def test_of_a_workbook_the_first_sheet_is_read_or_the_one_that_is_named(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[object]]] = {
+        "one": [["a", "b"], [1, "x"], [None, None], [2.5, "y"]],
+        "two": [["c"], [1]],
+        "none": [],
+    }
+    path = written(tmp_path / "t.xlsx", workbook(sheets))
+
+    first = readers.open_source(path, scratch=tmp_path)
+    second = readers.open_source(tmp_path / "t.xlsx#two", scratch=tmp_path)
+
+    assert rows(first) == [["a", "b"], [1.0, "x"], [None, None], [2.5, "y"]]
+    assert (rows(second), second.name) == ([["c"], [1]], "t.xlsx#two")
+    with pytest.raises(DataError, match=r"t.xlsx: has no sheet 'three'; name one of: one, two, none"):
+        readers.open_source(tmp_path / "t.xlsx#three", scratch=tmp_path)
+    with pytest.raises(DataError, match=r"t.xlsx#none: holds nothing"):
+        readers.open_source(tmp_path / "t.xlsx#none", scratch=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("t.parquet", b"hello", "t.parquet: cannot be read ("),
+        ("t.parquet", b"PAR1" + bytes(50) + b"PAR1", "t.parquet: cannot be read ("),
+        ("t.parquet", bytes_of(FRAME.write_parquet)[:-20], "t.parquet: cannot be read ("),
+        ("t.arrow", bytes_of(FRAME.write_ipc)[:-40], "t.arrow: cannot be read ("),
+        ("t.arrow", b"\xff" * 40, "t.arrow: cannot be read ("),
+        ("t.avro", b"Obj\x01 and no more", "t.avro: cannot be read ("),
+        ("t.xlsx", b"PK\x03\x04 and no more", "t.xlsx: cannot be read ("),
+        ("t.xls", OLE + bytes(600), "t.xls: cannot be read ("),
+    ],
+)
+def test_a_damaged_table_is_told_on_one_line(refused: Callable[..., str], name: str, content: bytes, told: str) -> None:
+    assert refused(name, content).startswith(told)
+
+
+def test_tables_that_crash_readers_are_read_or_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    files = sorted(shared("hostile/parquet").glob("*.parquet"))
+    told = set()
+    for file in files:
+        try:
+            readers.open_source(file, scratch=tmp_path).frame.collect()
+        except DataError as error:
+            assert "\n" not in str(error)
+            told.add(file.stem)
+
+    assert files
+    assert {"PARQUET-1481", "ARROW-RS-GH-6229-DICTHEADER", "ARROW-GH-47662"} <= told
+    assert not capfd.readouterr().err

@@ -1,0 +1,113 @@
+"""A query is read in batches, writes nothing and keeps the password to itself."""
+
+import sqlite3
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline import readers
+from pipeline.errors import DataError
+
+from .conftest import rows
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "a [1].db"
+    with sqlite3.connect(path) as opened:
+        opened.execute("CREATE TABLE t (i INTEGER, f REAL, s TEXT, mixed, b BLOB)")
+        opened.executemany(
+            "INSERT INTO t VALUES (?, ?, ?, ?, ?)", [(1, 1.5, "é", 1, b"\x00"), (None, None, None, "x", None)]
+        )
+    opened.close()
+    return path
+
+
+def asked(path: Path, query: str) -> readers.Source:
+    return readers.open_sql(f"sqlite:///{path}", query, scratch=path.parent / "scratch")
+
+
+def test_a_query_is_a_table(database: Path) -> None:
+    source = asked(database, "WITH x AS (SELECT * FROM t) SELECT *, i, upper(s) AS up FROM x")
+
+    assert rows(source) == [
+        ["i", "f", "s", "mixed", "b", "i_2", "up"],
+        [1, 1.5, "é", "1", b"\x00", 1, "é"],
+        [None, None, None, "x", None, None, None],
+    ]
+
+
+def test_a_query_without_rows_has_its_columns(database: Path) -> None:
+    assert rows(asked(database, "SELECT i, s FROM t WHERE 0")) == [["i", "s"]]
+
+
+def test_many_rows_come_in_batches(database: Path) -> None:
+    query = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000) SELECT x FROM c"
+
+    frame = asked(database, query).frame
+
+    assert frame.select(pl.len(), pl.col("x").sum().alias("sum")).collect().rows() == [(100_000, 5_000_050_000)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM t",
+        "INSERT INTO t (i) VALUES (3)",
+        "DROP TABLE t",
+        "ATTACH 'other.db' AS other",
+        "PRAGMA query_only = OFF",
+        "VACUUM INTO 'copy.db'",
+        "SELECT 1; DELETE FROM t",
+        "SELECT load_extension('x')",
+        "BEGIN",
+        "not sql",
+        "",
+    ],
+)
+def test_nothing_is_written(database: Path, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(database.parent)
+    before = database.read_bytes()
+
+    with pytest.raises(DataError) as raised:
+        asked(database, query)
+
+    assert "\n" not in str(raised.value)
+    assert database.read_bytes() == before
+    assert not (database.parent / "other.db").exists()
+    assert not (database.parent / "copy.db").exists()
+
+
+def test_duckdb_is_asked_and_not_written(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "a.duckdb"
+    with duckdb.connect(str(path)) as opened:
+        opened.execute("CREATE TABLE t AS SELECT range AS i, CAST(range AS DECIMAL(9, 2)) AS d FROM range(3)")
+    url = f"duckdb:///{path}"
+
+    source = readers.open_sql(url, "SELECT i, d FROM t", scratch=tmp_path / "scratch")
+
+    assert [[int(i), float(d)] for i, d in source.frame.collect().rows()] == [[0, 0.0], [1, 1.0], [2, 2.0]]
+    for query in ("DELETE FROM t", f"COPY t TO '{tmp_path / 'out.csv'}'", "SELECT 1; SELECT 2", "nothing"):
+        with pytest.raises(DataError, match=r"a.duckdb"):
+            readers.open_sql(url, query, scratch=tmp_path / "scratch")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:///absent.db", "absent.db: is absent; name a database"),
+        ("mysql://me:s3cret@host/db", "--sql: `mysql` is no database that is read here"),
+        ("file.db", "--sql: `` is no database"),
+        ("postgresql://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
+        ("postgresql+asyncpg://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
+    ],
+)
+def test_a_database_that_cannot_be_asked_is_told_without_its_password(tmp_path: Path, url: str, told: str) -> None:
+    with pytest.raises(DataError) as raised:
+        readers.open_sql(url, "SELECT 1", scratch=tmp_path)
+
+    assert str(raised.value).startswith(told)
+    assert "s3cret" not in str(raised.value)

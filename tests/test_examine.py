@@ -1,0 +1,137 @@
+"""`keepfit check` as a function: files in, findings, flags and a profile out."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline import examine
+from pipeline.errors import ContractError, DataError
+from pipeline.examine import Examined, Question
+from pipeline.workspace import Workspace
+
+HEADER = "name,age,city,late"
+ROWS = [f"person {i},{20 + i % 50},{('Bern', 'Genf', 'Basel')[i % 3]},{'yes' if i % 4 else 'no'}" for i in range(200)]
+FINDING = {
+    "check",
+    "severity",
+    "column",
+    "rows",
+    "fraction",
+    "observed",
+    "threshold",
+    "message",
+    "suggestion",
+    "examples",
+}
+
+
+def ask(tmp_path: Path, *paths: Path, **more: object) -> Examined:
+    scratch = tmp_path / "scratch"
+    return examine.examine(Question(paths=[str(path) for path in paths], **more), scratch)  # type: ignore[arg-type]
+
+
+def written(path: Path, *rows: str, header: str = HEADER) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_published_shape_is_stable(tmp_path: Path) -> None:
+    examined = ask(tmp_path, written(tmp_path / "a.csv", *ROWS, ROWS[3]), flagged=True)
+
+    published = json.loads(json.dumps(examined.answer.model_dump(mode="json"), allow_nan=False))
+    assert published.keys() >= {"rows", "columns", "findings", "profile"}
+    assert (published["rows"], published["columns"]) == (201, 4)
+    assert all(set(finding) == FINDING for finding in published["findings"])
+    assert set(published["profile"]) == set(HEADER.split(","))
+    assert examined.flags.schema == examine.FLAGS_SCHEMA
+
+
+def test_a_copy_is_flagged_by_its_position_in_the_input_through_all_files(tmp_path: Path) -> None:
+    first, second = written(tmp_path / "a.csv", *ROWS[:100]), written(tmp_path / "b.csv", *ROWS[100:], ROWS[3])
+
+    examined = ask(tmp_path, first, second, flagged=True)
+
+    copies = examined.flags.filter(pl.col("check") == "duplicate_rows_exact")
+    assert copies.select("row", "column", "value").rows() == [(200, None, "3")]
+    assert [origin.rows for origin in examined.answer.sources] == [100, 101]
+
+
+def test_text_and_parquet_give_the_same_findings(tmp_path: Path) -> None:
+    text = written(tmp_path / "a.csv", *ROWS, ROWS[3])
+    pl.read_csv(text).write_parquet(tmp_path / "a.parquet")
+
+    first = ask(tmp_path / "one", text).answer
+    second = ask(tmp_path / "two", tmp_path / "a.parquet").answer
+
+    assert first.findings == second.findings
+
+
+def test_the_same_data_give_the_same_bytes_but_for_the_seconds(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", *ROWS, ROWS[3])
+
+    one, two = (ask(tmp_path / name, path, flagged=True) for name in ("one", "two"))
+
+    assert one.answer.findings == two.answer.findings
+    assert one.answer.profile == two.answer.profile
+    assert one.flags.equals(two.flags)
+
+
+def test_a_given_role_is_taken(tmp_path: Path) -> None:
+    answer = ask(tmp_path, written(tmp_path / "a.csv", *ROWS), roles={"late": "label"}).answer
+
+    assert answer.profile["late"]["role"] == "label"
+
+
+def test_every_check_says_what_it_looked_at(tmp_path: Path) -> None:
+    answer = ask(tmp_path, written(tmp_path / "a.csv", *ROWS)).answer
+
+    assert answer.checks
+    assert all(account.examined + account.skipped == answer.rows for account in answer.checks)
+    assert all(account.why for account in answer.checks if account.skipped)
+
+
+def test_files_with_other_columns_are_refused_by_name(tmp_path: Path) -> None:
+    first, second = written(tmp_path / "a.csv", "1,2", header="x,y"), written(tmp_path / "b.csv", "1,2", header="x,z")
+
+    with pytest.raises(DataError, match=r"b\.csv: has other columns than a\.csv: y, z"):
+        ask(tmp_path, first, second)
+
+
+def test_a_contract_brings_its_rules_and_what_its_workspace_sets(tiny: Workspace, tmp_path: Path) -> None:
+    answer = ask(tmp_path, tiny.raw / "2024-01.csv.gz", contract=tiny.contract_file).answer
+
+    assert not [finding for finding in answer.findings if finding.severity == "error"]
+    assert answer.profile["slow"]["type"] == "Boolean"
+
+
+def test_a_contract_tells_columns_that_are_gone_new_or_broken(tiny: Workspace, tmp_path: Path) -> None:
+    rows = pl.read_csv(tiny.raw / "2024-02.csv", infer_schema=False)
+    rows = rows.with_columns(pl.lit("x").alias("new"), pl.lit("nowhere").alias("shop")).drop("weight")
+    rows.write_csv(tmp_path / "b.csv")
+
+    answer = ask(tmp_path, tmp_path / "b.csv", contract=tiny.contract_file).answer
+
+    found = {(finding.check, finding.column): finding.rows for finding in answer.findings}
+    assert found["column_absent", "weight"] == rows.height
+    assert ("column_unexpected", "new") in found
+    assert found["allowed_set", "shop"] == rows.height
+
+
+def test_a_contract_of_other_data_is_refused(tiny: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of the contract's columns"):
+        ask(tmp_path, written(tmp_path / "a.csv", "1,2", header="a,b"), contract=tiny.contract_file)
+
+
+def test_a_role_of_a_column_that_the_contract_lacks_is_refused(tiny: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="has no column `nothing`"):
+        ask(tmp_path, tiny.raw, contract=tiny.contract_file, roles={"nothing": "label"})
+
+
+@pytest.mark.parametrize(("fail_on", "expected"), [("error", False), ("warning", True), ("never", False)])
+def test_the_exit_code_follows_the_worst_finding(tmp_path: Path, fail_on: str, expected: bool) -> None:
+    answer = ask(tmp_path, written(tmp_path / "a.csv", *ROWS, ROWS[3])).answer
+
+    assert {finding.severity for finding in answer.findings} <= {"warning", "info"}
+    assert examine.failing(answer, fail_on) is expected
