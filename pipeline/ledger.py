@@ -33,10 +33,15 @@ class Counts(Record):
 
 
 class Entry(Counts):
-    """What one stage did with its rows, with the rows by reason for those merged and quarantined."""
+    """What one stage did with its rows: by reason those merged and quarantined, by rule the cells that were repaired.
+
+    `amended`: rows that came in as a person has mended them.
+    """
 
     stage: str
     reasons: dict[str, int] = Field(default_factory=dict)
+    repairs: dict[str, int] = Field(default_factory=dict)
+    amended: int = Field(default=0, ge=0)
 
 
 class Ledger(Counts):

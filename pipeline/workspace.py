@@ -146,6 +146,11 @@ class Workspace:
         return self.root / "data" / "clean"
 
     @property
+    def repairs(self) -> Path:
+        """The rules by which the clean data were repaired."""
+        return self.clean / "repairs.json"
+
+    @property
     def quarantine(self) -> Path:
         return self.root / "data" / "quarantine"
 
@@ -189,6 +194,11 @@ class Workspace:
     @property
     def ledger(self) -> Path:
         return self.reports / "ledger.json"
+
+    @property
+    def repaired(self) -> Path:
+        """Every cell that the repairs would change, where that was asked for."""
+        return self.reports / "repairs.parquet"
 
     @property
     def evaluation(self) -> Path:

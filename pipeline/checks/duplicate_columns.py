@@ -112,7 +112,7 @@ def _first_of(pairs: Sequence[Pair]) -> dict[str, str]:
 
 def _pairs_alike(table: Table, share: float) -> list[Pair]:
     """The pairs of columns of one kind that agree so often in the sample, at a tolerance."""
-    cells = {c.name: table.sample.select(_cell(c)).to_series() for c in _varied(table)}
+    cells = {c.name: _cells(table, c) for c in _varied(table)}
     least = share if share == 1 else share - SAMPLE_TOLERANCE
     return [
         (first, second)
@@ -147,13 +147,13 @@ def _agreeing(table: Table, pairs: Sequence[Pair]) -> dict[Pair, Agreement]:
 
 def _mode(table: Table, name: str) -> pl.Expr:
     """The most common value of the sample as a literal; the least of those where several are."""
-    cells = table.sample.select(_cell(table.contract.column(name))).to_series().drop_nulls()
+    cells = _cells(table, table.contract.column(name)).drop_nulls()
     return pl.lit(cells.mode().min() if cells.len() else None, dtype=cells.dtype)
 
 
 def _pairs_recoded(table: Table) -> list[Pair]:
     """The pairs of columns whose values stand one to one in the sample, and repeat."""
-    codes = {c.name: _codes(table.sample.select(_cell(c)).to_series()) for c in _varied(table)}
+    codes = {c.name: _codes(_cells(table, c)) for c in _varied(table)}
     count = {name: int(code.max(initial=0)) + 1 for name, code in codes.items()}
     few = [name for name in codes if 2 < count[name] * ROWS_A_CODE <= table.sample.height]
     return [
@@ -181,6 +181,11 @@ def _one_to_one(table: Table, pairs: Sequence[Pair]) -> list[Pair]:
 def _codes(cells: pl.Series) -> Codes:
     """Each value's number in the order of values, null's too."""
     return cells.rank("dense").fill_null(0).cast(pl.Int64).to_numpy() - (0 if cells.null_count() else 1)
+
+
+def _cells(table: Table, column: Column) -> pl.Series:
+    """The column's values in the sample; without its name, which methods of a series would take as a pattern."""
+    return table.sample.select(_cell(column).alias("value")).to_series()
 
 
 def _varied(table: Table) -> list[Column]:

@@ -15,6 +15,7 @@ import polars as pl
 from pipeline.checks.values import NOTHING, is_marker, text
 
 LEADING = 3  # rows in which a value must stand to lead its group
+VARIED = 10  # groups that the commonest value does not lead, from which a right value may be called misplaced
 SLIP = 0.6  # the share of letters that a slip leaves
 CHECKS = ()  # asks nothing itself
 
@@ -26,7 +27,8 @@ class Rule:
     `share`: rows that have their group's leading value or a slip of it, of the rows in groups of `LEADING`;
     `astray`: rows with a value that leads another group; `mu`: mu+ over the rows whose value leads some group;
     `repeats`: rows beyond the first of their group; `expected`: the leading value by determinant, of groups that some
-    row breaks; `accepted`: pairs (as one text) of a group with the leading value of another that repeat: no slips.
+    row breaks; `accepted`: pairs (as one text) of a group with the leading value of another that are no slips: they
+    repeat, make up a tenth of a group, or too few groups say that the value follows at all.
     """
 
     determinant: str
@@ -55,7 +57,9 @@ class Rule:
         wrong = led.filter(pl.col("value") != pl.col("top"))
         leading = led["top"].unique().to_list()
         of_leading = led.filter(pl.col("value").is_in(leading))
-        other = wrong.filter((pl.col("rows") >= LEADING) & pl.col("value").is_in(leading))  # a plane that was sold
+        often = LEADING if led_otherwise(led) >= VARIED else 1
+        repeats = (pl.col("rows") >= often) | (10 * pl.col("rows") > pl.col("most"))
+        other = wrong.filter(repeats & pl.col("value").is_in(leading))  # a plane that was sold
         wrong = wrong.join(other, on=["key", "value"], how="anti")
         rows, repeated = int(led["rows"].sum()), int(known["rows"].sum())
         keys = int(led["key"].n_unique())
@@ -72,6 +76,12 @@ class Rule:
             expected=dict(broken.iter_rows()),
             accepted=other.filter(pl.col("key").is_in(broken["key"].to_list())).select(pair()).to_series().to_list(),
         )
+
+
+def led_otherwise(led: pl.DataFrame) -> int:
+    """How many groups are led by another value than most groups are."""
+    tops = led.unique("key").group_by("top").len()["len"]
+    return int(tops.sum()) - int(tops.max() or 0)  # type: ignore[arg-type]
 
 
 def mu(pairs: pl.DataFrame) -> float:

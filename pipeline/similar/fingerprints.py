@@ -105,7 +105,7 @@ class Fingerprints:
             rows = np.diff(starts, append=hashes.size)
             if across is None:
                 found += int((rows * (rows - 1) // 2).sum())
-            elif hashes.size:
+            else:
                 before = np.add.reduceat((positions < across).astype(np.int64), starts)
                 found += int((before * (rows - before)).sum())
         return found
@@ -118,7 +118,7 @@ class Fingerprints:
             for stretch, hashes in enumerate(self.read(name)):
                 inside = np.flatnonzero((hashes >> np.uint64(32)) % np.uint64(count) == number)
                 own.append((hashes[inside], inside + stretch * READ_ROWS))
-            if own:
+            if any(hashes.size for hashes, _ in own):
                 hashes, positions = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
                 order = np.argsort(hashes, kind="stable")
                 yield hashes[order], positions[order]

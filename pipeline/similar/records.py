@@ -39,12 +39,15 @@ class Records:
     @classmethod
     def of(cls, fields: pl.DataFrame) -> "Records":
         """The records of a frame of texts; a field that never repeats a value, or has one alone, is left out."""
-        told = [column for column in fields.iter_columns() if column.n_unique() - (column.null_count() > 0) > 1]
+        columns = [
+            column.alias("value") for column in fields.iter_columns()
+        ]  # a series' name may be taken as a pattern
+        told = [column for column in columns if column.n_unique() - (column.null_count() > 0) > 1]
         told = [column for column in told if column.drop_nulls().n_unique() < column.len() - column.null_count()]
         if not told:
             nothing = np.empty((fields.height, 0), np.int64)
             return cls(codes_NF=nothing, counts_NF=nothing, texts=[])
-        values = pl.concat([column.str.slice(0, CHARACTERS).alias("value") for column in told])
+        values = pl.concat([column.str.slice(0, CHARACTERS) for column in told])
         codes = values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
         codes_NF = codes.reshape(len(told), -1).T
         counts = [np.bincount(codes + 1)[codes + 1] for codes in codes_NF.T]

@@ -14,11 +14,11 @@ from .cells import told
 from .conftest import made
 
 Make = Callable[..., Table]
-CITIES = {f"1{i:04}": (f"city {chr(97 + i)}", f"state {i % 3}", f"mayor {i}") for i in range(12)}
+CITIES = {f"1{i:04}": (f"city {chr(97 + i)}", f"state {i % 3}", f"mayor {i}") for i in range(18)}
 
 
-def towns(rows: int = 240) -> dict[str, list[Any]]:
-    codes = [list(CITIES)[i % 12] for i in range(rows)]
+def towns(rows: int = 360) -> dict[str, list[Any]]:
+    codes = [list(CITIES)[i % 18] for i in range(rows)]
     columns = zip(*(CITIES[code] for code in codes), strict=True)
     return {
         "zip": codes,
@@ -72,9 +72,9 @@ def test_columns_that_do_not_follow_are_not_told(make: Make) -> None:
 
 
 def test_a_second_column_that_explains_the_difference_is_no_error(make: Make) -> None:
-    rows = towns(480)
+    rows = towns(720)
     rows["tax"] = [f"{state} {'B' if i % 40 == 7 else 'A'}" for i, state in enumerate(rows["state"])]
-    rows["kind"] = ["exempt" if i % 40 == 7 else f"kind {i % 5}" for i in range(480)]
+    rows["kind"] = ["exempt" if i % 40 == 7 else f"kind {i % 5}" for i in range(720)]
 
     assert told(FunctionalDependency(), make(rows)) == {}
 

@@ -70,7 +70,7 @@ PLANTED: dict[str, Callable[[int], Table]] = {
 }
 
 
-def told(check: TextDuplicates | NearDuplicateRows | OverlapNear, table: Table) -> list[tuple[str, str]]:
+def told(check: TextDuplicates | NearDuplicateRows | OverlapNear, table: Table) -> list[tuple[Any, Any]]:
     return [
         row for hit in hits(check, table) if hit.flags is not None for row in hit.flags.select("row_id", "value").rows()
     ]
@@ -171,6 +171,15 @@ def test_texts_and_records_of_the_reference_are_told_and_our_own_twins_are_not(m
 
     assert told(OverlapNear(), against(rows, reference)) == [("rows#5", "rows#0")]
     assert told(OverlapNear(), against(ours, theirs)) == [(f"rows#{60 + i}", f"rows#{i}") for i in range(6)]
+
+
+@pytest.mark.parametrize("name", ["^given$", "a b", "[1]", "first", "value"])
+def test_columns_may_have_any_name(name: str) -> None:
+    rows = pl.DataFrame(twins(people())).rename({"given": name})
+    numbered = {"all": rows.with_row_index("row_id").lazy()}
+    table = dataclasses.replace(made(rows), partitions=numbered)
+
+    assert [row for row, _ in told(NearDuplicateRows(), table)] == list(range(120, 126))
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

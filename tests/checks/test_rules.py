@@ -36,15 +36,34 @@ def test_a_rule_knows_its_leading_values_and_who_breaks_them() -> None:
     assert (rule.share, rule.astray, rule.repeats) == (23 / 24, 0.0, 21)
 
 
-def test_a_value_that_repeats_and_leads_elsewhere_is_accepted() -> None:
-    rule = Rule.of(
-        "plane",
-        "carrier",
-        pairs([("p1", "EV", 40), ("p1", "9E", 3), ("p1", "UA", 1), ("p2", "9E", 30), ("p3", "UA", 9)]),
-    )
+OTHERS: list[tuple[str, str | None, int]] = [(f"q{i}", f"c{i}", 20) for i in range(10)]
 
-    assert rule.expected == {"p1": "EV"}
-    assert rule.accepted == ["p1\x1f9E"]
+
+@pytest.mark.parametrize(
+    ("carriers", "expected"),
+    [
+        ([("p1", "EV", 40), ("p1", "c1", 1)], {"p1": "EV"}),  # one row in forty is a slip
+        ([("p1", "EV", 40), ("p1", "c1", 3)], {}),  # three are a plane that was sold
+        ([("p1", "EV", 7), ("p1", "c1", 1)], {}),  # so may be one in eight
+        ([("p1", "EV", 7), ("p1", "EX", 1)], {"p1": "EV"}),  # but not to a carrier that no plane has
+    ],
+)
+def test_a_right_value_in_another_place_is_wrong_where_it_stands_alone(
+    carriers: list[tuple[str, str | None, int]], expected: dict[str, str]
+) -> None:
+    assert Rule.of("plane", "carrier", pairs([*carriers, *OTHERS])).expected == expected
+
+
+def test_a_few_groups_do_not_call_a_right_value_wrong() -> None:
+    rows: list[tuple[str, str | None, int]] = [("p1", "EV", 40), ("p1", "UA", 1), ("p2", "UA", 30)]
+
+    assert Rule.of("plane", "carrier", pairs(rows)).expected == {}
+
+
+def test_accepted_pairs_are_kept_beside_what_is_expected() -> None:
+    rule = Rule.of("plane", "carrier", pairs([("p1", "EV", 40), ("p1", "c1", 3), ("p1", "c2", 1), *OTHERS]))
+
+    assert (rule.expected, rule.accepted) == ({"p1": "EV"}, ["p1\x1fc1"])
 
 
 def test_slips_are_not_unlike() -> None:
