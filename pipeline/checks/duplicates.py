@@ -17,7 +17,9 @@ from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within, together
 
 POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
-CHANCE_GROWTH = 2.0
+COLUMNS, OTHER, FEWER, RICHEST = "columns", "other", "fewer", "richest"  # names of fingerprints
+CHANCE = 2.0
+RICH_SHARE = 0.5
 MANY_CLASSES = 100
 
 
@@ -51,24 +53,23 @@ class DuplicateRowsExact:
 class DuplicateRowsButIds:
     """Which rows equal an earlier row in all that they hold but their ids and stamps?
 
-    Silent where such rows meet by chance: if leaving one more column out more than doubles the equal pairs, the
-    columns hold too little to tell one thing sent twice from two that are alike. Exact copies are not told again.
+    Silent where such rows meet by chance, as where the columns hold too little to tell one thing sent twice from two
+    that are alike. Exact copies are not told again.
     """
 
     policy: Policy = "warn"
     name: ClassVar[str] = "duplicate_rows_but_ids"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
-    source: ClassVar[str] = "no threshold; chance: true copies stay as many when a column is left out, others multiply"
+    source: ClassVar[str] = "no threshold; chance: twice the pairs that meet if the richest column were independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         named, content = _named(table.contract, "id", "time"), _named(table.contract, "feature", "label", "group")
         if not named or len(content) < 2:
             yield Skipped(why="no column has the role id or time, or fewer than two have another")
             return
-        sets = {"content": together(content), "fewer": together(_without_richest(table, content))}
-        prints = Fingerprints.of(table.partitions.values(), sets)
-        copies = later_copies(table.rows, prints, "content", content, but=table.contract.names)
-        if not copies.height or prints.pairs("fewer") > CHANCE_GROWTH * prints.pairs("content"):
+        prints = Fingerprints.of(table.partitions.values(), _sets(table, content))
+        copies = later_copies(table.rows, prints, COLUMNS, content, but=table.contract.names)
+        if not copies.height or _by_chance(table, prints, content):
             return
         yield Hit(
             check=self.name,
@@ -99,7 +100,8 @@ class DuplicateKey:
             yield Skipped(why="the contract states no key")
             return
         parts = [part.drop_nulls(by_name(*key)) for part in table.partitions.values()]
-        rivals = rivals_of(parts, key, table.contract.names)
+        prints = Fingerprints.of(parts, {COLUMNS: together(key), OTHER: together(table.contract.names)})
+        rivals = rivals_of(parts, prints, key, table.contract.names)
         if rivals.height:
             yield Hit(
                 check=self.name,
@@ -118,7 +120,8 @@ class ConflictingLabels:
     """Which rows have the same features but another label, so that no model can be right on all of them?
 
     `observed` is the least share of labelled rows that every model of these features gets wrong; a row's score is
-    the share of the rows of its features with another label. Rows without a label are left out.
+    the share of the rows of its features with another label. Rows without a label are left out. Silent where features
+    are equal by chance: a few categories do not make the same thing.
     """
 
     maximum_share: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -133,8 +136,9 @@ class ConflictingLabels:
             yield Skipped(why="no column has the role label" if label is None else "the label is a quantity, no class")
             return
         parts = [part.drop_nulls(by_name(label)) for part in table.partitions.values()]
-        rivals = rivals_of(parts, features, [label])
-        if not rivals.height:
+        prints = Fingerprints.of(parts, {**_sets(table, features), OTHER: together([label])})
+        rivals = rivals_of(parts, prints, features, [label])
+        if not rivals.height or _by_chance(table, prints, features):
             return
         labelled = table.height - table.profile.columns[label].missing
         same = pl.len().over(_each([*features, label])) / pl.len().over(_each(features))
@@ -159,13 +163,13 @@ class ConflictingLabels:
 class OverlapExact:
     """Which rows stand in the reference too, equal in all but ids, so that one cannot judge what the other taught?
 
-    It is but worth knowing where such rows meet by chance: if leaving one column out more than doubles the pairs.
+    It is but worth knowing where such rows meet by chance, as where the columns hold little.
     """
 
     policy: Policy = "warn"
     name: ClassVar[str] = "overlap_exact"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
-    source: ClassVar[str] = "no threshold; chance: true copies stay as many when a column is left out, others multiply"
+    source: ClassVar[str] = "no threshold; chance: twice the pairs that meet if the richest column were independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
@@ -213,13 +217,14 @@ def later_copies(
     return pl.concat(parts, how="vertical_relaxed").sort(POSITION)
 
 
-def rivals_of(parts: Sequence[pl.LazyFrame], same: Sequence[str], other: Sequence[str]) -> pl.DataFrame:
+def rivals_of(
+    parts: Sequence[pl.LazyFrame], prints: Fingerprints, same: Sequence[str], other: Sequence[str]
+) -> pl.DataFrame:
     """The rows that another equals in the columns `same` and not in `other`: row_id and the columns, in order."""
-    prints = Fingerprints.of(parts, {"same": together(same), "other": together(other)})
     columns = list(dict.fromkeys([*same, *other]))
     rows = pl.concat(parts)
     found = [rows.select(ROW_ID, by_name(*columns)).clear().collect().with_columns(pl.lit(0).alias(POSITION))]
-    for positions in prints.repeated("same", differing="other", at_most=rows_within(len(columns))):
+    for positions in prints.repeated(COLUMNS, differing=OTHER, at_most=rows_within(len(columns))):
         near = columns_at(rows, positions, [ROW_ID, *columns]).with_columns(pl.Series(POSITION, positions))
         found.append(near.filter(pl.struct(by_name(*other)).n_unique().over(_each(same)) > 1))
     return pl.concat(found, how="vertical_relaxed").sort(POSITION)
@@ -231,18 +236,36 @@ def _overlap(table: Table, reference: Table, columns: Sequence[str]) -> tuple[pl
     typed = [pl.col(ROW_ID).cast(pl.String), *(by_name(name).cast(schema[name], strict=False) for name in columns)]
     there = reference.rows.select(*typed, pl.lit(False).alias(HERE))
     here = table.rows.select(*typed, pl.lit(True).alias(HERE))
-    fewer = _without_richest(table, columns)
-    prints = Fingerprints.of(
-        [there, here], {"columns": together(columns), "fewer": together(fewer), "side": together([HERE])}
-    )
+    prints = Fingerprints.of([there, here], {**_sets(table, columns), OTHER: together([HERE])})
     first = pl.col(ROW_ID, HERE).first().over(_each(columns)).name.prefix("#")
     parts = [pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})]
-    for positions in prints.repeated("columns", differing="side", at_most=rows_within(len(columns))):
+    for positions in prints.repeated(COLUMNS, differing=OTHER, at_most=rows_within(len(columns))):
         rows = columns_at(pl.concat([there, here]), positions, [ROW_ID, HERE, *columns]).select(ROW_ID, HERE, first)
         mine = rows.filter(pl.col(HERE) & ~pl.col(f"#{HERE}"))
         parts.append(mine.select(ROW_ID, value=f"#{ROW_ID}"))
-    pairs = {name: prints.pairs(name, across=prints.ends[0]) for name in ("columns", "fewer")}
-    return pl.concat(parts), pairs["fewer"] > CHANCE_GROWTH * pairs["columns"]
+    return pl.concat(parts), _by_chance(table, prints, columns, across=prints.ends[0])
+
+
+def _sets(table: Table, columns: Sequence[str]) -> dict[str, pl.Expr]:
+    """What to take fingerprints of, to find equal rows and to say whether they meet by chance."""
+    richest = _richest(table, columns)
+    fewer = [name for name in columns if name != richest]
+    return {COLUMNS: together(columns), RICHEST: together([richest]), FEWER: together(fewer or [richest])}
+
+
+def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, across: int | None = None) -> bool:
+    """Whether about as many pairs of rows are equal as if the richest column were independent of the others.
+
+    Never where most of its values differ; always where it is the only one, else. True copies stand out: they are
+    equal in it each time that they are in the others.
+    """
+    summary = table.profile.columns[_richest(table, columns)]
+    if summary.distinct >= RICH_SHARE * (summary.rows - summary.missing):
+        return False
+    rows = prints.height
+    total = rows * (rows - 1) / 2 if across is None else across * (rows - across)
+    pairs = {name: prints.pairs(name, across=across) for name in (COLUMNS, RICHEST, FEWER)}
+    return len(columns) == 1 or pairs[COLUMNS] <= CHANCE * pairs[FEWER] * pairs[RICHEST] / total
 
 
 def _each(columns: Sequence[str]) -> list[pl.Expr]:
@@ -254,10 +277,9 @@ def _named(contract: Contract, *roles: Role) -> list[str]:
     return [column.name for column in contract.columns if column.role in roles]
 
 
-def _without_richest(table: Table, columns: Sequence[str]) -> list[str]:
-    """The columns but the one with the most distinct values."""
-    richest = max(columns, key=lambda name: table.profile.columns[name].distinct)
-    return [name for name in columns if name != richest]
+def _richest(table: Table, columns: Sequence[str]) -> str:
+    """The column with the most distinct values."""
+    return max(columns, key=lambda name: table.profile.columns[name].distinct)
 
 
 def _is_quantity(table: Table, label: str) -> bool:

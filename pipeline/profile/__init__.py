@@ -55,6 +55,9 @@ def profile(frame: pl.LazyFrame, columns: "Mapping[str, Modality]") -> Profile:
         rows += batch.height
         for name, column in tallies.items():
             column.add(batch.get_column(name).alias("value"))
+    if rows != (there := int(frame.select(pl.len()).collect(engine="streaming").item())):
+        # a panic inside Polars ends collect_batches without a word
+        raise pl.exceptions.ComputeError(f"only {rows:,} of {there:,} rows could be read")
     return Profile(rows=rows, columns={name: column.summary() for name, column in tallies.items()})
 
 

@@ -154,7 +154,9 @@ def fates(flags: pl.DataFrame, cells: pl.DataFrame) -> Fates:
     """Decide from the flags what happens to each row, when these cells change; several reasons are joined by ` + `."""
     described = pl.concat_str(pl.col("check"), pl.lit(": ") + pl.col("column"), ignore_nulls=True)
     merging = (pl.col("policy") == "repair") & (pl.col("check") == MERGING)
-    unrepaired = flags.filter(repairing() & ~suggesting()).join(cells, on=[ROW_ID, "column"], how="anti", nulls_equal=True)
+    unrepaired = flags.filter(repairing() & ~suggesting()).join(
+        cells, on=[ROW_ID, "column"], how="anti", nulls_equal=True
+    )
     out = pl.concat([flags.filter(pl.col("policy") == "quarantine"), unrepaired])
     quarantined = (
         out.group_by(ROW_ID, maintain_order=True).agg(described.unique(maintain_order=True).alias("reason"))

@@ -3,11 +3,12 @@
 Every cell is read as text and parsed as the contract's type; what will not parse becomes null and its raw
 text goes to data/ingested/unparsed.parquet. NaN is a missing value: null. Derived columns are Polars SQL
 expressions from params.yaml, parsed by Polars and never evaluated as Python; a row that one cannot be computed
-for is null there, and is told like a cell that would not parse.
+for is null there, and is told like a cell that would not parse. Rows that a person has mended stand in the place of
+the source's own (pipeline/amendments.py).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -16,11 +17,13 @@ import polars as pl
 import polars.selectors as cs
 from pydantic import Field
 
-from pipeline import artefacts, contract, readers
+from pipeline import amendments, artefacts, contract, readers
+from pipeline.amendments import Amendment
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, SettingsError
 from pipeline.findings import Table
+from pipeline.ledger import Entry
 from pipeline.workspace import Section, Workspace
 
 MANIFEST = "manifest.json"
@@ -40,12 +43,13 @@ class IngestSettings(Section):
 
 
 class SourceFile(Record):
-    """One ingested file: its name, the SHA-256 of its bytes, and its rows."""
+    """One ingested file: its name, the SHA-256 of its bytes, its rows, and how many of them a person has mended."""
 
     name: str
     sha256: str
     rows: int
     unparsed_cells: int
+    amended: int = 0
 
 
 class Ingested(Record):
@@ -61,18 +65,20 @@ class Parsed:
 
     typed: pl.DataFrame
     unparsed: pl.DataFrame
+    amended: int = 0
 
 
 def run(workspace: Workspace) -> Ingested:
     """Ingest every file of the source; raises DataError when one cannot be worked with."""
     settings, agreed = workspace.section(IngestSettings), contract.load(workspace.contract_file)
-    source = workspace.root / settings.source if settings.source else workspace.raw
+    source = source_folder(workspace)
+    mended = amendments.read(source)
     done: list[SourceFile] = []
     unparsed: list[pl.DataFrame] = []
     with artefacts.replacing(workspace.ingested) as folder:
         for path in readers.files(source):
             name = path.relative_to(source).as_posix() if source.is_dir() else path.name
-            parsed = read(path, name, settings, agreed)
+            parsed = read(path, name, settings, agreed, mended)
             artefacts.write_parquet(folder / partition(name), parsed.typed.lazy())
             unparsed.append(parsed.unparsed)
             done.append(_source_file(path, name, parsed))
@@ -80,6 +86,19 @@ def run(workspace: Workspace) -> Ingested:
         record = Ingested(rows=sum(file.rows for file in done), files=done)
         record.write(folder / MANIFEST)
     return record
+
+
+def source_folder(workspace: Workspace) -> Path:
+    """Where the sources lie: a folder, or one file."""
+    source = workspace.section(IngestSettings).source
+    return workspace.root / source if source else workspace.raw
+
+
+def entry(workspace: Workspace) -> Entry:
+    """The ledger's entry of what was ingested: every row of every file."""
+    record = Ingested.read(workspace.ingested / MANIFEST)
+    amended = sum(file.amended for file in record.files)
+    return Entry(stage="ingest", rows_in=sum(f.rows for f in record.files), kept=record.rows, amended=amended)
 
 
 def table(workspace: Workspace, agreed: Contract) -> Table:
@@ -98,7 +117,7 @@ def partition(name: str) -> str:
     return f"{quote(name, safe=' []()+,=@')}.parquet"
 
 
-def read(path: Path, name: str, settings: IngestSettings, agreed: Contract) -> Parsed:
+def read(path: Path, name: str, settings: IngestSettings, agreed: Contract, mended: Sequence[Amendment] = ()) -> Parsed:
     """Read and parse one file; raises DataError when it is damaged, or not of the contract's columns."""
     raw = readers.scan(path, settings.null_values)
     check_header(raw.collect_schema().names(), name, agreed, settings.derive)
@@ -108,7 +127,10 @@ def read(path: Path, name: str, settings: IngestSettings, agreed: Contract) -> P
         raise readers.unreadable(path, error) from error
     if rows.is_empty():
         raise DataError("has a header and no rows", where=name, fix="remove it, or replace it by a whole file")
-    return parse(rows, name, settings.derive, agreed)
+    if not mended:
+        return parse(rows, name, settings.derive, agreed)
+    rows, positions = amendments.amended(rows, name, artefacts.sha256(path), mended, settings.null_values)
+    return replace(parse(rows, name, settings.derive, agreed), amended=len(positions))
 
 
 def check_header(found: list[str], name: str, agreed: Contract, derive: Mapping[str, str]) -> None:
@@ -161,7 +183,7 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
             unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
     typed = typed.with_columns(cs.float().fill_nan(None))
     for target, text in derive.items():
-        typed, failed = _derived(typed, agreed.column(target), text, name)
+        typed, failed = derived(typed, agreed.column(target), text, name)
         unparsed.append(failed)
     return Parsed(typed=typed.select(ROW_ID, *agreed.names), unparsed=pl.concat(unparsed))
 
@@ -174,12 +196,12 @@ def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:
     return contract.typed_as(cell, found, column.dtype, column.format)
 
 
-def _derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells."""
     try:
         value = pl.sql_expr(text)
         elementwise = typed.clear().select(value).is_empty()
-        derived, failed = _tolerantly(typed, value.cast(column.dtype).alias(column.name))
+        made, failed = _tolerantly(typed, value.cast(column.dtype).alias(column.name))
     except readers.ERRORS as error:
         raise SettingsError(
             f"`{text:.80}` does not work on {name}: {str(error).splitlines()[0]:.200}",
@@ -195,7 +217,7 @@ def _derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str)
     inputs = sorted(set(value.meta.root_names()) & set(typed.columns)) or [ROW_ID]
     cells = typed.filter(pl.col(ROW_ID).is_in(failed)).drop_nulls(inputs)
     raw = pl.concat_str([pl.format(f"{i}={{}}", pl.col(i).cast(pl.String)) for i in inputs], separator=" ")
-    typed = typed.with_columns(derived.fill_nan(None) if derived.dtype.is_float() else derived)
+    typed = typed.with_columns(made.fill_nan(None) if made.dtype.is_float() else made)
     return typed, cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
 
 
@@ -253,5 +275,9 @@ def _refuse_changed_type(cells: pl.DataFrame, raw: pl.Series, name: str, column:
 
 def _source_file(path: Path, name: str, parsed: Parsed) -> SourceFile:
     return SourceFile(
-        name=name, sha256=artefacts.sha256(path), rows=parsed.typed.height, unparsed_cells=parsed.unparsed.height
+        name=name,
+        sha256=artefacts.sha256(path),
+        rows=parsed.typed.height,
+        unparsed_cells=parsed.unparsed.height,
+        amended=parsed.amended,
     )

@@ -243,7 +243,7 @@ def test_a_derived_column_that_the_contract_lacks_is_told(tiny: Workspace) -> No
         (HEADER + LINE.replace("1.5", "far"), "odd.csv: distance: 1 of 1 values are no Float64, such as 'far'"),
         (HEADER + LINE.replace("2024-01-01T00:00:00", "soon"), "odd.csv: placed: 1 of 1 values are no Datetime"),
         (HEADER + LINE.replace(":00,", ":00Z,"), "odd.csv: placed: 1 of 1 values are no Datetime"),
-        (HEADER + "1,2\n", "odd.csv: line 2: holds 2 fields, the header has 6"),
+        (HEADER + "1,2\n", "odd.csv: line 2, byte 43: holds 2 fields, the header has 6"),
     ],
 )
 def test_a_file_that_cannot_be_worked_with_is_told(tiny: Workspace, text: str, told: str) -> None:
