@@ -1,7 +1,7 @@
-"""Rows that a person has mended: raw text that ingest takes in the place of a source's own rows, which stay as they are.
+"""Rows that a person has mended: raw text that ingest takes in the place of a source's own rows.
 
-They lie beside the sources, in `.amended/0001.json` and so on: no reader takes them for a source, DVC keeps them with the
-data, and deleting a file undoes it. Of a row that was mended twice the later file counts.
+They lie beside the sources, in `.amended/0001.json` and so on: no reader takes them for a source, DVC keeps them with
+the data, and deleting a file undoes it. Of a row that was mended twice the later file counts.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,8 @@ def amended(
 ) -> tuple[pl.DataFrame, list[int]]:
     """The raw rows of one source with those that were mended in their places, and the positions of these.
 
-    A mended cell that is one of `null_values` is null, as in the source itself. Raises DataError when the source is another by now, so that the positions may be those of other rows.
+    A mended cell that is one of `null_values` is null, as in the source itself. Raises DataError when the source is
+    another by now, so that the positions may be those of other rows.
     """
     cells: dict[int, dict[str, str | None]] = {}
     for amendment in told:

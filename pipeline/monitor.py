@@ -1,4 +1,6 @@
-"""The way of a batch after training: contract, checks, predict, drift, live metric, decision, record.
+"""The way of a batch after training: contract, checks, repairs, predict, drift, live metric, decision, record.
+
+A batch is repaired by the rules of the model that is asked, and by no others: what they do not speak of stays as it is.
 
 One record a batch, monitoring/<batch>.json: what was seen, what was decided, why, and what came of it. A
 record without an outcome whose decision is to retrain is work to do; whoever is killed leaves it so.
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import artefacts, contract, metrics, profile, readers, registry
+from pipeline import artefacts, contract, metrics, plan, profile, readers, registry
 from pipeline.artefacts import Record
 from pipeline.checks.balance import SingleClassTarget
 from pipeline.contract import ROW_ID, Contract
@@ -28,6 +30,7 @@ from pipeline.metrics import Scores
 from pipeline.models import saved
 from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
 from pipeline.profile import Profile
+from pipeline.repairs import Plan
 from pipeline.stages import clean, ingest, validate
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.ingest import IngestSettings
@@ -79,8 +82,12 @@ class MonitoringRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A batch that was read and cleaned. `usable`: rows whose features hold, labelled or not; `labelled`: the rest."""
+    """A batch that was read and cleaned. `usable`: rows whose features hold, labelled or not; `labelled`: the rest.
 
+    Both are repaired by the champion's rules; `table` is what was read.
+    """
+
+    table: Table
     usable: pl.DataFrame
     labelled: pl.DataFrame
     findings: list[Finding]
@@ -125,7 +132,7 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
     settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
     model = _champion(workspace, agreed)
     digest = _refuse_known(workspace, path)
-    batch = read(workspace, path, agreed)
+    batch = read(workspace, path, agreed, model.repairs)
     drift, live = _drift(model, batch, settings), _live(workspace, model, batch)
     reference = Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"]
     evidence = Evidence(
@@ -172,8 +179,8 @@ def _champion(workspace: Workspace, agreed: Contract) -> Predictor:
     return model
 
 
-def read(workspace: Workspace, path: Path, agreed: Contract) -> Batch:
-    """Read a batch by the contract, ask the checks and Great Expectations of it, and clean it.
+def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> Batch:
+    """Read a batch by the contract, ask the checks and Great Expectations of it, and clean it by these repairs.
 
     Raises DataError when no row is left whose features hold.
     """
@@ -189,19 +196,21 @@ def read(workspace: Workspace, path: Path, agreed: Contract) -> Batch:
     docs = workspace.monitoring / DATA_DOCS
     pages = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
     findings = judged.findings + validate.batch_findings(pages, table.height, checks.batch_expectations)
-    decided = clean.fates(judged.flags)
-    kept = clean.kept(rows.lazy(), decided, agreed).collect()
+    cells = clean.changed(table, plan.changes(repairs, table), settings.derive)
+    decided = clean.decide(table, judged.flags, cells, asked)
+    kept = clean.kept(table.rows, decided, agreed).collect()
     # a row of which nothing but the label is wrong can be predicted, and its features compared
-    of_features = clean.fates(judged.flags.filter(pl.col("column").ne_missing(label)))
-    usable = clean.kept(rows.lazy(), of_features, agreed).collect()
+    of_features = clean.decide(table, judged.flags, cells, asked, but_for=label)
+    usable = clean.kept(table.rows, of_features, agreed).collect()
     if usable.is_empty():
         raise DataError(
             f"none of its {rows.height:,} rows is left after cleaning: {findings[0].message}",
             where=path.name,
             fix="mend the file, or the policies in params.yaml",
         )
-    entries = [clean.entry("ingest", rows.height, rows.height), clean.entry("clean", rows.height, kept.height, decided)]
-    return Batch(usable=usable, labelled=kept.drop_nulls(label), findings=findings, ledger=entries)
+    came = Entry(stage="ingest", rows_in=rows.height, kept=rows.height)
+    entries = [came, clean.entry("clean", rows.height, kept.height, decided)]
+    return Batch(table=table, usable=usable, labelled=kept.drop_nulls(label), findings=findings, ledger=entries)
 
 
 def _drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftReport:
@@ -241,7 +250,17 @@ def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
     champion = scored(model, rows, label_N, known.classes, w_RN=w_RN)
     if first == model.folder:
         return Live(champion=champion, first=champion)
-    return Live(champion=champion, first=scored(Predictor.load(first), rows, label_N, known.classes, w_RN=w_RN))
+    frozen = Predictor.load(first)
+    if frozen.repairs != model.repairs:
+        rows = _repaired(workspace, batch.table, frozen.repairs, rows)
+    return Live(champion=champion, first=scored(frozen, rows, label_N, known.classes, w_RN=w_RN))
+
+
+def _repaired(workspace: Workspace, table: Table, repairs: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows of the batch, repaired by other rules."""
+    cells = clean.changed(table, plan.changes(repairs, table), workspace.section(IngestSettings).derive)
+    chosen = rows.lazy().select(ROW_ID).join(table.rows, on=ROW_ID, maintain_order="left")
+    return plan.mended(chosen, cells, table.contract).collect()
 
 
 def scored(

@@ -11,23 +11,26 @@ from pipeline.errors import WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.models import saved
 from pipeline.models.saved import Manifest
+from pipeline.repairs import Plan
 
 PREDICTION = "prediction"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A model ready to answer."""
+    """A model ready to answer; `repairs`: the rules that rows must have been repaired by before it is asked."""
 
     folder: Path
     preprocessor: Preprocessor
     manifest: Manifest
+    repairs: Plan
 
     @classmethod
     def load(cls, folder: Path) -> "Predictor":
         """Open the model in `folder`; raises WorkspaceError when it is absent or was altered."""
         manifest = saved.verify(folder)
-        return cls(folder=folder, preprocessor=Preprocessor.read(folder), manifest=manifest)
+        repairs = Plan.read(folder / saved.REPAIRS)
+        return cls(folder=folder, preprocessor=Preprocessor.read(folder), manifest=manifest, repairs=repairs)
 
     def probabilities(self, rows: pl.DataFrame) -> np.ndarray:
         """(N,) typed rows → (N, K) float64 probabilities, one column a class, in the order of the rows.

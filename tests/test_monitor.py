@@ -120,11 +120,11 @@ def test_a_batch_that_drifted_asks_for_a_training(watched_once: Workspace) -> No
 
 def test_the_live_scores_are_those_of_the_labelled_rows(promoted: Workspace) -> None:
     agreed = contract.load(promoted.contract_file)
-    read = monitor.read(promoted, batch(promoted, APRIL), agreed)
+    model = Predictor.load(registry.folder(promoted, "v1"))
+    read = monitor.read(promoted, batch(promoted, APRIL), agreed, model.repairs)
 
     record = monitor.watch(promoted, batch(promoted, APRIL))
 
-    model = Predictor.load(registry.folder(promoted, "v1"))
     label_N = read.labelled["slow"].to_numpy().astype(int)
     p_NK = model.probabilities(read.labelled)
     assert record.live is not None

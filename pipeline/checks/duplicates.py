@@ -18,7 +18,7 @@ from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within,
 
 POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
 COLUMNS, OTHER, FEWER, RICHEST = "columns", "other", "fewer", "richest"  # names of fingerprints
-CHANCE = 2.0
+CHANCE = 10.0
 RICH_SHARE = 0.5
 MANY_CLASSES = 100
 
@@ -60,7 +60,7 @@ class DuplicateRowsButIds:
     policy: Policy = "warn"
     name: ClassVar[str] = "duplicate_rows_but_ids"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
-    source: ClassVar[str] = "no threshold; chance: twice the pairs that meet if the richest column were independent"
+    source: ClassVar[str] = "no threshold; chance: ten times the pairs that meet if the richest column is independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         named, content = _named(table.contract, "id", "time"), _named(table.contract, "feature", "label", "group")
@@ -169,7 +169,7 @@ class OverlapExact:
     policy: Policy = "warn"
     name: ClassVar[str] = "overlap_exact"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
-    source: ClassVar[str] = "no threshold; chance: twice the pairs that meet if the richest column were independent"
+    source: ClassVar[str] = "no threshold; chance: ten times the pairs that meet if the richest column is independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
@@ -254,7 +254,7 @@ def _sets(table: Table, columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, across: int | None = None) -> bool:
-    """Whether about as many pairs of rows are equal as if the richest column were independent of the others.
+    """Whether at most `CHANCE` times as many pairs are equal as if the richest column were independent of the others.
 
     Never where most of its values differ; always where it is the only one, else. True copies stand out: they are
     equal in it each time that they are in the others.

@@ -2,6 +2,7 @@
 
 network.json            what rebuilds the network
 weights.safetensors     its weights
+repairs.json            the rules by which its training rows were repaired, and every row is that it is asked of
 preprocessor.json       typed rows → tensors, fitted on train
 reference.json          the profile of the training rows
 history.json            the curves of its training
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 NETWORK = "network.json"
 WEIGHTS = "weights.safetensors"
+REPAIRS = "repairs.json"
 PREPROCESSOR = "preprocessor.json"
 REFERENCE = "reference.json"
 HISTORY = "history.json"
-FILES = (NETWORK, WEIGHTS, PREPROCESSOR, REFERENCE, HISTORY)
+FILES = (NETWORK, WEIGHTS, REPAIRS, PREPROCESSOR, REFERENCE, HISTORY)
 VERSIONS_KEPT = ("keepfit", "torch", "pytorch-lightning", "polars", "numpy")
 
 

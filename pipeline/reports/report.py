@@ -1,28 +1,22 @@
 """The report: one HTML file that works offline, made from the JSON files alone.
 
 No clock is read: the same files give the same bytes. What is absent is said in one line, with
-the command that makes it. Text from the data is escaped, and a policy in the page forbids every request, and
-every script but its own.
+the command that makes it.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
-from pipeline.reports import charts, figures, words
+from pipeline.reports import document, figures, words
 from pipeline.reports.words import Json
 from pipeline.workspace import Workspace
 
-TEMPLATES = Path(__file__).parent / "templates"
-FINDINGS, REASONS, LONGEST = 60, 20, 240
+FINDINGS, REASONS = 60, 20
 SEVERITIES = ("error", "warning", "info")
 SHAPES = {
     "quality": {"rows", "columns", "findings", "profile", "batches"},
@@ -115,37 +109,15 @@ def _read(workspace: Workspace, path: Path, kind: str) -> Json | None:
 
 def render(sources: Sources) -> str:
     """The page; pure."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    said = (words.number, words.share, words.moment, words.metric, words.model, words.interval, words.count)
-    environment.filters.update({function.__name__: function for function in said})
-    environment.filters.update(clip=_clip, title_case=words.title_case, bar=charts.share_bar, page=_page)
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("report.html.j2").render(
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        digest=digest,
+    return document.render(
+        "report.html.j2",
+        filters={"page": _page},
         source=sources,
-        swatch=charts.swatch,
         **_headline(sources),
         **_timeline(sources),
         **_evaluation(sources),
         **_data(sources),
     )
-
-
-def _clip(value: object) -> str:
-    """Text from the data at a length that a page can bear."""
-    said = str(value)
-    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
 
 
 def _page(page: str) -> str:

@@ -57,7 +57,8 @@ def run(workspace: Workspace) -> Ledger:
     table, flags = ingest.table(workspace, agreed), artefacts.scan_parquet(workspace.flags).collect()
     require_known(flags, table, workspace.relative(workspace.flags))
     plan, alone = planned(flags.filter(repairing()), table)
-    decided = decide(table, flags, changed(table, changes(plan, table), alone, derive), asked)
+    cells = changed(table, pl.concat([changes(plan, table), alone]), derive)
+    decided = decide(table, flags, cells, asked)
     with artefacts.replacing(workspace.clean) as kept_folder, artefacts.replacing(workspace.quarantine) as aside:
         for name, rows in table.partitions.items():
             artefacts.write_parquet(kept_folder / ingest.partition(name), kept(rows, decided, agreed))
@@ -91,9 +92,9 @@ def repairing() -> pl.Expr:
     return (pl.col("policy") == "repair") & (pl.col("check") != MERGING)
 
 
-def changed(table: Table, ruled: pl.DataFrame, alone: pl.DataFrame, derive: Mapping[str, str]) -> pl.DataFrame:
-    """Every cell that changes, as CHANGE_SCHEMA: by the rules, alone, and where what it is derived from has changed."""
-    cells = pl.concat([ruled, alone]).unique([ROW_ID, "column"], keep="first", maintain_order=True)
+def changed(table: Table, told: pl.DataFrame, derive: Mapping[str, str]) -> pl.DataFrame:
+    """Every cell that changes, as CHANGE_SCHEMA: those told, each once, and those that are derived from them."""
+    cells = told.unique([ROW_ID, "column"], keep="first", maintain_order=True)
     for target, text in derive.items():
         of_inputs = cells.filter(pl.col("column").is_in(pl.sql_expr(text).meta.root_names()))
         touched = of_inputs.select(ROW_ID).unique()

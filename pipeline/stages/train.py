@@ -22,6 +22,7 @@ from pipeline.models import saved
 from pipeline.models.saved import Manifest
 from pipeline.predict import PREDICTION, prediction_frame
 from pipeline.profile import Profile
+from pipeline.repairs import Plan
 from pipeline.stages import split
 from pipeline.workspace import Section, Workspace
 
@@ -67,7 +68,7 @@ class History(Record):
 
 
 def run(workspace: Workspace) -> Manifest:
-    """Train and write the candidate: weights, preprocessor, reference profile, history, manifest."""
+    """Train and write the candidate: weights, repairs, preprocessor, reference profile, history, manifest."""
     settings = workspace.section(TrainSettings)
     tensors = {n: artefacts.read_tensors(workspace.normalized / f"{n}.safetensors") for n in ("train", "val")}
     fitted = Preprocessor.read(workspace.preprocessor)
@@ -78,6 +79,7 @@ def run(workspace: Workspace) -> Manifest:
         saved.write(folder, shape(fitted, settings), kept.weights)
         _history(kept).write(folder / saved.HISTORY)
         shutil.copyfile(workspace.preprocessor / saved.PREPROCESSOR, folder / saved.PREPROCESSOR)
+        Plan.read(workspace.repairs).write(folder / saved.REPAIRS)
         reference = Profile.read(workspace.preprocessor / saved.REFERENCE)
         reference_with_answers(reference, kept, tensors["train"]).write(folder / saved.REFERENCE)
         return saved.seal(folder, seed=workspace.seed, settings=settings, split=split_record.model_dump(mode="json"))

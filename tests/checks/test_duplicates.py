@@ -217,14 +217,21 @@ def test_without_ids_and_stamps_there_is_nothing_to_leave_out(make: Make) -> Non
 
 @pytest.mark.parametrize("parts", [1, 3])
 def test_rows_of_the_same_features_and_another_label_are_told(make: Make, parts: int) -> None:
-    rows = {"x": [1.0, 2.0, 1.0, 1.0, 2.0], "shop": ["a", "a", "a", "a", "a"], "y": ["p", "p", "q", "p", None]}
+    rows = {"x": [1.0, 2.0, 1.0, 1.0, 2.0, 3.0, 4.0], "shop": ["a"] * 7, "y": ["p", "p", "q", "p", None, "q", None]}
 
     (hit,) = hits(ConflictingLabels(), make(rows, parts=parts))
 
     assert hit.flags is not None
     assert hit.flags.rows() == [("rows#0", "p", 1 - 2 / 3), ("rows#2", "q", 1 - 1 / 3), ("rows#3", "p", 1 - 2 / 3)]
-    assert (hit.observed, hit.severity) == (1 / 4, "warning")
+    assert (hit.observed, hit.severity) == (1 / 5, "warning")
     assert "every model is wrong on 1 of them at least" in hit.message
+
+
+def test_features_that_are_equal_by_chance_are_no_conflict(make: Make) -> None:
+    drawn = random.Random(7)
+    rows = {name: [drawn.choice("pqr") for _ in range(200)] for name in ("a", "b", "c", "y")}
+
+    assert not hits(ConflictingLabels(), make(rows))
 
 
 def test_few_conflicts_are_worth_knowing_and_a_label_that_is_a_quantity_has_none(make: Make) -> None:

@@ -53,10 +53,7 @@ def test_right_values_are_no_slips(make: Make, values: list[str | None]) -> None
 def test_where_right_values_are_near_each_other_nearness_says_nothing() -> None:
     codes = [f"{a}{b}{c}x" for a in "abcde" for b in "abcde" for c in "abcde"]
 
-    assert (
-        typos(dict.fromkeys(codes[:60], 50) | dict.fromkeys(codes[60:], 1), ratio=10, maximum_false_share=0.1)
-        == {}
-    )
+    assert typos(dict.fromkeys(codes[:60], 50) | dict.fromkeys(codes[60:], 1), ratio=10, maximum_false_share=0.1) == {}
 
 
 def test_edits_are_those_of_lucene_and_a_tenth_beyond() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.similar import fingerprints
 from pipeline.similar.fingerprints import Fingerprints, columns_at, together
 
-VALUES = [5, 1, 5, 2, None, 1, 5, None, 3]
+VALUES = [5, 1, 5, 2, None, 1, 5, None, 3]  # 5 three times, 1 and null twice
 
 
 def prints(*, parts: int = 1) -> Fingerprints:
@@ -32,7 +32,6 @@ def test_small_partitions_and_stretches_give_the_same(monkeypatch: pytest.Monkey
 
     several = [each.tolist() for each in prints().repeated("x", at_most=1)]
 
-    assert len(several) > 1
     assert sorted(i for each in several for i in each) == [0, 1, 2, 4, 5, 6, 7]
     assert all(VALUES[i] in [VALUES[j] for j in each if j != i] for each in several for i in each)
 

@@ -1,17 +1,20 @@
 """Clean: every row is kept, merged or quarantined with its reason, counted from the files."""
 
+import dataclasses
 from typing import Any
 
 import polars as pl
 import pytest
 import yaml
+from checks.conftest import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import contract
+from pipeline import checks, contract
 from pipeline.errors import DataError, KeepfitError, WorkspaceError
 from pipeline.findings import FLAG_SCHEMA
 from pipeline.ledger import Ledger
+from pipeline.plan import CHANGE_SCHEMA, changes, planned
 from pipeline.stages import clean, ingest, validate
 from pipeline.workspace import Workspace
 
@@ -19,8 +22,11 @@ COPY = "duplicate_rows_exact"
 
 
 def flag(row: str, check: str, policy: str, **cells: str | None) -> dict[str, Any]:
-    empty = {"column": None, "score": 1.0, "value": None, "suggested": None}
+    empty = {"column": None, "score": 1.0, "value": None, "suggested": None, "rule": None}
     return {"row_id": row, "check": check, "policy": policy, **empty, **cells}
+
+
+NO_CELLS = pl.DataFrame(schema=CHANGE_SCHEMA)
 
 
 def flags(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -46,7 +52,7 @@ def damage(tiny: Workspace, *cells: tuple[int, int, str]) -> None:
 
 
 def kept(workspace: Workspace) -> pl.DataFrame:
-    return pl.read_parquet(sorted(workspace.clean.iterdir()))
+    return pl.read_parquet(sorted(workspace.clean.glob("*.parquet")))
 
 
 def set_aside(workspace: Workspace) -> dict[str, str]:
@@ -182,7 +188,8 @@ def test_a_row_is_not_merged_into_one_that_left() -> None:
             flag("c", COPY, "repair", value="a"),
             flag("d", COPY, "repair", value="a"),
             flag("f", COPY, "repair", value="e"),
-        )
+        ),
+        NO_CELLS,
     )
 
     assert decided.quarantined.rows() == [("a", "dtype_mismatch: x")]
@@ -191,28 +198,30 @@ def test_a_row_is_not_merged_into_one_that_left() -> None:
 
 def test_a_copy_that_is_quarantined_itself_is_not_merged() -> None:
     decided = clean.fates(
-        flags(flag("b", COPY, "repair", value="a"), flag("b", "missing_label", "quarantine", column="y"))
+        flags(flag("b", COPY, "repair", value="a"), flag("b", "missing_label", "quarantine", column="y")), NO_CELLS
     )
 
     assert decided.merged.is_empty()
     assert decided.quarantined.rows() == [("b", "missing_label: y")]
 
 
-def test_a_cell_is_repaired_once() -> None:
-    decided = clean.fates(
-        flags(
-            flag("a", "allowed_set", "repair", column="shop", suggested="north"),
-            flag("a", "pattern", "repair", column="shop", suggested="North"),
-            flag("a", "allowed_set", "repair", column="lane", suggested="1"),
-        )
+def test_a_row_with_no_suggestion_leaves_unless_its_cell_is_mended() -> None:
+    told = flags(
+        flag("a", "pattern", "repair", column="shop"),
+        flag("b", "pattern", "repair", column="shop"),
+        flag("c", "pattern", "repair", column="shop", suggested="north"),
     )
+    cells = pl.DataFrame([("a", "shop", "whoever", "x", "y")], schema=CHANGE_SCHEMA, orient="row")
 
-    assert decided.repairs.rows() == [("a", "shop", "north"), ("a", "lane", "1")]
+    decided = clean.fates(told, cells)
+
+    assert decided.quarantined.rows() == [("b", "pattern: shop")]
+    assert decided.repairs.rows() == cells.rows()
 
 
 def test_warnings_and_no_flags_change_nothing() -> None:
     for given_flags in (flags(), flags(flag("a", "allowed_set", "warn", column="x", suggested="y"))):
-        decided = clean.fates(given_flags)
+        decided = clean.fates(given_flags, NO_CELLS)
         assert decided.quarantined.is_empty() and decided.merged.is_empty() and decided.repairs.is_empty()
 
 
@@ -278,15 +287,17 @@ any_copy = st.integers(1, 9).map(lambda row: flag(f"b.csv#{row}", COPY, "repair"
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(any_flag | any_repair, max_size=30), st.lists(any_copy, max_size=9, unique_by=lambda f: f["row_id"]))
-def test_rows_in_are_kept_merged_or_quarantined(
-    tiny: Workspace, marked: list[dict[str, Any]], copies: list[dict[str, Any]]
-) -> None:
-    agreed = contract.load(tiny.contract_file)
-    ids = {name: [f"{name}#{i}" for i in range(10)] for name in ("a.csv", "b.csv")}
-    partitions = {name: pl.LazyFrame({"row_id": rows, "shop": ["east"] * 10}) for name, rows in ids.items()}
+def test_rows_in_are_kept_merged_or_quarantined(marked: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:
+    table = made({"shop": ["east"] * 20, "n": list(range(20))}, parts=2)
+    ids = {f"rows#{i}": f"{'ab'[i // 10]}.csv#{i % 10}" for i in range(20)}
+    partitions = {name: rows.with_columns(pl.col("row_id").replace(ids)) for name, rows in table.partitions.items()}
+    table = dataclasses.replace(table, partitions=partitions)
+    given_flags = flags(*marked, *copies)
 
-    decided = clean.fates(flags(*marked, *copies))
-    left = pl.concat([clean.kept(rows, decided, agreed) for rows in partitions.values()]).collect()
+    plan, alone = planned(given_flags.filter(clean.repairing()), table)
+    cells = clean.changed(table, pl.concat([changes(plan, table), alone]), {})
+    decided = clean.decide(table, given_flags, cells, checks.configured({"duplicate_rows_exact": "warn"}))
+    left = pl.concat([clean.kept(rows, decided, table.contract) for rows in partitions.values()]).collect()
 
     parts = [set(left["row_id"]), set(decided.merged["row_id"]), set(decided.quarantined["row_id"])]
     assert left.height + decided.merged.height + decided.quarantined.height == 20

@@ -248,7 +248,7 @@ def test_every_clean_row_is_in_one_split(tiny: Workspace, settings: dict[str, An
     files = parts(workspace)
     rows = pl.concat(files.values())
     assert rows["row_id"].n_unique() == rows.height == 582
-    assert set(rows["row_id"]) == set(pl.read_parquet(sorted(workspace.clean.iterdir()))["row_id"])
+    assert set(rows["row_id"]) == set(pl.read_parquet(sorted(workspace.clean.glob("*.parquet")))["row_id"])
     assert record.rows == {name: frame.height for name, frame in files.items()}
     assert SplitRecord.read(workspace.split / split.MANIFEST) == record
     assert {name: sum(counts.values()) for name, counts in record.sources.items()} == record.rows
