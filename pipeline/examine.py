@@ -15,12 +15,13 @@ from polars.selectors import by_name
 
 from pipeline import artefacts, checks, contract, readers
 from pipeline.artefacts import Record
-from pipeline.contract import ROW_ID, Contract, Role
+from pipeline.contract import ROW_ID, Column, Contract, Role
 from pipeline.errors import DataError, SettingsError
 from pipeline.findings import Finding, Severity, Table
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
 from pipeline.inspection import Account, inspect
+from pipeline.profile import shape
 from pipeline.readers import Source
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings
@@ -337,21 +338,27 @@ def _flags(flags: pl.DataFrame) -> pl.DataFrame:
 
 def _profile(reading: Reading, private: Set[str]) -> dict[str, dict[str, Any]]:
     """For each column what it is, why it is taken for that, and its few numbers; of a private one only counts."""
-    table = reading.table
     return {
         column.name: {
             "type": str(column.dtype),
             "role": column.role,
             "modality": column.modality,
             "why": reading.why.get(column.name, ""),
-            **_numbers(table.profile.columns[column.name].summary(), hidden=column.name in private),
+            **_numbers(column, reading.table, hidden=column.name in private),
         }
-        for column in table.columns
+        for column in reading.table.columns
     }
 
 
-def _numbers(summary: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
-    return {name: None if hidden and name not in COUNTS else value for name, value in summary.items()}
+def _numbers(column: Column, table: Table, *, hidden: bool) -> dict[str, Any]:
+    summary = table.profile.columns[column.name]
+    drawn = shape.histogram(summary, whole=column.dtype.is_integer())
+    numbers = {
+        **summary.summary(),
+        "histogram": drawn and drawn.model_dump(),
+        "top": shape.top(summary),
+    }
+    return {name: None if hidden and name not in COUNTS else value for name, value in numbers.items()}
 
 
 def failing(answer: Examination, fail_on: str) -> bool:

@@ -207,12 +207,22 @@ def flags(hit: Hit, policy: Policy) -> pl.DataFrame:
         "value": None,
         "suggested": None,
         "rule": None if hit.rule is None else hit.rule.model_dump_json(),
-        "policy": policy,
+        "policy": _acted(hit, policy),
     }
     absent = {name: value for name, value in defaults.items() if name not in hit.flags.columns}
     return hit.flags.with_columns(**{k: pl.lit(v) for k, v in absent.items()}).select(
         pl.col(name).cast(dtype) for name, dtype in FLAG_SCHEMA.items()
     )
+
+
+def _acted(hit: Hit, policy: Policy) -> Policy:
+    """What is only worth knowing, and comes without a repair, moves no row of a check that is to repair."""
+    repaired = hit.rule is not None or _suggests(hit.flags)
+    return "warn" if policy == "repair" and hit.severity == "info" and not repaired else policy
+
+
+def _suggests(flags: pl.DataFrame | None) -> bool:
+    return flags is not None and "suggested" in flags.columns and flags["suggested"].count() > 0
 
 
 def _examples(hit: Hit) -> list[str]:

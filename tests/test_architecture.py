@@ -17,15 +17,19 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "demo", "summary", "listing", "start"},
+    {"cli", "demo", "summary", "listing", "start", "dry_run", "tracing"},
     {"settings"},
-    {"monitor", "examine", "selftest", "impact"},
+    {"monitor", "examine", "selftest", "impact", "quarantine"},
     {"stages"},
-    {"checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git", "expectations"},
+    {
+        *("checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git"),
+        *("expectations", "recheck"),
+    },
     {
         *("inspection", "masking", "private", "findings", "infer", "profile", "similar", "media", "confident"),
-        *("shortcut", "target", "ledger", "metrics"),
+        *("shortcut", "target", "ledger", "metrics", "plan", "repairs"),
     },
+    {"amendments"},
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts"},

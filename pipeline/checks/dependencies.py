@@ -16,6 +16,7 @@ from pipeline.checks.rules import LEADING, Rule, breaks_rule, cell, expected, pa
 from pipeline.checks.values import NOTHING, text
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.repairs import Followed
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -104,6 +105,7 @@ class FunctionalDependency:
             threshold=self.minimum_share,
             message=message,
             suggestion="correct them; repair takes the value of the other rows",
+            rule=Followed(column=column, determinant=rules[0].determinant) if rules[0].column == column else None,
             flags=cells,
         )
 

@@ -250,7 +250,8 @@ def _sets(table: Table, columns: Sequence[str]) -> dict[str, pl.Expr]:
     """What to take fingerprints of, to find equal rows and to say whether they meet by chance."""
     richest = _richest(table, columns)
     fewer = [name for name in columns if name != richest]
-    return {COLUMNS: together(columns), RICHEST: together([richest]), FEWER: together(fewer or [richest])}
+    asked = {} if _is_rich(table, richest) or not fewer else {RICHEST: together([richest]), FEWER: together(fewer)}
+    return {COLUMNS: together(columns), **asked}
 
 
 def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, across: int | None = None) -> bool:
@@ -259,13 +260,25 @@ def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, ac
     Never where most of its values differ; always where it is the only one, else. True copies stand out: they are
     equal in it each time that they are in the others.
     """
-    summary = table.profile.columns[_richest(table, columns)]
-    if summary.distinct >= RICH_SHARE * (summary.rows - summary.missing):
+    if _is_rich(table, _richest(table, columns)):
         return False
+    if len(columns) == 1:
+        return True
     rows = prints.height
     total = rows * (rows - 1) / 2 if across is None else across * (rows - across)
-    pairs = {name: prints.pairs(name, across=across) for name in (COLUMNS, RICHEST, FEWER)}
-    return len(columns) == 1 or pairs[COLUMNS] <= CHANCE * pairs[FEWER] * pairs[RICHEST] / total
+    equal, richest, fewer = (prints.pairs(name, across=across) for name in (COLUMNS, RICHEST, FEWER))
+    return equal <= CHANCE * fewer * richest / total
+
+
+def _richest(table: Table, columns: Sequence[str]) -> str:
+    """The column with the most distinct values."""
+    return max(columns, key=lambda name: table.profile.columns[name].distinct)
+
+
+def _is_rich(table: Table, name: str) -> bool:
+    """Whether at least half of a column's values differ."""
+    summary = table.profile.columns[name]
+    return summary.distinct >= RICH_SHARE * (summary.rows - summary.missing)
 
 
 def _each(columns: Sequence[str]) -> list[pl.Expr]:
@@ -275,11 +288,6 @@ def _each(columns: Sequence[str]) -> list[pl.Expr]:
 
 def _named(contract: Contract, *roles: Role) -> list[str]:
     return [column.name for column in contract.columns if column.role in roles]
-
-
-def _richest(table: Table, columns: Sequence[str]) -> str:
-    """The column with the most distinct values."""
-    return max(columns, key=lambda name: table.profile.columns[name].distinct)
 
 
 def _is_quantity(table: Table, label: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.repairs import Padded, Trimmed
 
 ERROR_RATES = "1 to 5% of the fields of ordinary databases are wrong (Redman 1998, CACM 41(2)): 95% show the rule"
 FEWEST = 20  # values from which a form can be read
@@ -74,6 +75,7 @@ class SurroundingWhitespace:
             where=cell != cell.str.strip_chars(),
             value=cell,
             suggested=cell.str.strip_chars(),
+            rule=Trimmed(column=values.name),
         )
 
 
@@ -111,6 +113,7 @@ class LeadingZerosLost:
                 where=digits & (cell.str.len_chars() < width),
                 value=cell,
                 suggested=cell.str.zfill(width),
+                rule=Padded(column=column.name, width=width),
             )
 
 

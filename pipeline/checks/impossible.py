@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import LARGEST, Floats
+from pipeline.repairs import Emptied, Scaled
 
 FEWEST_ROWS = 20  # with a number; fewer do not show where a column ends
 OUTSIDE = 1.5  # times the interquartile range: Tukey's inner fence
@@ -59,7 +60,7 @@ class ImpossibleValue:
     maximum_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     policy: Policy = "warn"
     name: ClassVar[str] = "impossible_value"
-    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
     source: ClassVar[str] = "what the column's plain name rules out, else Tukey 1977 (inner fence) and an empty band"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
@@ -83,9 +84,10 @@ class ImpossibleValue:
             observed=0,
             threshold=_smallest(column),
             message=words,
-            suggestion="0 looks like a marker for missing: make it null, or correct it",
+            suggestion="0 looks like a marker for missing: correct it; repair makes it null",
             where=finite(name) == 0,
             value=finite(name),
+            rule=Emptied(column=name),
         )
 
     def _flipped(self, name: str, column: Numeric) -> Hit:
@@ -102,6 +104,7 @@ class ImpossibleValue:
             where=finite(name) < 0,
             value=finite(name),
             suggested=-finite(name),
+            rule=Scaled(column=name, high=-_smallest(column), factor=-1),
         )
 
     def _named(self, name: str, column: Numeric, known: "Possible") -> Iterator[Hit]:
@@ -116,9 +119,10 @@ class ImpossibleValue:
             threshold=known.high if high else known.low,
             message=f"{name} is {'over' if high else 'under'} {known.high if high else known.low:g} in "
             f"{in_rows(rows)}, which its name rules out",
-            suggestion="look where these rows come from: correct them, or make them null",
+            suggestion="look where these rows come from: correct them; repair makes them null",
             where=(cell < known.low) | (cell > known.high),
             value=cell,
+            rule=Emptied(column=name),
         )
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.contract import ROW_ID, Column
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric
+from pipeline.repairs import Emptied
 
 # lower case, without blanks around
 SURE = {"", "not available", "not applicable", "not known", "not provided", "no data"} | {
@@ -47,7 +48,7 @@ class MixedNullTokens:
     minimum_rows: Annotated[int, Field(ge=1)] = 5
     policy: Policy = "warn"
     name: ClassVar[str] = "mixed_null_tokens"
-    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
     source: ClassVar[str] = "half the range: no tail of a few thousand values has such a hole (cf. FAHES, Qahtan 2018)"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
@@ -67,6 +68,7 @@ class MixedNullTokens:
                 column=name,
                 where=by_name(name).is_in(told),
                 value=by_name(name),
+                rule=Emptied(column=name) if sure else None,
                 message=f"{name} holds {_quoted(told)} in {rows:,} rows"
                 + ("" if sure else ", which may mean not known"),
                 suggestion="name it in ingest.null_values, so that it is read as missing"
@@ -89,6 +91,7 @@ class MixedNullTokens:
                     observed=flagged.height / max(table.height, 1),
                     threshold=0,
                     flags=flagged,
+                    rule=Emptied(column=column.name),
                     message=f"{column.name} holds {_quoted(words)} in {flagged.height:,} cells that are no value",
                     suggestion="name it in ingest.null_values, so that it is read as missing",
                 )
@@ -99,6 +102,7 @@ class MixedNullTokens:
             column=found.column,
             where=found.where,
             value=by_name(found.column),
+            rule=Emptied(column=found.column),
             observed=found.apart,
             threshold=self.apart,
             message=f"{found.column} is {found.shown} in {found.rows:,} rows, far from all other values",

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.repairs import Computed
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Operation: TypeAlias = Literal["+", "×"]  # noqa: RUF001
@@ -137,6 +138,13 @@ class Formula:
             where=off & total.is_finite() & computed.is_finite(),
             value=by_name(self.total),
             suggested=computed.round(self.decimals),
+            rule=Computed(
+                column=self.total,
+                first=self.first,
+                operation="+" if self.operation == "+" else "*",
+                second=self.second,
+                decimals=self.decimals,
+            ),
         )
 
 

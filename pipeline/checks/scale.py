@@ -12,6 +12,7 @@ from pipeline.checks.impossible import FEWEST_ROWS, OUTSIDE, finite, numbers, po
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import Floats
+from pipeline.repairs import Scaled
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 BLOCKS = 20
@@ -103,6 +104,7 @@ class UnitScaleJump:
                 where=(cell >= low) & (cell <= high),
                 value=cell,
                 suggested=cell / unit.factor,
+                rule=Scaled(column=name, low=low, high=high, factor=1 / unit.factor),
             )
 
     def _parts(self, table: Table, name: str, column: Numeric) -> Iterator[Hit]:

@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Policy, Table
+from pipeline.repairs import Folded
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -57,6 +58,7 @@ class ContractBroken:
                 message=f"{name or 'a row'} breaks {rule} in {cells[ROW_ID].n_unique():,} rows",
                 suggestion="mend the source; or widen the rule in the contract if the values are right",
                 severity="error",
+                rule=Folded(column=name, values=allowed) if name is not None and allowed else None,
                 flags=cells.select(ROW_ID, "value", suggested=_suggestion(allowed)),
             )
 

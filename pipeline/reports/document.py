@@ -5,6 +5,7 @@ Text from the data is escaped, and a policy in the page forbids every request, a
 
 import base64
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 240
 
 
-def render(template: str, *, filters: dict[str, Any], **values: Any) -> str:
-    """The template filled with `values`; beside its own `filters` it has how the reports say things."""
+def render(template: str, *, filters: Mapping[str, Callable[..., object]] | None = None, **values: Any) -> str:
+    """The template filled with `values`; it may use the `filters` beside those by which all reports say things."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -29,7 +30,7 @@ def render(template: str, *, filters: dict[str, Any], **values: Any) -> str:
     )
     said = (words.number, words.share, words.moment, words.metric, words.model, words.interval, words.count)
     environment.filters.update({function.__name__: function for function in said})
-    environment.filters.update(clip=clip, title_case=words.title_case, bar=charts.share_bar, **filters)
+    environment.filters.update(clip=clip, title_case=words.title_case, bar=charts.share_bar, **(filters or {}))
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(
@@ -41,7 +42,12 @@ def render(template: str, *, filters: dict[str, Any], **values: Any) -> str:
     )
 
 
-def clip(value: object) -> str:
-    """Text from the data at a length that a page can bear."""
+def clip(value: object, longest: int = LONGEST) -> str:
+    """Text from the data at a length that a page can bear, with signs that are not seen written out.
+
+    >>> clip("a\\u202eb")
+    'a\\\\u202eb'
+    """
     said = str(value)
-    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+    shown = said if len(said) <= longest else f"{said[:longest]}…"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in shown)

@@ -12,14 +12,13 @@ from pathlib import Path
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline import artefacts, checks, contract
-from pipeline.checks.schema import ContractBroken, DtypeMismatch
+from pipeline import artefacts, contract
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
 from pipeline.findings import Check, Table
-from pipeline.inspection import inspect
 from pipeline.ledger import Entry, Ledger, reasons
 from pipeline.plan import CHANGE_SCHEMA, MERGING, changes, mended, planned, suggesting
+from pipeline.recheck import asked_again
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings
@@ -127,28 +126,6 @@ def decide(
     merged = copies(pl.concat(parts), pl.concat([cells.select(ROW_ID), _ends(decided.merged)]), table.contract)
     settled = replace(decided, merged=merged)
     return replace(settled, repairs=cells.join(settled.gone, on=ROW_ID, how="anti", maintain_order="left"))
-
-
-def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
-    """The flags without those that the changes mend, and with what the contract says of the changed rows.
-
-    What still breaks the contract has no repair: its row is quarantined, where the policy was to repair it.
-    """
-    rule = next((check for check in asked if check.name == ContractBroken.name), None)
-    if cells.is_empty() or rule is None:
-        return flags
-    ids = cells.select(ROW_ID).unique()
-    rows = mended(table.rows.join(ids.lazy(), on=ROW_ID, how="semi", maintain_order="left"), cells, table.contract)
-    unparsed = table.unparsed.join(cells.lazy(), on=[ROW_ID, "column"], how="anti")
-    after = replace(table, partitions={"": rows.collect().lazy()}, unparsed=unparsed, height=ids.height)
-    of_contract = ~pl.col("check").is_in(list(checks.registered()))  # its rules go by their standard names
-    mine = pl.concat([cells.select(ROW_ID, "column"), ids.with_columns(column=pl.lit(None, pl.String))])
-    told = flags.filter(of_contract | (pl.col("check") == DtypeMismatch.name))
-    settled = told.join(mine, on=[ROW_ID, "column"], how="semi", nulls_equal=True)
-    found = inspect(after, [rule]).flags.join(mine, on=[ROW_ID, "column"], how="semi", nulls_equal=True)
-    found = found.with_columns(policy=pl.col("policy").replace("repair", "quarantine"))
-    keys = [ROW_ID, "column", "check"]
-    return pl.concat([flags.join(settled, on=keys, how="anti", nulls_equal=True, maintain_order="left"), found])
 
 
 def fates(flags: pl.DataFrame, cells: pl.DataFrame) -> Fates:

@@ -75,7 +75,7 @@ stages:
       - data/ingested
       - data/flags.parquet
       - schemas/NAME.py
-    params: [dataset]
+    params: [dataset, checks, ingest]
     outs:
       - data/clean
       - data/quarantine
@@ -103,6 +103,7 @@ stages:
   train:
     cmd: ${keepfit} stage train
     deps:
+      - data/clean
       - data/normalized
       - data/split
       - models/preprocessor

@@ -1,4 +1,4 @@
-"""The report in a real browser: four looks, no overflow, no error, no request, nothing hostile executed.
+"""The reports in a real browser: four looks, no overflow, no error, no request, nothing hostile executed.
 
 Chromium is driven over its own protocol through two pipes, so that no driver has to be installed. Set
 KEEPFIT_SCREENSHOTS to a folder to keep what the browser showed.
@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from pipeline.reports import report
+from pipeline import examine
+from pipeline.reports import quality, report
 from pipeline.workspace import Workspace
 
 Json = dict[str, Any]
@@ -273,3 +275,54 @@ def test_an_empty_workspace_fits_too(browser: Browser, workspace: Callable[[dict
     browser.open(report.write(workspace({})), "light", 360)
     assert browser.complaints() == []
     assert overflowing(browser) == []
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `keepfit check` for a table with hostile names and values, a copied row and gaps."""
+    folder = tmp_path_factory.mktemp("checked")
+    rows = {
+        HOSTILE: [HOSTILE * (1 + at % 2) for at in range(60)],
+        "{{ 7 * 7 }} " + "x" * 300: [float(at % 7) for at in range(60)],
+        "gap": [None if at % 3 else 1.5 * at for at in range(60)],
+        **{f"number {at:02}": [float((at + 3) * row % 11) for row in range(60)] for at in range(30)},
+    }
+    frame = pl.DataFrame(rows)
+    pl.concat([frame, frame.head(1)]).write_parquet(folder / "<b>bold&.parquet")
+    question = examine.Question(paths=[str(folder / "<b>bold&.parquet")])
+    (folder / "page.html").write_text(quality.page(examine.examine(question, folder / "scratch").answer))
+    return folder / "page.html"
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_the_page_of_a_check_fits_is_silent_and_executes_nothing(
+    browser: Browser, checked: Path, tmp_path: Path, scheme: str, width: int
+) -> None:
+    browser.open(checked, scheme, width)
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+    assert browser.evaluate("document.title") == "keepfit check: <b>bold&.parquet"
+    assert browser.evaluate("document.querySelectorAll('img, script:not(body > script)').length") == 0
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert overflowing(browser) == []
+    assert clashing(browser) == []
+    assert browser.evaluate(CONTRAST) == []
+    assert browser.complaints() == []
+    assert browser.requests() == [checked.as_uri()]
+    folder = Path(os.environ.get("KEEPFIT_SCREENSHOTS", tmp_path))
+    browser.screenshot(folder / f"check-{scheme}-{width}.png")
+    assert (folder / f"check-{scheme}-{width}.png").stat().st_size > 50_000
+
+
+def test_a_search_shows_what_holds_its_words(browser: Browser, checked: Path) -> None:
+    browser.open(checked)
+    shown = "[...document.querySelectorAll('#columns tbody tr')].filter((row) => !row.hidden).length"
+    before = browser.evaluate(shown)
+
+    browser.evaluate("""(() => {
+        const field = document.querySelector("#columns input");
+        field.value = "NUMBER 07";
+        field.dispatchEvent(new Event("input"));
+    })()""")
+
+    assert (before, browser.evaluate(shown)) == (33, 1)

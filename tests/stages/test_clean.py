@@ -1,18 +1,20 @@
 """Clean: every row is kept, merged or quarantined with its reason, counted from the files."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import pandera.polars as pa
 import polars as pl
 import pytest
 import yaml
-from checks.conftest import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import checks, contract
+from pipeline.contract import Column, Contract
 from pipeline.errors import DataError, KeepfitError, WorkspaceError
-from pipeline.findings import FLAG_SCHEMA
+from pipeline.findings import FLAG_SCHEMA, Table
 from pipeline.ledger import Ledger
 from pipeline.plan import CHANGE_SCHEMA, changes, planned
 from pipeline.stages import clean, ingest, validate
@@ -27,6 +29,11 @@ def flag(row: str, check: str, policy: str, **cells: str | None) -> dict[str, An
 
 
 NO_CELLS = pl.DataFrame(schema=CHANGE_SCHEMA)
+UNPARSED = ["row_id", "column", pl.col("before").alias("raw")]
+SHOP = Column(name="shop", dtype=pl.String(), nullable=True, role="feature", modality="categorical")
+NUMBER = dataclasses.replace(SHOP, name="n", dtype=pl.Int64(), modality="numeric")
+SCHEMA = pa.DataFrameSchema({"shop": pa.Column(pl.String), "n": pa.Column(pl.Int64)})
+AGREED = Contract(file=Path("made.py"), schema=SCHEMA, columns=(SHOP, NUMBER), expectations=())
 
 
 def flags(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -288,10 +295,10 @@ any_copy = st.integers(1, 9).map(lambda row: flag(f"b.csv#{row}", COPY, "repair"
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(any_flag | any_repair, max_size=30), st.lists(any_copy, max_size=9, unique_by=lambda f: f["row_id"]))
 def test_rows_in_are_kept_merged_or_quarantined(marked: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:
-    table = made({"shop": ["east"] * 20, "n": list(range(20))}, parts=2)
-    ids = {f"rows#{i}": f"{'ab'[i // 10]}.csv#{i % 10}" for i in range(20)}
-    partitions = {name: rows.with_columns(pl.col("row_id").replace(ids)) for name, rows in table.partitions.items()}
-    table = dataclasses.replace(table, partitions=partitions)
+    frame = pl.LazyFrame({"shop": ["east"] * 10, "n": list(range(10))})
+    ids = {name: pl.Series([f"{name}#{i}" for i in range(10)]) for name in ("a.csv", "b.csv")}
+    partitions = {name: frame.select(pl.lit(rows).alias("row_id"), pl.all()) for name, rows in ids.items()}
+    table = Table(contract=AGREED, partitions=partitions, unparsed=NO_CELLS.lazy().select(UNPARSED), height=20)
     given_flags = flags(*marked, *copies)
 
     plan, alone = planned(given_flags.filter(clean.repairing()), table)

@@ -26,5 +26,14 @@ document.addEventListener("pointerover", (event) => {
   if (owner) { box.textContent = owner.dataset.tip; place(event); }
 });
 document.addEventListener("pointermove", (event) => { if (!box.hidden) place(event); });
+// A search field shows what holds its words, and no other row or card.
+for (const field of document.querySelectorAll("input[data-filters]")) {
+  field.hidden = false;
+  field.addEventListener("input", () => {
+    const wanted = field.value.toLowerCase();
+    for (const folded of field.closest("section").querySelectorAll("details")) folded.open = wanted !== "";
+    for (const one of document.querySelectorAll(field.dataset.filters)) one.hidden = !one.textContent.toLowerCase().includes(wanted);
+  });
+}
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") box.hidden = true; });
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));

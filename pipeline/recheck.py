@@ -1,0 +1,55 @@
+"""What repairs settle and what they bring: the rows that change are asked once more whether they may stay."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from pipeline import checks
+from pipeline.checks.duplicates import DuplicateKey
+from pipeline.checks.missing import MissingLabel
+from pipeline.checks.schema import ContractBroken, DtypeMismatch
+from pipeline.contract import ROW_ID
+from pipeline.findings import Check, Table
+from pipeline.inspection import inspect
+from pipeline.plan import mended
+
+AGAIN = (ContractBroken.name, MissingLabel.name)
+CELL = [ROW_ID, "column"]
+
+
+def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
+    """The flags as they are when these cells change: of the contract, of labels and of the key.
+
+    What still breaks the contract has no repair: its row is quarantined, where the policy was to repair it.
+    """
+    rules = [check for check in asked if check.name in AGAIN]
+    if cells.is_empty():
+        return flags
+    ids = cells.select(ROW_ID).unique()
+    rows = mended(table.rows.join(ids.lazy(), on=ROW_ID, how="semi", maintain_order="left"), cells, table.contract)
+    unparsed = table.unparsed.join(cells.lazy(), on=CELL, how="anti")
+    after = replace(table, partitions={"": rows.collect().lazy()}, unparsed=unparsed, height=ids.height)
+    of_contract = ~pl.col("check").is_in(list(checks.registered()))  # its rules go by their standard names
+    told = flags.filter(of_contract | pl.col("check").is_in([DtypeMismatch.name, MissingLabel.name]))
+    # a rule over several columns is about no cell
+    touched = pl.concat([cells.select(CELL), ids.with_columns(column=pl.lit(None, pl.String))])
+    settled = told.join(touched, on=CELL, how="semi", nulls_equal=True)
+    found = inspect(after, rules).flags.join(touched, on=CELL, how="semi", nulls_equal=True)
+    found = found.with_columns(policy=pl.col("policy").replace("repair", "quarantine"))
+    rest = flags.join(settled, on=[*CELL, "check"], how="anti", nulls_equal=True, maintain_order="left")
+    return _rivals_again(table, pl.concat([rest, found]), cells, asked)
+
+
+def _rivals_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
+    """The flags with the rivals for a key as they are now: some may be equal by now, others may share a key by now."""
+    key, rules = table.contract.key, [check for check in asked if check.name == DuplicateKey.name]
+    if not key or not rules:
+        return flags
+    rivals = pl.col("check") == DuplicateKey.name
+    ids = pl.concat([cells.select(ROW_ID), flags.filter(rivals).select(ROW_ID)]).unique()
+    rows = mended(table.rows, cells, table.contract)
+    keys = rows.join(ids.lazy(), on=ROW_ID, how="semi").select(key).unique()
+    near = rows.join(keys, on=key, how="semi", maintain_order="left").collect(engine="streaming")
+    after = replace(table, partitions={"": near.lazy()}, height=near.height)
+    return pl.concat([flags.filter(~rivals), inspect(after, rules).flags])
