@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 1800
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 ON_SAMPLES = (  # beyond the scan: a model or pairs of rows, each on at most a sample
     "label_error",
-    "ambiguous_rows",
+    "ambiguous_label",
     "multivariate_outlier",
     "near_duplicate_rows",
     "text_duplicates",

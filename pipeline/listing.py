@@ -1,11 +1,15 @@
 """What `keepfit check` and `keepfit checks` print: a few lines for each finding, and each check's question."""
 
 import dataclasses
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.examine import Examination
+    from pipeline.findings import Check
 
 
 def show_examination(answer: "Examination") -> None:
@@ -30,18 +34,65 @@ def show_examination(answer: "Examination") -> None:
 
 def show_checks() -> None:
     """Each check by its family: its question, its parameters, where they come from."""
+    for family, _, kinds in _families():
+        say(family)
+        for kind in kinds:
+            parameters = ", ".join(f"{name}={value}" for name, value in _parameters(kind).items())
+            say(f"  {kind.name}: {_question(kind)}")
+            say(f"      {parameters}; {kind.source}")
+
+
+def markdown() -> str:
+    """docs/checks.md: a table for each family, made of what the checks say of themselves."""
+    families = list(_families())
+    lines = [
+        "# The checks",
+        "",
+        f"{sum(len(kinds) for _, _, kinds in families)} checks, by family; `keepfit checks` prints the same, and",
+        "[check.md](check.md) says how to use them. Parameters and policy of a check are set under its name in",
+        "`params.yaml`. The default policy is **bold**; `off` works for each.",
+        "",
+        "This file is made of the code by `python -m pipeline.listing > docs/checks.md`.",
+    ]
+    for family, about, kinds in families:
+        lines += ["", f"## {family}", "", about, ""]
+        lines += ["| check | asks | defaults | where they come from | policies |", "|---|---|---|---|---|"]
+        lines += [_row(kind) for kind in kinds]
+    return "\n".join(lines) + "\n"
+
+
+def _row(kind: "type[Check]") -> str:
+    parameters = _parameters(kind)
+    chosen = parameters.pop("policy")
+    defaults = ", ".join(f"`{name}: {value}`" for name, value in parameters.items())
+    policies = ", ".join(f"**{policy}**" if policy == chosen else policy for policy in kind.policies)
+    cells = (f"`{kind.name}`", _question(kind), defaults, kind.source, policies)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _families() -> "Iterator[tuple[str, str, list[type[Check]]]]":
+    """Each file of checks: its name, what it says of itself in one line, its checks."""
     from pipeline import checks
 
-    family = ""
-    for kind in checks.registered().values():
-        if (own := kind.__module__.rsplit(".", maxsplit=1)[-1]) != family:
-            family = own
-            say(f"{family}")
-        parameters = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(kind))  # type: ignore[arg-type]
-        say(f"  {kind.name}: {(kind.__doc__ or '').splitlines()[0]}")
-        say(f"      {parameters}; {kind.source}")
+    for module, kinds in groupby(checks.registered().values(), key=lambda kind: kind.__module__):
+        about = (sys.modules[module].__doc__ or "").splitlines()[0]
+        yield module.rsplit(".", maxsplit=1)[-1], about, list(kinds)
+
+
+def _question(kind: "type[Check]") -> str:
+    return (kind.__doc__ or "").splitlines()[0]
+
+
+def _parameters(kind: "type[Check]") -> dict[str, object]:
+    """The parameters with their defaults, as they are written in params.yaml."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return {field.name: "null" if field.default is None else field.default for field in fields}
 
 
 def say(line: str) -> None:
     """Print a line in which nothing from data can move the cursor or change a colour."""
     print("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line))
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

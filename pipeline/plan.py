@@ -127,7 +127,7 @@ def _filled(rule: Filled, hit: pl.DataFrame, table: Table) -> tuple[Filled, pl.D
 
 
 def _named(column: str, name: str) -> pl.Expr:
-    return pl.col([column]).alias(name)
+    return by_name(column).cast(pl.String).alias(name)
 
 
 def _changed(column: str, rules: list[AnyRule], table: Table) -> pl.LazyFrame:

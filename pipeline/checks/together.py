@@ -52,7 +52,9 @@ class MissingnessCorrelated:
 
     def _groups(self, table: Table, asked: list[Column]) -> Iterator[tuple[list[str], float, int]]:
         """Columns that lack together, in their order; the weakest phi that binds them; rows in which all lack."""
-        lacks_PC, rows_P = patterns(table, asked)
+        if not any(components(phi(*patterns(table.sample.lazy(), asked)) >= self.minimum_together / 2)):
+            return  # what goes together in all rows does so, more or less, in a sample of them
+        lacks_PC, rows_P = patterns(table.rows, asked)
         phi_CC = phi(lacks_PC, rows_P)
         for members in components(phi_CC >= self.minimum_together):
             pairs = [phi_CC[a, b] for a, b in combinations(members, 2) if phi_CC[a, b] >= self.minimum_together]
@@ -102,10 +104,10 @@ class MissingnessCorrelated:
 CHECKS = (MissingnessCorrelated,)
 
 
-def patterns(table: Table, columns: list[Column]) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], Counts]:
+def patterns(rows: pl.LazyFrame, columns: list[Column]) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], Counts]:
     """Which columns lack in each pattern that occurs (P, C), and in how many rows (P,); one streamed pass."""
     bits = pl.sum_horizontal(missing(c).cast(pl.Int64) * (1 << i) for i, c in enumerate(columns))
-    counted = table.rows.select(bits=bits).group_by("bits").len().collect(engine="streaming").sort("bits")
+    counted = rows.select(bits=bits).group_by("bits").len().collect(engine="streaming").sort("bits")
     bits_P = counted["bits"].to_numpy()
     lacks_PC = (bits_P[:, None] >> np.arange(len(columns))) & 1 == 1
     return lacks_PC, counted["len"].to_numpy().astype(np.float64)

@@ -30,6 +30,7 @@ SURE = (  # stands for a missing value wherever it stands; lower case, without s
 )
 DOUBTFUL = ("na", "none", "unknown", "unk", "unspecified")  # an answer as often as a gap
 MARKERS = sorted({marker.lower() for marker in (*NULLS, *SURE, *DOUBTFUL)})
+LONGEST_MARKER = 24  # bytes, blanks around it included
 DAYS_AS_NUMBERS = (16_000_101, 23_001_231)  # 20130131
 TEXT = pl.col("text")
 QUESTIONS: Mapping[str, pl.Expr] = {  # of each value, its spaces around taken off
@@ -138,13 +139,17 @@ def _recounted(frame: pl.LazyFrame, seen: Mapping[str, Evidence]) -> dict[str, E
 class Reading:
     """What was read of one column of text so far; texts wait in `waiting` (cell, rows) until they are too many.
 
-    `many`: nearly every text is new, so that counting them first saves nothing.
+    `many`: nearly every text is new, so that counting them first saves nothing. `settled`: less than half of the
+    first `KEPT` texts or more read as anything but words, so that of the texts that follow only markers are counted
+    (`passed` of them), and the other counts are drawn out by that.
     """
 
     waiting: list[pl.DataFrame] = field(default_factory=list)
     held: int = 0
     asked: bool = False
     many: bool = False
+    settled: bool = False
+    passed: int = 0
     sums: dict[str, int] = field(default_factory=dict)
     markers: dict[str, int] = field(default_factory=dict)
     members: dict[str, int] = field(default_factory=dict)
@@ -153,6 +158,8 @@ class Reading:
 
     def add(self, counted: pl.DataFrame) -> None:
         """Take in the texts (cell) of some rows, with how often each stands there (rows)."""
+        if self.settled:
+            return self._pass(counted)
         self.waiting.append(counted.cast({"rows": pl.Int64}))
         self.held += counted.height
         self.many = counted.height > KEPT
@@ -168,15 +175,17 @@ class Reading:
         if self.waiting:
             self._ask()
         values = self.sums.pop("values")
+        drawn = (values + self.passed) / max(values, 1)
+        counts = {key: round(count * drawn) for key, count in self.sums.items()}
         said: dict[str, Any] = {
-            **self.sums,
+            **counts,
             **self.ends,
             **{key: self.sums[key] / max(values, 1) for key in ("words", "characters")},
-            "values": values,
+            "values": values + self.passed,
             "distinct": len(self.members) if known else first.distinct,
             "members": dict(sorted(self.members.items())) if known and len(self.members) <= FEW else {},
             "markers": dict(sorted(self.markers.items())),
-            "patterns": self.patterns,
+            "patterns": {key: round(count * drawn) for key, count in (self.patterns or {}).items()},
         }
         return replace(first, **said)
 
@@ -191,7 +200,20 @@ class Reading:
         self._sum(values)
         if not self.asked:
             _count(self.members, values.select("text", "rows"))
+        self.settled = self.held > KEPT and self._reads_as_words()
         self.waiting, self.held, self.asked = [], 0, True
+
+    def _pass(self, counted: pl.DataFrame) -> None:
+        """Count markers among texts that nothing else is asked of."""
+        cells = counted.drop_nulls("cell")
+        short = cells.filter(pl.col("cell").str.len_bytes() <= LONGEST_MARKER)
+        markers = short.filter(pl.col("cell").str.strip_chars().str.to_lowercase().is_in(MARKERS))
+        _count(self.markers, markers.select("cell", "rows"))
+        self.passed += int(cells["rows"].sum()) - int(markers["rows"].sum())
+
+    def _reads_as_words(self) -> bool:
+        counts = [self.sums.get(key, 0) for key in ("integers", "floats", "commas", "groups", "moments", "booleans")]
+        return 2 * max([*counts, *(self.patterns or {}).values()]) < self.sums["values"]
 
     def _sum(self, values: pl.DataFrame) -> None:
         questions = {**QUESTIONS, **{pattern: plausible(TEXT, pattern) for pattern in self.patterns or {}}}

@@ -9,7 +9,9 @@ number looks at them. Numbers are seen as float64: whole numbers above 2**53 are
 numbers: whole seconds since 1970-01-01 UTC. Whatever else (booleans too) is categorical: text.
 """
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import polars as pl
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["CATEGORIES", "Categorical", "ColumnProfile", "Numeric", "Profile", "merge", "profile", "stable_hash"]
 
 BATCH_ROWS = 1 << 18
+THREADS = pl.thread_pool_size()
 
 
 ColumnProfile: TypeAlias = Annotated[Numeric | Categorical, Field(discriminator="kind")]
@@ -51,10 +54,11 @@ def profile(frame: pl.LazyFrame, columns: "Mapping[str, Modality]") -> Profile:
     values = frame.select(_values(name, kind, schema[name]).alias(name) for name, kind in kinds.items())
     tallies = {name: tally(kind) for name, kind in kinds.items()}
     rows = 0
-    for batch in values.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-        rows += batch.height
-        for name, column in tallies.items():
-            column.add(batch.get_column(name).alias("value"))
+    with ThreadPoolExecutor(THREADS) as pool:  # numpy and Polars let go of the interpreter while they count
+        for batch in values.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+            rows += batch.height
+            parts = (batch.get_column(name).alias("value") for name in tallies)
+            deque(pool.map(lambda column, part: column.add(part), tallies.values(), parts), maxlen=0)
     if rows != (there := int(frame.select(pl.len()).collect(engine="streaming").item())):
         # a panic inside Polars ends collect_batches without a word
         raise pl.exceptions.ComputeError(f"only {rows:,} of {there:,} rows could be read")

@@ -62,12 +62,13 @@ def _claim(found: Sequence[Json], name: str) -> str:
 
 def _lead(answer: Json) -> str:
     asked = sum(bool(one["examined"]) for one in answer["checks"])
+    idle = len(answer["checks"]) - asked
     seconds = sum(one["seconds"] for one in answer["checks"])
     known = sum(one["severity"] == "info" for one in answer["findings"])
     more = f" {count(known, 'more finding')} {'is' if known == 1 else 'are'} only worth knowing." if known else ""
     return (
         f"{count(asked, 'check')} looked at {count(answer['rows'], 'row')} of {count(answer['columns'], 'column')} "
-        f"for {number(seconds)} s; {len(answer['checks']) - asked} do not apply.{more}"
+        f"for {number(seconds)} s; {idle} {'does' if idle == 1 else 'do'} not apply.{more}"
     )
 
 

@@ -114,6 +114,8 @@ def selftest(trial: Trial, scratch: Path) -> SelfTest:
     planned, left_out = _planned(trial, material)
     other = _ground(material.against(), asked) if any(defect.against for defect in planned) else plain
     outcomes = [o for d in planned for o in _tried(trial, d, other if d.against else plain, asked)]
+    tried = {outcome.defect for outcome in outcomes}
+    left_out |= {defect.name: "as they change no cell here" for defect in planned if defect.name not in tried}
     return SelfTest(
         rows=material.height,
         columns=len(material.inferred.columns),
@@ -149,9 +151,9 @@ def _planned(trial: Trial, material: Material) -> tuple[list[Defect], dict[str, 
         if trial.only and defect.name not in trial.only:
             continue
         if defect.model and not trial.thorough:
-            left_out[defect.name] = "the checks that tell it fit models: --thorough asks them"
+            left_out[defect.name] = "the checks that tell these fit models (--thorough asks them)"
         elif not defect.places(material):
-            left_out[defect.name] = "no column that it can go into"
+            left_out[defect.name] = "as no column takes them"
         else:
             planned.append(defect)
     return planned, left_out
@@ -167,6 +169,8 @@ def _tried(trial: Trial, defect: Defect, ground: _Ground, asked: Sequence[Check]
         began = time.perf_counter()
         count = max(1, round((rate or 0.0) * ground.material.height))
         damage = defect.plant(ground.material, chosen, count, np.random.default_rng([*seed, place]))
+        if damage.rows.equals(ground.material.rows):
+            continue
         score = scored(defect, damage, ground.baseline, inspect(ground.material.table(damage.rows), asked))
         yield Outcome(
             defect=defect.name,

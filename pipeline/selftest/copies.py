@@ -102,11 +102,11 @@ def dependency(material: Material) -> Sequence[str]:
     named = [c for c in material.features if 3 <= c.distinct <= material.height / 3]
     named.sort(key=lambda c: (c.name not in worded, -c.distinct))
     distinct = {c.name: material.cells(c.name).n_unique() for c in named}
-    for told in distinct:
-        for telling in distinct:
-            if telling != told and distinct[told] <= distinct[telling] < material.height / 3:
-                if material.rows.select(pl.struct(telling, told).n_unique()).item() == distinct[telling]:
-                    return [telling, told]
+    pairs = [(telling, told) for told in distinct for telling in distinct if telling != told]
+    for telling, told in pairs:
+        few = distinct[told] <= distinct[telling] < material.height / 3
+        if few and material.rows.select(pl.struct(telling, told).n_unique()).item() == distinct[telling]:
+            return [telling, told]
     return []
 
 

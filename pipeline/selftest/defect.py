@@ -34,9 +34,9 @@ class Damage:
 class Defect:
     """What is planted. `places`: the columns that it can go into (row defects name the columns that they touch).
 
-    `plant(material, columns, count, rng)` damages `count` cells of each column, or `count` rows. `most`: columns at once, None for
-    all. `rated`: at several rates, else once. `told_by`: the checks that should tell it. `model`: those fit models. `against`: they need a
-    reference, for which the other half of the rows stands.
+    `plant(material, columns, count, rng)` damages `count` cells of each column, or `count` rows. `most`: columns at
+    once, None for all. `rated`: at several rates, else once. `told_by`: the checks that should tell it. `model`:
+    those fit models. `against`: they need a reference, for which the other half of the rows stands.
     """
 
     name: str
@@ -107,11 +107,16 @@ def whole(rows: pl.DataFrame, *columns: str) -> Damage:
 
 
 def inserted(material: Material, new: pl.DataFrame, source: Sequence[int], rng: Rng) -> Damage:
-    """Rows with `new` ones (made of those at `source`) at random places; old and new are one item together."""
+    """Rows with `new` ones (made of those at `source`); old and new are one item together.
+
+    They come somewhere after their source, so that the later one is the copy; right after it where there is a time
+    axis, as another place is another defect.
+    """
     ids = material.rows.get_column(ROW_ID)
     first = int(ids.max()) + 1 if len(ids) else 0  # type: ignore[arg-type]
     numbered = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.Int64).alias(ROW_ID))
-    where = pl.Series("#place", rng.uniform(0, material.height, new.height))
+    after = np.array(source, dtype=np.float64) + 0.5
+    where = pl.Series("#place", after if material.time else rng.uniform(after, material.height))
     both = pl.concat(
         [
             material.rows.with_columns(pl.int_range(pl.len()).cast(pl.Float64).alias("#place")),

@@ -1,6 +1,6 @@
 """What an inspection of damaged rows says more than one of the sound ones, and how much of that is the damage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -37,7 +37,8 @@ def scored(defect: Defect, damage: Damage, baseline: Inspection, seen: Inspectio
     flags = _new_flags(baseline, seen)
     right = _matched(damage.truth, flags).filter(pl.col("check").is_in(defect.told_by) | ~pl.col("info"))
     wrong = _beside(damage, flags.join(right.select(KEY), on=KEY, how="anti", nulls_equal=True))
-    about = {finding.check for finding in new if _is_about(finding, defect, damage)}
+    grown = [*new, *_grown(baseline, seen)]
+    about = {finding.check for finding in grown if _is_about(finding, defect, damage)}
     of_checks = right.group_by("check").agg(pl.col("item").n_unique()).sort("item", "check", descending=[True, False])
     by = dict(of_checks.iter_rows())
     strange = [f for f in new if f.severity != "info" and not _is_near(f, defect, damage, by)]
@@ -51,6 +52,19 @@ def scored(defect: Defect, damage: Damage, baseline: Inspection, seen: Inspectio
         false_rows=wrong["row"].n_unique(),
         false_findings=named[:SHOWN],
     )
+
+
+def _grown(baseline: Inspection, seen: Inspection) -> Iterator[Finding]:
+    """Findings that the sound rows had too, now of more rows or of a larger observed number."""
+    before = {(finding.check, finding.column): finding for finding in baseline.findings}
+    for finding in seen.findings:
+        was = before.get((finding.check, finding.column))
+        if was is not None and (finding.rows > was.rows or _number(finding) > _number(was)):
+            yield finding
+
+
+def _number(finding: Finding) -> float:
+    return finding.observed if isinstance(finding.observed, float) else 0.0
 
 
 def _new_flags(baseline: Inspection, seen: Inspection) -> pl.DataFrame:

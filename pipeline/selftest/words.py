@@ -22,8 +22,8 @@ def lines(tested: "SelfTest") -> Iterator[str]:
         if outcome.false_findings:
             at = "" if outcome.rate is None else f" at {outcome.rate:.1%}"
             yield f"beside {outcome.defect}{at}: {', '.join(outcome.false_findings)}"
-    for name, why in tested.left_out.items():
-        yield f"not planted: {name}: {why}"
+    for why in dict.fromkeys(tested.left_out.values()):
+        yield f"not planted, {why}: {', '.join(name for name, reason in tested.left_out.items() if reason == why)}"
     missed = [outcome for outcome in tested.outcomes if outcome.is_missed]
     yield (
         f"{tested.rows:,} rows, {tested.columns:,} columns, seed {tested.seed}: {len(tested.outcomes)} damaged copies, "

@@ -20,7 +20,7 @@ Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 
 BATCH_ROWS = 1 << 18
-PARTITION_ROWS = 1 << 23  # sorted in memory with their positions: some 200 MB
+PARTITION_ROWS = 1 << 24  # sorted in memory with their positions: some 500 MB
 READ_ROWS = 1 << 22
 CELLS = 1 << 25  # compared by value at a time: some 500 MB
 ANY_WIDTH = 1 << 62

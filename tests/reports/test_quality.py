@@ -180,7 +180,7 @@ def test_a_private_column_shows_counts_alone() -> None:
 def test_checks_that_do_not_apply_stand_by_their_reason() -> None:
     text = quality.page(answer())
 
-    assert "1 check looked at 1,000 rows of 2 columns for 0.500 s; 1 do not apply." in text
+    assert "1 check looked at 1,000 rows of 2 columns for 0.500 s; 1 does not apply." in text
     assert "<dt>no time axis</dt><dd><code>ts_gap</code></dd>" in text
 
 
