@@ -24,6 +24,7 @@ ON_SAMPLES = (  # beyond the scan: a model or pairs of rows, each on at most a s
     "ambiguous_label",
     "multivariate_outlier",
     "near_duplicate_rows",
+    "overlap_near",
     "text_duplicates",
     "underperforming_group",
 )

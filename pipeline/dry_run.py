@@ -14,6 +14,7 @@ from pipeline.contract import ROW_ID
 from pipeline.findings import Table
 from pipeline.listing import say
 from pipeline.plan import changes, planned, suggesting
+from pipeline.recheck import of_contract
 from pipeline.stages import clean, ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.workspace import Workspace
@@ -48,10 +49,9 @@ def dry_run(workspace: Workspace) -> pl.DataFrame:
 
 
 def _may_repair() -> pl.Expr:
-    """Is `repair` a policy of the flag's check? Rules of the contract go by their standard names."""
-    known = checks.registered()
-    able = pl.col("check").is_in([name for name, kind in known.items() if "repair" in kind.policies])
-    return able | ~pl.col("check").is_in(list(known))
+    """Is `repair` a policy of the flag's check?"""
+    able = [name for name, kind in checks.registered().items() if "repair" in kind.policies]
+    return pl.col("check").is_in(able) | of_contract()
 
 
 def _planned(flags: pl.DataFrame, table: Table, derive: dict[str, str]) -> pl.DataFrame:

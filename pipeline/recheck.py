@@ -18,6 +18,11 @@ AGAIN = (ContractBroken.name, MissingLabel.name)
 CELL = [ROW_ID, "column"]
 
 
+def of_contract() -> pl.Expr:
+    """Is the flag one of the contract's rules? They go by their standard names, which are no check's."""
+    return ~pl.col("check").is_in(list(checks.registered()))
+
+
 def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
     """The flags as they are when these cells change: of the contract, of labels and of the key.
 
@@ -30,8 +35,7 @@ def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: S
     rows = mended(table.rows.join(ids.lazy(), on=ROW_ID, how="semi", maintain_order="left"), cells, table.contract)
     unparsed = table.unparsed.join(cells.lazy(), on=CELL, how="anti")
     after = replace(table, partitions={"": rows.collect().lazy()}, unparsed=unparsed, height=ids.height)
-    of_contract = ~pl.col("check").is_in(list(checks.registered()))  # its rules go by their standard names
-    told = flags.filter(of_contract | pl.col("check").is_in([DtypeMismatch.name, MissingLabel.name]))
+    told = flags.filter(of_contract() | pl.col("check").is_in([DtypeMismatch.name, MissingLabel.name]))
     # a rule over several columns is about no cell
     touched = pl.concat([cells.select(CELL), ids.with_columns(column=pl.lit(None, pl.String))])
     settled = told.join(touched, on=CELL, how="semi", nulls_equal=True)

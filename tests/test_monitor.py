@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 from sklearn.metrics import roc_auc_score
 
 from pipeline import artefacts, contract, monitor, registry
@@ -16,6 +17,7 @@ from pipeline.errors import DataError, GateFailed, KeepfitError, WorkspaceError
 from pipeline.models import saved
 from pipeline.monitor import MonitoringRecord
 from pipeline.predict import Predictor
+from pipeline.repairs import Folded, Plan
 from pipeline.stages import evaluate, ingest
 from pipeline.stages.promote import Promotion
 from pipeline.workspace import Workspace
@@ -541,3 +543,28 @@ def test_an_outcome_survives_a_second_look_only_as_a_refusal(watched: Workspace)
 
 def test_nothing_half_written_is_left(watched_once: Workspace) -> None:
     assert not list(watched_once.root.rglob("*.tmp"))
+
+
+def test_a_batch_is_repaired_by_the_rules_of_the_model_and_by_no_others(promoted: Workspace) -> None:
+    params = yaml.safe_load(promoted.params_file.read_text())
+    params["checks"] = {"contract": "repair", "string_variants": "repair"}
+    promoted.params_file.write_text(yaml.safe_dump(params))
+    workspace, agreed = Workspace.open(promoted.root), contract.load(promoted.contract_file)
+    path = altered(workspace, lambda text: [text[0], text[1].replace(",harbour,", ", HARBOUR,"), *text[2:]])
+    assert ", HARBOUR," in lines(path)[1]
+    plan = Plan(rules=[Folded(column="shop", values=["north", "south", "harbour"])])
+
+    ruled = monitor.read(workspace, path, agreed, plan)
+    unruled = monitor.read(workspace, path, agreed, Plan())
+
+    assert ruled.usable["shop"][0] == "harbour"
+    assert ruled.ledger[-1].repaired == 1
+    assert "allowed_set" in {finding.check for finding in ruled.findings}
+    assert unruled.usable.height == ruled.usable.height - 1
+    assert unruled.ledger[-1].repaired == 0
+
+
+def test_a_model_is_kept_with_the_rules_by_which_its_rows_were_repaired(promoted: Workspace) -> None:
+    model = Predictor.load(registry.folder(promoted, "v1"))
+
+    assert model.repairs == Plan.read(promoted.repairs)

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline import dry_run, registry, tracing
 from pipeline.errors import DataError
-from pipeline.stages import clean, ingest, promote, validate
+from pipeline.stages import clean, ingest, validate
 from pipeline.workspace import Workspace
 
 FEBRUARY = "2024-02.csv"
@@ -57,8 +57,8 @@ def test_the_models_that_were_trained_on_a_row_are_told(trained: Workspace) -> N
     other = str(pl.read_parquet(trained.split / "test.parquet")["row_id"][0])
 
     assert said(trained, row).endswith("kept, in train, on which the candidate was trained")
-    promote.run(trained)
-    version = registry.champion(trained).version
+    version = registry.register(trained)
+    registry.point(trained, version)
     assert said(trained, row).endswith(f"on which the candidate and {version}, the champion was trained")
     assert said(trained, other).endswith("kept, in test")
 

@@ -18,6 +18,7 @@ from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within,
 
 POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
 COLUMNS, OTHER, FEWER, RICHEST = "columns", "other", "fewer", "richest"  # names of fingerprints
+ROWS, CONTENT, FEATURES = "rows", "content-", "features-"  # and what they begin with
 CHANCE = 10.0
 RICH_SHARE = 0.5
 MANY_CLASSES = 100
@@ -33,8 +34,8 @@ class DuplicateRowsExact:
     source: ClassVar[str] = "no threshold: each copy is told"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        prints = Fingerprints.of(table.partitions.values(), {"rows": together(table.contract.names)})
-        copies = later_copies(table.rows, prints, "rows", table.contract.names)
+        prints = fingerprints(table)
+        copies = later_copies(table.rows, prints, ROWS, table.contract.names)
         if copies.height:
             across = prints.part(copies[POSITION].to_numpy()) != prints.part(copies[FIRST].to_numpy())
             other_file = f", {across.sum():,} of them one in another file" if across.any() else ""
@@ -63,13 +64,13 @@ class DuplicateRowsButIds:
     source: ClassVar[str] = "no threshold; chance: ten times the pairs that meet if the richest column is independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        named, content = _named(table.contract, "id", "time"), _named(table.contract, "feature", "label", "group")
-        if not named or len(content) < 2:
+        named, content = _named(table.contract, "id", "time"), _content(table)
+        if not content:
             yield Skipped(why="no column has the role id or time, or fewer than two have another")
             return
-        prints = Fingerprints.of(table.partitions.values(), _sets(table, content))
-        copies = later_copies(table.rows, prints, COLUMNS, content, but=table.contract.names)
-        if not copies.height or _by_chance(table, prints, content):
+        prints = fingerprints(table)
+        copies = later_copies(table.rows, prints, CONTENT + COLUMNS, content, but=table.contract.names)
+        if not copies.height or _by_chance(table, prints, content, CONTENT):
             return
         yield Hit(
             check=self.name,
@@ -101,7 +102,7 @@ class DuplicateKey:
             return
         parts = [part.drop_nulls(by_name(*key)) for part in table.partitions.values()]
         prints = Fingerprints.of(parts, {COLUMNS: together(key), OTHER: together(table.contract.names)})
-        rivals = rivals_of(parts, prints, key, table.contract.names)
+        rivals = rivals_of(pl.concat(parts), prints, key, table.contract.names)
         if rivals.height:
             yield Hit(
                 check=self.name,
@@ -131,14 +132,14 @@ class ConflictingLabels:
     source: ClassVar[str] = "a hundredth of accuracy lost is a difference that models are compared by; less is info"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        label, features = table.label, [c.name for c in table.contract.columns if c in table.contract.features]
-        if label is None or _is_quantity(table, label):
-            yield Skipped(why="no column has the role label" if label is None else "the label is a quantity, no class")
+        label, features = table.label, _features(table)
+        if label is None or not features or _is_quantity(table, label):
+            lacking = label is None or not features
+            yield Skipped(why="no label or no feature is named" if lacking else "the label is a quantity, no class")
             return
-        parts = [part.drop_nulls(by_name(label)) for part in table.partitions.values()]
-        prints = Fingerprints.of(parts, {**_sets(table, features), OTHER: together([label])})
-        rivals = rivals_of(parts, prints, features, [label])
-        if not rivals.height or _by_chance(table, prints, features):
+        prints = fingerprints(table)
+        rivals = rivals_of(table.rows, prints, features, [label], kind=FEATURES, filled=[label])
+        if not rivals.height or _by_chance(table, prints, features, FEATURES):
             return
         labelled = table.height - table.profile.columns[label].missing
         same = pl.len().over(_each([*features, label])) / pl.len().over(_each(features))
@@ -198,6 +199,33 @@ class OverlapExact:
 CHECKS = (DuplicateRowsExact, DuplicateRowsButIds, DuplicateKey, ConflictingLabels, OverlapExact)
 
 
+def fingerprints(table: Table) -> Fingerprints:
+    """The rows' fingerprints for every check here that asks the table alone: one pass, kept as long as the table.
+
+    Over all columns (`ROWS`), over what is no id or stamp (`CONTENT`), and over the features and the label.
+    """
+    kept: dict[str, object] = vars(table)
+    if not isinstance(found := kept.get("#fingerprints"), Fingerprints):
+        asked = {ROWS: together(table.contract.names)}
+        if content := _content(table):
+            asked |= _sets(table, content, CONTENT)
+        if table.label is not None and _features(table) and not _is_quantity(table, table.label):
+            asked |= {**_sets(table, _features(table), FEATURES), FEATURES + OTHER: together([table.label])}
+        kept["#fingerprints"] = found = Fingerprints.of(table.partitions.values(), asked)
+    return found
+
+
+def _content(table: Table) -> list[str]:
+    """What a row holds but its ids and stamps; nothing where it has none of these, or too little else."""
+    content = _named(table.contract, "feature", "label", "group")
+    return content if _named(table.contract, "id", "time") and len(content) > 1 else []
+
+
+def _features(table: Table) -> list[str]:
+    columns = table.contract.columns
+    return [column.name for column in columns if column.modality is not None and column.role in ("feature", "time")]
+
+
 def later_copies(
     rows: pl.LazyFrame, prints: Fingerprints, name: str, columns: Sequence[str], *, but: Sequence[str] = ()
 ) -> pl.DataFrame:
@@ -218,14 +246,23 @@ def later_copies(
 
 
 def rivals_of(
-    parts: Sequence[pl.LazyFrame], prints: Fingerprints, same: Sequence[str], other: Sequence[str]
+    rows: pl.LazyFrame,
+    prints: Fingerprints,
+    same: Sequence[str],
+    other: Sequence[str],
+    *,
+    kind: str = "",
+    filled: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """The rows that another equals in the columns `same` and not in `other`: row_id and the columns, in order."""
+    """The rows that another equals in the columns `same` and not in `other`: row_id and the columns, in order.
+
+    Rows with a null in `filled` are no rivals. `kind` is what the fingerprints' names begin with.
+    """
     columns = list(dict.fromkeys([*same, *other]))
-    rows = pl.concat(parts)
     found = [rows.select(ROW_ID, by_name(*columns)).clear().collect().with_columns(pl.lit(0).alias(POSITION))]
-    for positions in prints.repeated(COLUMNS, differing=OTHER, at_most=rows_within(len(columns))):
+    for positions in prints.repeated(kind + COLUMNS, differing=kind + OTHER, at_most=rows_within(len(columns))):
         near = columns_at(rows, positions, [ROW_ID, *columns]).with_columns(pl.Series(POSITION, positions))
+        near = near.drop_nulls(by_name(*filled)) if filled else near
         found.append(near.filter(pl.struct(by_name(*other)).n_unique().over(_each(same)) > 1))
     return pl.concat(found, how="vertical_relaxed").sort(POSITION)
 
@@ -246,15 +283,22 @@ def _overlap(table: Table, reference: Table, columns: Sequence[str]) -> tuple[pl
     return pl.concat(parts), _by_chance(table, prints, columns, across=prints.ends[0])
 
 
-def _sets(table: Table, columns: Sequence[str]) -> dict[str, pl.Expr]:
+def _sets(table: Table, columns: Sequence[str], kind: str = "") -> dict[str, pl.Expr]:
     """What to take fingerprints of, to find equal rows and to say whether they meet by chance."""
     richest = _richest(table, columns)
     fewer = [name for name in columns if name != richest]
-    asked = {} if _is_rich(table, richest) or not fewer else {RICHEST: together([richest]), FEWER: together(fewer)}
-    return {COLUMNS: together(columns), **asked}
+    if _is_rich(table, richest) or not fewer:
+        return {kind + COLUMNS: together(columns)}
+    return {
+        kind + COLUMNS: together(columns),
+        kind + RICHEST: together([richest]),
+        kind + FEWER: together(fewer),
+    }
 
 
-def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, across: int | None = None) -> bool:
+def _by_chance(
+    table: Table, prints: Fingerprints, columns: Sequence[str], kind: str = "", *, across: int | None = None
+) -> bool:
     """Whether at most `CHANCE` times as many pairs are equal as if the richest column were independent of the others.
 
     Never where most of its values differ; always where it is the only one, else. True copies stand out: they are
@@ -266,7 +310,7 @@ def _by_chance(table: Table, prints: Fingerprints, columns: Sequence[str], *, ac
         return True
     rows = prints.height
     total = rows * (rows - 1) / 2 if across is None else across * (rows - across)
-    equal, richest, fewer = (prints.pairs(name, across=across) for name in (COLUMNS, RICHEST, FEWER))
+    equal, richest, fewer = (prints.pairs(kind + name, across=across) for name in (COLUMNS, RICHEST, FEWER))
     return equal <= CHANCE * fewer * richest / total
 
 

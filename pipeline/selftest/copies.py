@@ -126,7 +126,7 @@ def miscalculated(material: Material, columns: Sequence[str], count: int, rng: R
     places = drawn((first + second > 1).fill_null(False).arg_true().to_list(), count, rng)
     rows = put(material.rows.with_columns(total), "extra total", {p: scaled(total[p], 1.1, 1.0) for p in places})
     truth = truths(material, [(place, None) for place in places])
-    return Damage(rows=rows, truth=truth, columns=("extra total", *columns))
+    return Damage(rows=rows, truth=truth, columns=("extra total", *columns), added=("extra total",))
 
 
 NEAR = ("near_duplicate_rows", "text_duplicates", "duplicate_rows_but_ids")

@@ -22,12 +22,14 @@ class Damage:
     """Rows with a defect in them. row_id still names the row, wherever it stands; rows that came have new numbers.
 
     `truth`: one row = one cell at fault; cells of one `item` are one fault (a copy and what it was copied from), and
-    a null column stands for any of the row. `columns` are at fault as a whole or in part.
+    a null column stands for any of the row. `columns` are at fault as a whole or in part; `added`, of which the sound
+    rows say nothing, came only to hold the fault.
     """
 
     rows: pl.DataFrame
     truth: pl.DataFrame
     columns: tuple[str, ...]
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

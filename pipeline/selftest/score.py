@@ -98,9 +98,10 @@ def _beside(damage: Damage, flags: pl.DataFrame) -> pl.DataFrame:
 
     A column that is gone makes rows equal, so there what is said of a row as a whole is no false alarm either.
     """
-    if damage.truth.height:
-        return flags.filter(~pl.col("info"))
-    return flags.filter(~pl.col("info") & ~pl.col("column").fill_null(damage.columns[0]).is_in(damage.columns))
+    other = ~pl.col("column").is_in(damage.added).fill_null(False)
+    if damage.truth.is_empty():
+        other = ~pl.col("column").fill_null(damage.columns[0]).is_in(damage.columns)
+    return flags.filter(~pl.col("info") & other)
 
 
 def _is_about(found: Finding, defect: Defect, damage: Damage) -> bool:

@@ -1,10 +1,10 @@
 """Defects of text: markers of nothing, other spellings, broken characters, personal data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from pipeline.selftest.defect import Cell, Damage, Defect, Rng, cells
+from pipeline.selftest.defect import Cell, Damage, Defect, Rng, cells, whole
 from pipeline.selftest.material import Material
 
 MARKERS = ("?", "N/A", "null", "-")
@@ -80,17 +80,16 @@ def _mail(rng: Rng) -> str:
     return f"{rng.choice(FIRST)}.{rng.choice(LAST)}{rng.integers(1000)}@example.org"
 
 
-def _column(name: str, kind: str) -> Defect:
-    def plant(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
-        from pipeline.selftest.defect import whole
+def _phone(rng: Rng) -> str:
+    return f"+41 44 {rng.integers(100, 999)} {rng.integers(10, 99)} {rng.integers(10, 99)}"
 
-        made = [
-            _mail(rng)
-            if kind == "mails"
-            else f"+41 44 {rng.integers(100, 999)} {rng.integers(10, 99)} {rng.integers(10, 99)}"
-            for _ in range(material.height)
-        ]
-        return whole(material.rows.with_columns(pl.Series(name, made)), name)
+
+def _column(name: str, kind: str, made: Callable[[Rng], str]) -> Defect:
+    """A column of that name with something personal in every row."""
+
+    def plant(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
+        cells = pl.Series(name, [made(rng) for _ in range(material.height)])
+        return whole(material.rows.with_columns(cells), name)
 
     return Defect(
         name=f"column of {kind}",
@@ -168,6 +167,6 @@ DEFECTS = (
         plant=cells(renamed),
         against=True,
     ),
-    _column("extra", "mails"),
-    _column("extra phone", "phone numbers"),
+    _column("extra", "mails", _mail),
+    _column("extra phone", "phone numbers", _phone),
 )

@@ -18,7 +18,7 @@ from pipeline.errors import DataError, WorkspaceError
 from pipeline.findings import Check, Table
 from pipeline.ledger import Entry, Ledger, reasons
 from pipeline.plan import CHANGE_SCHEMA, MERGING, changes, mended, planned, suggesting
-from pipeline.recheck import asked_again
+from pipeline.recheck import asked_again, of_contract
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings
@@ -129,10 +129,14 @@ def decide(
 
 
 def fates(flags: pl.DataFrame, cells: pl.DataFrame) -> Fates:
-    """Decide from the flags what happens to each row, when these cells change; several reasons are joined by ` + `."""
+    """Decide from the flags what happens to each row, when these cells change; several reasons are joined by ` + `.
+
+    Under `repair` a row leaves where nothing is suggested for its cell; where something is, but no rule of the plan
+    speaks of it, it stays as it is, unless it breaks the contract.
+    """
     described = pl.concat_str(pl.col("check"), pl.lit(": ") + pl.col("column"), ignore_nulls=True)
     merging = (pl.col("policy") == "repair") & (pl.col("check") == MERGING)
-    unrepaired = flags.filter(repairing() & ~suggesting()).join(
+    unrepaired = flags.filter(repairing() & (~suggesting() | of_contract())).join(
         cells, on=[ROW_ID, "column"], how="anti", nulls_equal=True
     )
     out = pl.concat([flags.filter(pl.col("policy") == "quarantine"), unrepaired])

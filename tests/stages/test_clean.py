@@ -212,17 +212,18 @@ def test_a_copy_that_is_quarantined_itself_is_not_merged() -> None:
     assert decided.quarantined.rows() == [("b", "missing_label: y")]
 
 
-def test_a_row_with_no_suggestion_leaves_unless_its_cell_is_mended() -> None:
+def test_what_is_not_mended_leaves_where_nothing_is_suggested_or_the_contract_is_broken() -> None:
     told = flags(
-        flag("a", "pattern", "repair", column="shop"),
-        flag("b", "pattern", "repair", column="shop"),
-        flag("c", "pattern", "repair", column="shop", suggested="north"),
+        flag("a", "string_typos", "repair", column="shop"),
+        flag("b", "string_typos", "repair", column="shop"),
+        flag("c", "string_typos", "repair", column="shop", suggested="north"),
+        flag("d", "pattern", "repair", column="shop", suggested="north"),
     )
     cells = pl.DataFrame([("a", "shop", "whoever", "x", "y")], schema=CHANGE_SCHEMA, orient="row")
 
     decided = clean.fates(told, cells)
 
-    assert decided.quarantined.rows() == [("b", "pattern: shop")]
+    assert decided.quarantined.rows() == [("b", "string_typos: shop"), ("d", "pattern: shop")]
     assert decided.repairs.rows() == cells.rows()
 
 
