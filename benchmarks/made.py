@@ -18,7 +18,9 @@ COPIES = 0.01
 MINORITY = 0.01
 START = np.datetime64("2020-01-01", "us")
 CITIES = [f"city {i:03}" for i in range(400)]
-WORDS = np.array(["red", "blue", "small", "large", "new", "used", "fast", "slow", "light", "heavy", "round", "flat", "steel", "wood", "glass", "paper"])
+WORDS = np.array(
+    "red blue small large new used fast slow light heavy round flat steel wood glass paper".split()  # noqa: SIM905
+)
 
 
 def write(folder: Path, rows: int, *, seed: int = 7) -> Path:

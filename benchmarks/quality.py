@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks import made
 
@@ -47,7 +48,7 @@ def table(rows: int, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def measured(name: str, data: Path) -> dict[str, object]:
+def measured(name: str, data: Path) -> dict[str, Any]:
     """What the engine's own process printed: seconds and memory, or why there is nothing."""
     if (needs := NEEDS.get(name)) and find_spec(needs) is None:
         return {"why": "not installed"}
@@ -59,7 +60,7 @@ def measured(name: str, data: Path) -> dict[str, object]:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"killed ({done.returncode})"]
         return {"why": last[0][:80]}
-    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
@@ -178,7 +179,6 @@ def _evidently(frame: object) -> None:
 def _great_expectations(frame: object) -> None:
     import great_expectations as gx
     import pandas as pd
-    from great_expectations import expectations as gxe
 
     assert isinstance(frame, pd.DataFrame)
     context = gx.get_context(mode="ephemeral")
@@ -187,10 +187,14 @@ def _great_expectations(frame: object) -> None:
     )
     suite = gx.ExpectationSuite(name="made")
     for name in frame.columns:
-        suite.add_expectation(gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=0.5))
+        suite.add_expectation(gx.expectations.ExpectColumnValuesToNotBeNull(column=name, mostly=0.5))  # type: ignore[attr-defined]
         if pd.api.types.is_float_dtype(frame[name]):
-            suite.add_expectation(gxe.ExpectColumnMeanToBeBetween(column=name, min_value=-1e9, max_value=1e9))
-            suite.add_expectation(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=-1e9, max_value=1e9))
+            suite.add_expectation(
+                gx.expectations.ExpectColumnMeanToBeBetween(column=name, min_value=-1e9, max_value=1e9)  # type: ignore[attr-defined]
+            )
+            suite.add_expectation(
+                gx.expectations.ExpectColumnValuesToBeBetween(column=name, min_value=-1e9, max_value=1e9)  # type: ignore[attr-defined]
+            )
     batch.get_batch({"dataframe": frame}).validate(suite)
 
 

@@ -24,7 +24,7 @@ def test_check_counts_and_tells_a_row_with_bad_bytes(tmp_path: Path, line: bytes
     assert answer.answer.rows == 61
     assert (check, column, 1) in {(found.check, found.column, found.rows) for found in answer.answer.findings}
     assert answer.flags.filter(check=check)["row"].to_list() == [60]
-    assert answer.answer.sources[0].damage == ["line 62, byte 967: ff (hexadecimal) is no utf-8"] or column == "size"
+    assert [told.split(",")[0] for told in answer.answer.sources[0].damage] == ["line 62"]
 
 
 def test_a_workspace_refuses_a_file_with_bad_bytes(tiny: Workspace) -> None:

@@ -113,6 +113,7 @@ def by_block(values: pl.Series) -> np.ndarray[tuple[int, int], np.dtype[np.float
 
 
 def _codes(values: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    values = values.alias("value")  # methods of a series called ^x$ would take its name for a pattern
     if values.dtype.is_numeric() and values.n_unique() > BINS:
         ranks = values.cast(pl.Float64).fill_nan(None).rank("max")
         coded = (ranks * BINS / max(values.len() - values.null_count(), 1)).ceil().fill_null(0)

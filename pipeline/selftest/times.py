@@ -42,7 +42,8 @@ def series(material: Material) -> Sequence[str]:
 def entity(material: Material) -> str | None:
     """The column of which every value has a series of its own; "" where all rows are one, None where none is."""
     time = str(material.time)
-    for name in ["", *material.categories]:
+    groups = [column.name for column in material.inferred.columns if column.role == "group"]
+    for name in ["", *groups, *material.categories]:
         keys = [time, name] if name else [time]
         if material.rows.select(pl.struct(keys).n_unique()).item() >= NEARLY * material.height:
             return name

@@ -1,6 +1,7 @@
 """The columns of the input against those of the contract."""
 
 import dataclasses
+from typing import Any
 
 from pipeline.checks.header import ColumnAbsent, ColumnOrderChanged, ColumnUnexpected
 from pipeline.findings import Check, Table
@@ -8,7 +9,7 @@ from pipeline.inspection import hits, inspect
 
 from .conftest import Make, made
 
-ROWS = {"x": [1.0, 2.0], "shop": ["a", "b"], "y": [True, False]}
+ROWS: dict[str, list[Any]] = {"x": [1.0, 2.0], "shop": ["a", "b"], "y": [True, False]}
 
 
 def with_header(*header: str, parts: int = 1) -> Table:
