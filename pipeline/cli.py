@@ -70,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
     _add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
     _add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
+    repairs = add("repairs", show_repairs, "show every change that repairs make or could make, and change nothing")
+    repairs.add_argument("--write", action="store_true", help="write each changed cell to reports/repairs.parquet")
+    ledger = add("ledger", show_ledger, "say where all rows went, or where one row went and why")
+    ledger.add_argument("row", nargs="*", help="FILE ROW (counted from 0), or a row_id")
+    aside = add("quarantine", mend_quarantine, "write the rows set aside to a file, or take them in again, mended")
+    ways = aside.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--export", type=Path, metavar="FILE.csv", help="write them, with their reasons")
+    ways.add_argument("--take-in", type=Path, metavar="FILE.csv", help="take in the mended file")
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
         "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
@@ -264,6 +272,37 @@ def initialise(chosen: argparse.Namespace) -> int:
 
     workspace = start.initialise(chosen.directory, chosen.data, roles=_roles(chosen))
     _say(f"made {workspace.root}: read its README.md, then run `cd {chosen.directory}` and `dvc repro`")
+    return 0
+
+
+def show_repairs(chosen: argparse.Namespace) -> int:
+    """`keepfit repairs`."""
+    from pipeline import dry_run
+
+    dry_run.show(_open(chosen), write=chosen.write)
+    return 0
+
+
+def show_ledger(chosen: argparse.Namespace) -> int:
+    """`keepfit ledger [FILE ROW | row_id]`."""
+    from pipeline import tracing
+
+    tracing.show(_open(chosen), chosen.row)
+    return 0
+
+
+def mend_quarantine(chosen: argparse.Namespace) -> int:
+    """`keepfit quarantine --export FILE | --take-in FILE`."""
+    from pipeline import quarantine
+
+    workspace = _open(chosen)
+    with workspace.lock():
+        if chosen.export:
+            rows = quarantine.export(workspace, chosen.export)
+            _say(f"wrote {rows:,} rows to {chosen.export}: mend them and give the file to --take-in")
+            return 0
+        count, path = quarantine.take_in(workspace, chosen.take_in)
+    _say(f"took in {count:,} mended rows" + (f" ({path}); now `keepfit run`" if path else ": none differs"))
     return 0
 
 

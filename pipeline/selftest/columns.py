@@ -18,6 +18,11 @@ def full(material: Material) -> Sequence[str]:
     return [column.name for column in material.features if not column.nullable]
 
 
+def spare(material: Material) -> Sequence[str]:
+    """The first feature that lacks nothing, where it is not the only one."""
+    return full(material)[:1] if len(material.features) > 1 else []
+
+
 def varied(material: Material) -> Sequence[str]:
     """Features of more than one value."""
     return [column.name for column in material.features if column.distinct > 1]
@@ -77,7 +82,7 @@ DEFECTS = (
         name="empty column",
         what="a column without a value",
         told_by=("empty_column", "missing_share_column"),
-        places=lambda material: full(material)[:1],
+        places=spare,
         plant=emptied,
         rated=False,
     ),

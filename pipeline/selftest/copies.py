@@ -1,9 +1,12 @@
 """Defects of rows and of their labels: copies, near copies, contradictions, cells in the wrong column."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import polars as pl
+from polars.selectors import by_name
 
+from pipeline.contract import ROW_ID
 from pipeline.selftest.defect import Damage, Defect, Rng, drawn, filled, inserted, put, truths
 from pipeline.selftest.material import Material
 from pipeline.selftest.numbers import scaled
@@ -56,7 +59,17 @@ def contradicted(material: Material, columns: Sequence[str], count: int, rng: Rn
     source = drawn(filled(material, columns[0]), count, rng)
     new = material.rows[source]
     others = {place: _other(material, columns[0], new[columns[0]][place], rng) for place in range(new.height)}
-    return inserted(material, put(new, columns[0], others), source, rng)
+    damage = inserted(material, put(new, columns[0], others), source, rng)
+    return dataclasses.replace(damage, truth=_with_twins(material, damage))
+
+
+def _with_twins(material: Material, damage: Damage) -> pl.DataFrame:
+    """The truth with every row whose features are those of a row at fault: it is contradicted too."""
+    features = pl.struct(by_name(*(column.name for column in material.features)))
+    alike = damage.rows.select(pl.col(ROW_ID).alias("row"), features.hash(seed=0).alias("#features"))
+    items = damage.truth.select("item", "row").join(alike, on="row").select("item", "#features").unique()
+    twins = items.join(alike, on="#features").select("item", "row").with_columns(column=pl.lit(None, dtype=pl.String))
+    return twins.unique().sort("item", "row")
 
 
 def flipped(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:

@@ -6,7 +6,21 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from pipeline.selftest.defect import Cell, Damage, Defect, Rng, cells, drawn, filled, inserted, put, truths, whole
+from pipeline.contract import ROW_ID
+from pipeline.selftest.defect import (
+    TRUTH,
+    Cell,
+    Damage,
+    Defect,
+    Rng,
+    cells,
+    drawn,
+    filled,
+    inserted,
+    put,
+    truths,
+    whole,
+)
 from pipeline.selftest.material import Material
 from pipeline.selftest.numbers import scaled
 
@@ -60,19 +74,17 @@ def repeated(material: Material, columns: Sequence[str], count: int, rng: Rng) -
 
 
 def shuffled(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
-    """Rows at another place of the file; the row, or the one that now follows it, is told."""
+    """Rows at another place of the file; each, or the row of its entity that now follows it, steps back."""
     places = drawn(range(material.height), count, rng)
     at = np.arange(material.height, dtype=np.float64)
     at[places] = rng.uniform(0, material.height, len(places))
-    order = np.argsort(at, kind="stable")
-    rows = material.rows[order.tolist()]
-    ids, position = rows["row_id"], {int(old): new for new, old in enumerate(order)}
-    listed = []
-    for item, place in enumerate(places):
-        now = position[place]
-        listed += [(item, ids[near], None) for near in (now, now + 1) if near < material.height]
-    truth = pl.DataFrame(listed, schema=truths(material, []).schema, orient="row")
-    return Damage(rows=rows, truth=truth, columns=tuple(columns))
+    rows = material.rows[np.argsort(at, kind="stable").tolist()]
+    of = entity(material)
+    follower = pl.col(ROW_ID).shift(-1).over(of) if of else pl.col(ROW_ID).shift(-1)
+    follows = dict(rows.select(ROW_ID, follower.alias("next")).iter_rows())
+    ids = material.rows.get_column(ROW_ID).gather(places)
+    listed = [(item, row, None) for item, moved in enumerate(ids) for row in (moved, follows[moved]) if row is not None]
+    return Damage(rows=rows, truth=pl.DataFrame(listed, schema=TRUTH, orient="row"), columns=tuple(columns))
 
 
 def holed(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:

@@ -68,6 +68,7 @@ def test_a_folder_without_a_manifest_is_no_model(trained: Workspace) -> None:
 def test_a_network_comes_back_with_the_same_answers(tmp_path: Path) -> None:
     shape = MlpShape(dense=2, cardinalities=[3], hidden=[4], dropout=0.1, classes=3)
     network = Mlp(shape).eval()
+    (tmp_path / saved.REPAIRS).write_text("{}")
     (tmp_path / saved.PREPROCESSOR).write_text("{}")
     (tmp_path / saved.REFERENCE).write_text("{}")
     (tmp_path / saved.HISTORY).write_text("{}")
