@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
     promote.set_defaults(command=promote_model)
     _add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
+    _add_selftest(add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found"))
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
     _add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     repairs = add("repairs", show_repairs, "show every change that repairs make or could make, and change nothing")
@@ -96,9 +97,19 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", type=Path, metavar="FILE", help="write the findings there")
     command.add_argument("--flags", type=Path, metavar="FILE.parquet", help="write one line for each row hit there")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a report there")
+    command.add_argument("--impact", action="store_true", help="say which findings change a quick model's score")
     command.add_argument(
         "--fail-on", choices=("error", "warning", "never"), default="error", help="exit with 1 from there on"
     )
+
+
+def _add_selftest(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")
+    _add_roles(command)
+    command.add_argument("--rows", type=int, default=10_000, help="rows that defects are planted in (default: 10000)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--thorough", action="store_true", help="ask the checks that fit models too")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
 
 
 def _add_init(command: argparse.ArgumentParser) -> None:
@@ -243,6 +254,7 @@ def check(chosen: argparse.Namespace) -> int:
         reference=chosen.reference,
         query=chosen.sql,
         flagged=chosen.flags is not None,
+        impact=chosen.impact,
     )
     with TemporaryDirectory(prefix="keepfit-check-") as scratch:
         examined = examine.examine(question, Path(scratch))
@@ -256,6 +268,25 @@ def check(chosen: argparse.Namespace) -> int:
         artefacts.write_text(chosen.html, quality.page(examined.answer))
     listing.show_examination(examined.answer)
     return 1 if examine.failing(examined.answer, chosen.fail_on) else 0
+
+
+def run_selftest(chosen: argparse.Namespace) -> int:
+    """`keepfit selftest`."""
+    from tempfile import TemporaryDirectory
+
+    from pipeline import listing, selftest
+    from pipeline.selftest import words
+
+    trial = selftest.Trial(
+        paths=chosen.paths, roles=_roles(chosen), rows=chosen.rows, seed=chosen.seed, thorough=chosen.thorough
+    )
+    with TemporaryDirectory(prefix="keepfit-selftest-") as scratch:
+        tested = selftest.selftest(trial, Path(scratch))
+    if chosen.json:
+        tested.write(chosen.json)
+    for line in words.lines(tested):
+        listing.say(line)
+    return 0
 
 
 def list_checks(chosen: argparse.Namespace) -> int:

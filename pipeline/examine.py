@@ -12,12 +12,14 @@ from typing import Any
 
 import polars as pl
 from polars.selectors import by_name
+from pydantic import Field
 
 from pipeline import artefacts, checks, contract, readers
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract, Role
 from pipeline.errors import DataError, SettingsError
-from pipeline.findings import Finding, Severity, Table
+from pipeline.findings import Finding, Severity, Skipped, Table
+from pipeline.impact import Impact, impacts
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
 from pipeline.inspection import Account, inspect
@@ -55,6 +57,7 @@ class Question:
     query: str | None = None
     policies: Mapping[str, Any] = field(default_factory=dict)
     flagged: bool = False
+    impact: bool = False
 
 
 class PublishedFinding(Record):
@@ -88,7 +91,11 @@ class Origin(Record):
 
 
 class Examination(Record):
-    """The answer, in the shape of `--json`; `profile` has one entry a column."""
+    """The answer, in the shape of `--json`; `profile` has one entry a column.
+
+    `impact`: what mending each of the worst findings does to a quick model's score, where that was asked for, or
+    why it could not be.
+    """
 
     rows: int
     columns: int
@@ -96,6 +103,8 @@ class Examination(Record):
     profile: dict[str, dict[str, Any]]
     checks: list[TimedAccount]
     sources: list[Origin]
+    impact: list[Impact] = Field(default_factory=list)
+    impact_skipped: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +136,8 @@ def examine(question: Question, scratch: Path) -> Examined:
         against = read([question.reference], question, known, settings, scratch / "reference")
         reading = dataclasses.replace(reading, table=dataclasses.replace(reading.table, reference=against.table))
     asked = checks.configured({**settings.checks.by_name, **question.policies})
-    inspection = inspect(reading.table, asked, flagged=question.flagged)
+    inspection = inspect(reading.table, asked, flagged=question.flagged or question.impact)
+    told = impacts(reading.table, inspection) if question.impact else []
     accounts = [
         TimedAccount(**account.model_dump(), seconds=round(inspection.seconds[account.check], 3))
         for account in inspection.accounts
@@ -139,6 +149,8 @@ def examine(question: Question, scratch: Path) -> Examined:
         profile=_profile(reading, inspection.private),
         checks=accounts,
         sources=reading.origins,
+        impact=[] if isinstance(told, Skipped) else told,
+        impact_skipped=told.why if isinstance(told, Skipped) else None,
     )
     return Examined(answer=answer, flags=_flags(inspection.flags))
 

@@ -83,6 +83,11 @@ class Table:
         return self.contract.columns
 
     @property
+    def features(self) -> list[Column]:
+        """What a model may look at, as the contract has it; none is no error here."""
+        return [c for c in self.columns if c.modality is not None and c.role in ("feature", "time")]
+
+    @property
     def data_columns(self) -> list[Column]:
         """What may hold an error: every column but those of role `ignore`."""
         return [column for column in self.columns if column.role != "ignore"]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def show_examination(answer: "Examination") -> None:
     """Every finding with what to do, worst first, then one line of totals."""
+    from pipeline.impact import lines as impact_lines
+
     for finding in answer.findings:
         column = f" {finding.column}" if finding.column else ""
         say(f"{finding.severity:8}{finding.check}{column}: {finding.message}")
@@ -23,6 +25,10 @@ def show_examination(answer: "Examination") -> None:
     for origin in answer.sources:
         for damage in origin.damage:
             say(f"damage  {origin.name}: {damage}")
+    for line in impact_lines(answer.impact) if answer.impact else []:
+        say(line)
+    if answer.impact_skipped:
+        say(f"impact: {answer.impact_skipped}")
     skipped = [account for account in answer.checks if not account.examined]
     counts = Counter(finding.severity for finding in answer.findings)
     told = ", ".join(f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in ("error", "warning", "info"))

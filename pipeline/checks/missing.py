@@ -28,7 +28,7 @@ class MissingShareColumn:
     source: ClassVar[str] = "above 5% the choice of imputation starts to matter (Schafer 1999)"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        for name in (column.name for column in table.contract.features):
+        for name in (column.name for column in table.features):
             rows = missing_rows(table, name)
             share = rows / max(table.height, 1)
             if self.maximum_share < share < 1:
@@ -54,7 +54,8 @@ class EmptyColumn:
     source: ClassVar[str] = "no threshold: not one value is there"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        for name in (column.name for column in table.data_columns):
+        for column in table.columns:
+            name = column.name
             if table.height and missing_rows(table, name) == table.height:
                 yield Hit(
                     check=self.name,
@@ -64,6 +65,7 @@ class EmptyColumn:
                     threshold=1.0,
                     message=f"{name} holds no value in any of {table.height:,} rows",
                     suggestion="look whether the source has renamed or lost it; else give it the role `ignore`",
+                    severity="info" if column.role == "ignore" else "warning",
                 )
 
 
@@ -78,7 +80,7 @@ class MissingShareRow:
     source: ClassVar[str] = "half: such a row says less than imputation makes up"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [c for c in table.contract.features if missing_rows(table, c.name) <= table.height / 2]
+        columns = [c for c in table.features if missing_rows(table, c.name) <= table.height / 2]
         if len(columns) < ROW_COLUMNS:
             yield Skipped(why=f"fewer than {ROW_COLUMNS} features have a value in most rows")
             return

@@ -75,7 +75,8 @@ class Inferred:
         schema = frame.collect_schema()
         cells = {c.name: self._cell(c, schema[c.name], seen=seen) for c in self.columns}
         values = {c.name: _value(cells[c.name], schema[c.name], c) for c in self.columns}
-        doubtful = [c.name for c in self.columns if c.unparsed or not seen]
+        known = set(self.null_values)
+        doubtful = [c.name for c in self.columns if c.unparsed or set(c.markers) - known or not seen]
         bad = {name: cells[name].is_not_null() & values[name].is_null() for name in doubtful}
         return frame.select(ROW_ID, *values.values()), _unparsed(frame, cells, bad)
 

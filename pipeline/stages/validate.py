@@ -121,5 +121,5 @@ def _key(check: str) -> tuple[str, list[str]]:
 
 def _profile(table: Table, private: Set[str]) -> dict[str, dict[str, float | int | str | None]]:
     """The few numbers of each feature; of a private one none."""
-    shown = {column.name for column in table.contract.features} - private
+    shown = {column.name for column in table.features} - private
     return {name: column.summary() for name, column in table.profile.columns.items() if name in shown}
