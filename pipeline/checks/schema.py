@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
-from pipeline.findings import Hit, Policy, Table
+from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.repairs import Folded
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ class ContractBroken:
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
     source: ClassVar[str] = "the rules of the contract"
 
-    def hits(self, table: Table) -> Iterator[Hit]:
+    def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        if not has_rules(table.contract):
+            yield Skipped(why="the contract states types, and no rules")
+            return
         failures = broken_cells(table)
         for (column, rule), cells in failures.group_by("column", "rule", maintain_order=True):
             name = None if column is None else str(column)  # a rule over several columns is about none of them
@@ -90,6 +93,12 @@ class DtypeMismatch:
 
 
 CHECKS = (ContractBroken, DtypeMismatch)
+
+
+def has_rules(contract: Contract) -> bool:
+    """Whether there is more than types, which the rows have by now."""
+    columns = contract.schema.columns.values()
+    return bool(contract.schema.checks) or any(column.checks or not column.nullable for column in columns)
 
 
 def broken_cells(table: Table) -> pl.DataFrame:

@@ -7,8 +7,11 @@ partitions. So memory is for one partition, whatever the table's height.
 import shutil
 import tempfile
 import weakref
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,9 +42,9 @@ class Fingerprints:
 
     @classmethod
     def of(cls, parts: Iterable[pl.LazyFrame], sets: Mapping[str, pl.Expr]) -> "Fingerprints":
-        """Hash every row of the parts by each expression (a struct, for several columns) in one pass."""
+        """Hash every row of the parts by each expression (see `together`) in one pass."""
         folder = Path(tempfile.mkdtemp(prefix="fingerprints-"))
-        asked = [each.hash(seed=0).alias(name) for name, each in sets.items()]
+        asked = [each.alias(name) for name, each in sets.items()]
         ends, position = [], 0
         try:
             for part in parts:
@@ -86,8 +89,8 @@ class Fingerprints:
         """
         waiting: list[Positions] = []
         for hashes, positions in self._partitions(name):
-            again = _again(hashes)
-            found, shared = positions[again], hashes[again]
+            again = pl.Series(hashes).is_duplicated().to_numpy()
+            found, shared = _sorted(positions[again], hashes[again])
             if differing is not None and found.size:
                 found = found[_mixed(shared, self._unordered(differing, found))]
             waiting.append(found)
@@ -100,7 +103,8 @@ class Fingerprints:
     def pairs(self, name: str, *, across: int | None = None) -> int:
         """How many pairs of rows share a hash; with `across`, one row before that position and one from it on."""
         found = 0
-        for hashes, positions in self._partitions(name):
+        for unordered, places in self._partitions(name):
+            positions, hashes = _sorted(places, unordered)
             starts = np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))
             rows = np.diff(starts, append=hashes.size)
             if across is None:
@@ -111,7 +115,7 @@ class Fingerprints:
         return found
 
     def _partitions(self, name: str) -> Iterator[tuple[Hashes, Positions]]:
-        """Hashes in rising order with their positions (equal hashes by position), a hash partition at a time."""
+        """Hashes with their rising positions, a hash partition at a time."""
         count = max(1, -(-self.height // PARTITION_ROWS))
         for number in range(count):
             own: list[tuple[Hashes, Positions]] = []
@@ -119,9 +123,7 @@ class Fingerprints:
                 inside = np.flatnonzero((hashes >> np.uint64(32)) % np.uint64(count) == number)
                 own.append((hashes[inside], inside + stretch * READ_ROWS))
             if any(hashes.size for hashes, _ in own):
-                hashes, positions = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
-                order = np.argsort(hashes, kind="stable")
-                yield hashes[order], positions[order]
+                yield np.concatenate([hashes for hashes, _ in own]), np.concatenate([places for _, places in own])
 
     def _unordered(self, name: str, positions: Positions) -> Hashes:
         order = np.argsort(positions)
@@ -148,8 +150,17 @@ def rows_within(columns: int) -> int:
 
 
 def together(columns: Sequence[str]) -> pl.Expr:
-    """The columns (one at least), whatever their names, as one value to hash."""
-    return pl.struct(by_name(*columns))
+    """The hash of the columns (one at least), whatever their names, in 64 bits.
+
+    Each column is hashed by itself, with a seed of its name, and the hashes are added: sets of columns that overlap
+    share the work, as Polars computes equal expressions once. Adding is enough as what meets is compared by value.
+    """
+    return reduce(add, (_hash(name) for name in columns))
+
+
+def _hash(name: str) -> pl.Expr:
+    seed = zlib.crc32(name.encode())
+    return by_name(name).hash(seed=seed)
 
 
 def _append(file: Path, hashes: Hashes) -> None:
@@ -157,10 +168,10 @@ def _append(file: Path, hashes: Hashes) -> None:
         hashes.tofile(handle)
 
 
-def _again(ordered: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which of the ordered hashes stand beside an equal one."""
-    same = ordered[1:] == ordered[:-1]
-    return np.concatenate([[False], same]) | np.concatenate([same, [False]])
+def _sorted(positions: Positions, hashes: Hashes) -> tuple[Positions, Hashes]:
+    """Hashes in rising order with their positions, equal hashes by position."""
+    order = np.argsort(hashes, kind="stable")
+    return positions[order], hashes[order]
 
 
 def _mixed(ordered: Hashes, other: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
