@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +71,15 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found"))
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
     _add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
+    _add_row_commands(add)
+    demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
+    demo.add_argument(
+        "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
+    )
+    return top
+
+
+def _add_row_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
     repairs = add("repairs", show_repairs, "show every change that repairs make or could make, and change nothing")
     repairs.add_argument("--write", action="store_true", help="write each changed cell to reports/repairs.parquet")
     ledger = add("ledger", show_ledger, "say where all rows went, or where one row went and why")
@@ -79,11 +88,6 @@ def parser() -> argparse.ArgumentParser:
     ways = aside.add_mutually_exclusive_group(required=True)
     ways.add_argument("--export", type=Path, metavar="FILE.csv", help="write them, with their reasons")
     ways.add_argument("--take-in", type=Path, metavar="FILE.csv", help="take in the mended file")
-    demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
-    demo.add_argument(
-        "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
-    )
-    return top
 
 
 def _add_check(command: argparse.ArgumentParser) -> None:
