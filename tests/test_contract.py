@@ -94,8 +94,8 @@ def test_a_file_that_is_no_contract_is_told(tmp_path: Path, text: str, told: str
     [
         ('x: int = field("boss")', "role must be one of feature, label, id, time, group, ignore, got 'boss'"),
         ('x: int = field(["feature"])', "role must be one of"),
-        ('x: int = field("feature", "image")', "the modality of a feature must be one of"),
-        ("x: int", "the modality of a feature must be one of numeric, categorical, timestamp, got None"),
+        ('x: int = field("feature", "picture")', "the modality of a feature must be one of"),
+        ("x: int", "the modality of a feature must be one of numeric, categorical, timestamp, text, "),
         ("x: str = field()", "a numeric column cannot be String"),
         ('x: int = field("feature", "timestamp")', "a timestamp column cannot be Int64"),
         ('x: str = field("time", None)', "the role `time` needs a date or datetime, got String"),

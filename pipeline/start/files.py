@@ -166,6 +166,7 @@ __pycache__/
 /reports/data_docs
 /reports/plots
 /reports/report.html
+/reports/repairs.parquet
 """
 
 DVCIGNORE = """\

@@ -76,8 +76,10 @@ def test_a_column_without_any_value_is_empty_and_told_once(make: Make) -> None:
     assert hits(MissingShareColumn(), table) == []
 
 
-def test_a_column_of_role_ignore_may_be_empty(make: Make) -> None:
-    assert hits(EmptyColumn(), make(pl.DataFrame({"x": [1, 2], "spare": [None, None]}))) == []
+def test_an_empty_column_of_role_ignore_is_only_worth_knowing(make: Make) -> None:
+    (hit,) = hits(EmptyColumn(), make(pl.DataFrame({"x": [1, 2], "spare": [None, None]})))
+
+    assert (hit.column, hit.severity) == ("spare", "info")
 
 
 @pytest.mark.parametrize("check", [EmptyColumn(), MissingShareColumn(), MissingShareDataset(), MissingShareRow()])
