@@ -31,7 +31,7 @@ FOLDS = (
 VARIANTS: dict[str, dict[str, Any]] = {
     "as in params.yaml": {},
     "hidden [256, 128], dropout 0.4": {"train": {"hidden": [256, 128], "dropout": 0.4}},
-    "hidden [256, 128], dropout 0.2": {"train": {"hidden": [256, 128], "dropout": 0.2}},
+    "hidden [512, 256], dropout 0.3": {"train": {"hidden": [512, 256], "dropout": 0.3}},
     "hidden [1024, 256], dropout 0.4": {"train": {"hidden": [1024, 256], "dropout": 0.4}},
     "without the weekday": {"drop": ("weekday",)},
 }
