@@ -5,6 +5,9 @@ renderer, in a shell of ours that works offline: its page template loads eleven 
 writes times and random ids, so that equal input would not give equal bytes.
 """
 
+import hashlib
+import io
+import json
 import logging
 import math
 import re
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -67,28 +71,58 @@ def check_expectations(expectations: Sequence[Spec], *, where: str = "EXPECTATIO
 
 
 def validate_batches(
-    batches: Iterable[tuple[str, pl.LazyFrame]], expectations: Sequence[Spec], *, docs: Path, seed: int
+    batches: Iterable[tuple[str, pl.LazyFrame]],
+    expectations: Sequence[Spec],
+    *,
+    docs: Path,
+    seed: int,
+    known: Sequence[Path] = (),
 ) -> list[BatchResult]:
     """Judge each (name, frame), add a page for each to the Data Docs in `docs`, and rewrite their index.
 
     A batch over SAMPLE_ROWS rows is judged on a uniform sample drawn by `seed`; its row count stays exact.
     Pages that are there stay: the same batch with the same outcome keeps its page, another outcome adds one.
+    What `docs` or the Data Docs in `known` say of the very same rows and expectations is not asked again.
     """
     check_expectations(expectations)
-    results = [_validate(name, frame, expectations, docs=docs, seed=seed) for name, frame in batches]
+    judged = _judged((docs, *known))
+    results = [_validate(name, frame, expectations, docs=docs, seed=seed, judged=judged) for name, frame in batches]
     _write_index(docs)
     return results
 
 
-def _validate(name: str, frame: pl.LazyFrame, expectations: Sequence[Spec], *, docs: Path, seed: int) -> BatchResult:
+def _validate(
+    name: str,
+    frame: pl.LazyFrame,
+    expectations: Sequence[Spec],
+    *,
+    docs: Path,
+    seed: int,
+    judged: Mapping[str, list[Outcome]],
+) -> BatchResult:
     rows = frame.select(pl.len()).collect().item()
     sample = _sample(frame.select(_columns(frame, expectations)), rows, seed)
-    outcomes = judge(name, sample, expectations, rows=rows)
+    asked = _fingerprint(name, sample, expectations, rows)
+    outcomes = judged[asked] if asked in judged else judge(name, sample, expectations, rows=rows)
     failed = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     sampled = SAMPLE_ROWS if rows > SAMPLE_ROWS else None
     counts = {"rows": rows, "sampled_rows": sampled, "expectations": len(outcomes)}
     result = BatchResult(batch=name, success=not failed, failed=failed, page="", **counts)
-    return _publish(result, outcomes, docs)
+    return _publish(result, outcomes, docs, asked)
+
+
+def _judged(folders: Iterable[Path]) -> dict[str, list[Outcome]]:
+    """What these Data Docs say, by the fingerprint of what was asked."""
+    records = [read_json(path) for folder in folders for path in sorted(folder.glob("batches/*/*.json"))]
+    return {one["asked"]: [Outcome(**said) for said in one["outcomes"]] for one in records if "asked" in one}
+
+
+def _fingerprint(name: str, sample: pl.DataFrame, expectations: Sequence[Spec], rows: int) -> str:
+    """SHA-256 of all that the outcomes follow from; another engine's version asks anew."""
+    cells = io.BytesIO()
+    sample.rechunk().write_ipc(cells, compat_level=pl.CompatLevel.oldest())
+    asked = [name, rows, list(expectations), version("great_expectations")]
+    return hashlib.sha256(json.dumps(asked, default=str).encode() + cells.getvalue()).hexdigest()
 
 
 def judge(name: str, frame: pl.DataFrame, expectations: Sequence[Spec], *, rows: int) -> list[Outcome]:
@@ -283,21 +317,25 @@ def _to_pandas(frame: pl.DataFrame) -> Any:
     return pd.DataFrame({one.name: one.to_numpy() for one in numbers}, index=pd.RangeIndex(frame.height))
 
 
-def _publish(result: BatchResult, outcomes: list[Outcome], docs: Path) -> BatchResult:
+def _publish(result: BatchResult, outcomes: list[Outcome], docs: Path, asked: str) -> BatchResult:
     """Write the batch's page unless one of its pages says just this; numbered, as no clock is read."""
     folder = "batches/" + re.sub(r"[^A-Za-z0-9_.-]|^\.+", "_", result.batch)
     number = 1
     while True:
         page = f"{folder}/{number}"
         result = result.model_copy(update={"page": f"{page}.html"})
-        record = {"result": result.model_dump(), "outcomes": [vars(outcome) for outcome in outcomes]}
+        said = {"result": result.model_dump(), "outcomes": [vars(outcome) for outcome in outcomes]}
         known = docs / f"{page}.json"
-        if not known.is_file() or read_json(known) == record:
+        if not known.is_file() or _but_for_asked(read_json(known)) == said:
             break
         number += 1
     write_text(docs / result.page, _render(PAGE, result=result, sections=_sections(outcomes)))
-    write_json(known, record)
+    write_json(known, {"asked": asked, **said})
     return result
+
+
+def _but_for_asked(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != "asked"}
 
 
 def _write_index(docs: Path) -> None:

@@ -38,8 +38,6 @@ from pipeline.stages.promote import Promotion
 from pipeline.stages.validate import ChecksSettings
 from pipeline.workspace import Workspace
 
-DATA_DOCS = "data_docs"
-
 
 class Outcome(Record):
     """What a retraining came to; `batch_rows_in_training` is read off the new candidate's manifest."""
@@ -193,8 +191,9 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
     # that labels are still to come is no fault of theirs
     asked = [c for c in checks.configured() if c.name != SingleClassTarget.name or rows[label].count()]
     judged = inspect(table, asked)
-    docs = workspace.monitoring / DATA_DOCS
-    pages = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
+    pages = validate_batches(
+        table.partitions.items(), agreed.expectations, docs=workspace.arrivals, seed=workspace.seed
+    )
     findings = judged.findings + validate.batch_findings(pages, table.height, checks.batch_expectations)
     cells = clean.changed(table, plan.changes(repairs, table), settings.derive)
     decided = clean.decide(table, judged.flags, cells, asked)

@@ -225,6 +225,11 @@ class Workspace:
     def monitoring(self) -> Path:
         return self.root / "monitoring"
 
+    @property
+    def arrivals(self) -> Path:
+        """Great Expectations' pages of the batches that came."""
+        return self.monitoring / "data_docs"
+
 
 def parse_section(kind: type[SettingsSection], raw: object) -> SettingsSection:
     """Turn the YAML under `kind.key` into its type; raises SettingsError with rule, value and key."""

@@ -161,6 +161,27 @@ def test_file_that_comes_again_otherwise_adds_a_page(tmp_path: Path) -> None:
     assert "late: mean must be between (min 0.2, max 0.5), got 1" in index
 
 
+def test_what_was_judged_once_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = publish(tmp_path / "arrived")
+    asked: list[str] = []
+
+    def counted(name: str, *args: Any, **kwargs: Any) -> list[Any]:
+        asked.append(name)
+        return judge(name, *args, **kwargs)
+
+    monkeypatch.setattr("pipeline.expectations.judge", counted)
+
+    def again(frame: pl.DataFrame, specs: list[Any]) -> BatchResult:
+        docs, batches = tmp_path / "new", [("2013-06.csv", frame.lazy())]
+        return validate_batches(batches, specs, docs=docs, seed=0, known=[tmp_path / "absent", tmp_path / "arrived"])[0]
+
+    assert again(CLEAN, SPECS) == first and asked == []
+    assert hashes(tmp_path / "new") == hashes(tmp_path / "arrived")
+    again(CLEAN, SPECS[:-1])
+    again(CLEAN.with_columns(late=pl.lit(True)), SPECS)
+    assert asked == ["2013-06.csv"] * 2
+
+
 def test_pages_load_nothing_and_escape_the_data(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     only = {**MONTH, "kwargs": {"column": "origin", "value_set": ["EWR"]}}

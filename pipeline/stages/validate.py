@@ -64,7 +64,13 @@ def run(workspace: Workspace) -> Quality:
     table = ingest.table(workspace, agreed)
     inspection = inspect(table, settings.configured())
     with artefacts.replacing(workspace.data_docs) as docs:
-        batches = validate_batches(table.partitions.items(), agreed.expectations, docs=docs, seed=workspace.seed)
+        batches = validate_batches(
+            table.partitions.items(),
+            agreed.expectations,
+            docs=docs,
+            seed=workspace.seed,
+            known=(workspace.data_docs, workspace.arrivals),
+        )
     quality = Quality(
         rows=table.height,
         columns=len(agreed.columns),
