@@ -1,7 +1,7 @@
 """What a check sees and what it says: the table; hits, findings and flags."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
@@ -156,6 +156,9 @@ class Skipped:
     rows: int | None = None
 
 
+NO_REFERENCE = Skipped(why="no reference to compare with")
+
+
 class Check(Protocol):
     """One data-quality question: a frozen dataclass of its parameters and its policy, with one verb.
 
@@ -183,6 +186,12 @@ def kind_of(column: Column) -> Modality:
     return "numeric" if column.dtype.is_numeric() else "categorical"
 
 
+def outside_sample(table: Table) -> Iterator[Skipped]:
+    """Says so where the table's sample is not all of its rows."""
+    if table.height > table.sample.height:
+        yield Skipped(rows=table.height - table.sample.height, why="a sample")
+
+
 def finding(hit: Hit, policy: Policy, height: int) -> Finding:
     """The hit as published: a policy of `stop` makes it an error."""
     examples = hit.examples or _examples(hit)
@@ -192,13 +201,18 @@ def finding(hit: Hit, policy: Policy, height: int) -> Finding:
         column=hit.column,
         rows=hit.rows,
         fraction=hit.rows / height if height else 0.0,
-        observed=hit.observed,
+        observed=_rounded(hit.observed),
         threshold=hit.threshold,
         message=hit.message,
         suggestion=hit.suggestion,
         examples=examples,
         policy=policy,
     )
+
+
+def _rounded(observed: float | str | None) -> float | str | None:
+    """To twelve digits: the last bits of a sum over many rows follow the order in which threads came to add."""
+    return float(f"{observed:.12g}") if isinstance(observed, float) else observed
 
 
 def flags(hit: Hit, policy: Policy) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Leakage checks: features, ids or the order of rows that know the answer, and features from after the answer."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -139,9 +140,10 @@ class FutureInformation:
         if unlabelled < self.minimum_rows or not asked:
             return
         absent = _missing(table.contract.column(label))
-        phi = [pl.corr(_missing(c).cast(pl.Float64), absent.cast(pl.Float64)).alias(c.name) for c in asked]
-        for name, value in table.rows.select(phi).collect(engine="streaming").row(0, named=True).items():
-            if value is not None and value > self.maximum_phi:
+        both = [(_missing(column) & absent).sum().alias(column.name) for column in asked]
+        for name, rows in table.rows.select(both).collect(engine="streaming").row(0, named=True).items():
+            value = _phi(rows, _missing_rows(table, name), unlabelled, table.height)
+            if value > self.maximum_phi:
                 yield Hit(
                     check=self.name,
                     column=name,
@@ -205,6 +207,16 @@ def _missing_rows(table: Table, name: str) -> int:
 def _missing(column: Column) -> pl.Expr:
     cell = by_name(column.name)
     return cell.is_null() | cell.is_nan() if column.dtype.is_float() else cell.is_null()
+
+
+def _phi(both: int, one: int, other: int, rows: int) -> float:
+    """The phi coefficient of two indicators from the counts of their ones; 0 where one of them never changes.
+
+    >>> _phi(2, 2, 2, 4), _phi(0, 2, 2, 4), _phi(1, 2, 2, 4), _phi(4, 4, 2, 4)
+    (1.0, -1.0, 0.0, 0.0)
+    """
+    spread = one * (rows - one) * other * (rows - other)
+    return (rows * both - one * other) / math.sqrt(spread) if spread else 0.0
 
 
 def _highest_phi(rows: int, others: int) -> float:
