@@ -8,7 +8,7 @@ demo: .venv/installed
 	keepfit demo
 
 test: .venv/installed
-	python -m pytest
+	python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	ruff check .
@@ -37,4 +37,4 @@ TORCH_CPU_3_11 := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b26466
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 --extra test \
 		$(addprefix --no-emit-package ,$(CUDA)) pyproject.toml --output-file requirements.lock
-	sed -i '/^torch==/a\    --hash=sha256:$(TORCH_CPU_3_11) \\' requirements.lock
+	sed -i -e '/$(TORCH_CPU_3_11)/d' -e '/^torch==/a\    --hash=sha256:$(TORCH_CPU_3_11) \\' requirements.lock

@@ -52,19 +52,31 @@ def prepare(home: Path, *, console_level: str) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
+def _nothing() -> None:
+    pass
+
+
 @contextmanager
-def connected(workspace: Workspace, *, say: Callable[[str], None], dashboard_port: int | None = None) -> Iterator[str]:
+def connected(
+    workspace: Workspace,
+    *,
+    say: Callable[[str], None],
+    dashboard_port: int | None = None,
+    meanwhile: Callable[[], None] = _nothing,
+) -> Iterator[str]:
     """Yield the API's address; flows run inside the block record their runs there.
 
     A server found on this machine is used, else one is started and ended with the block: with the dashboard
     and its services on `dashboard_port` where that is given, else a bare one on any free port. It starts
-    while this process does its slow imports, and needs none of Prefect's server code in this process.
+    while this process does its slow imports and `meanwhile`, and needs none of Prefect's server code here.
     """
     prepare(workspace.state / "prefect", console_level="INFO" if dashboard_port else "WARNING")
     with ExitStack() as stack:
         url = find(dashboard_port or DASHBOARD_PORT)
         if url is None:
-            url = stack.enter_context(_started(dashboard_port, say))
+            url = stack.enter_context(_started(dashboard_port, say, meanwhile))
+        else:
+            meanwhile()
         os.environ["PREFECT_API_URL"] = url
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)
         stack.enter_context(_settings(url, heartbeat=dashboard_port is not None))
@@ -98,13 +110,15 @@ def _version(port: int, path: str) -> str:
 
 
 @contextmanager
-def _started(dashboard_port: int | None, say: Callable[[str], None]) -> Iterator[str]:
+def _started(dashboard_port: int | None, say: Callable[[str], None], meanwhile: Callable[[], None]) -> Iterator[str]:
     port = dashboard_port or _free_port()
     if dashboard_port and not _is_free(dashboard_port):
         raise WorkspaceError("is taken by another program", where=f"port {port}", fix="name another with --port")
     home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "prefect.db").exists():
+        meanwhile()  # what it raises must not end a server that builds its database
+        meanwhile = _nothing
         say("Prefect builds its database (once, some 10 seconds) ...")
     log = home / "server.log"
     script = str(Path(__file__).with_name("server.py"))
@@ -119,6 +133,7 @@ def _started(dashboard_port: int | None, say: Callable[[str], None]) -> Iterator
             start_new_session=True,  # Ctrl-C is for this process; the server must outlive our last report
         )
     try:
+        meanwhile()
         _import(SLOW_IMPORTS)
         _wait_for(process, port, log)
         yield f"http://{LOOPBACK}:{port}/api"

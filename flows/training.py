@@ -36,7 +36,7 @@ R = TypeVar("R")
 RETRY_DELAYS_SECONDS = [2.0, 20.0]
 DISK = (errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ESTALE)
 NETWORK = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT)
-VARIABLES = r"""(?:\w+=(?:"[^"]*"|'[^']*'|[^\s"']*) +)*"""
+PATH = r"""(?:PATH=(?:"[^"]*"|'[^']*'|[^\s"']*) +)?"""
 SHOWN_AFTER = {"validate": dashboard.show_findings, "evaluate": dashboard.show_metrics}
 log = logging.getLogger(__name__)
 
@@ -124,8 +124,11 @@ def _run(workspace: Workspace, versions: Versions, spec: StageSpec) -> None:
 
 
 def is_ours(spec: StageSpec) -> bool:
-    """Whether the command is `keepfit stage NAME` of this very stage, variables set before it aside."""
-    return re.fullmatch(rf"{VARIABLES}keepfit stage {re.escape(spec.name)}", spec.command) is not None
+    """Whether the command is `keepfit stage NAME` of this very stage, with the place of keepfit set before it or not.
+
+    Any other variable may change what comes out, so that such a command runs as `dvc repro` runs it.
+    """
+    return re.fullmatch(rf"{PATH}keepfit stage {re.escape(spec.name)}", spec.command) is not None
 
 
 def _show_nothing(workspace: Workspace) -> None:

@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder where a file is to be written
+        where, why = error.filename2 or error.filename or "the system", error.strerror or str(error)
+        print(f"keepfit: {where}: {why.lower()}; mend that, and run again", file=sys.stderr)
+        return KeepfitError.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,7 +96,7 @@ def _add_row_commands(add: Callable[[str, object, str], argparse.ArgumentParser]
 
 def _add_check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "paths", nargs="+", metavar="PATH", help="files or folders, or with --sql the URL or file of a database"
+        "paths", nargs="+", metavar="PATH", help="files or folders, or with --sql the URL of a database"
     )
     command.add_argument("--contract", type=Path, metavar="FILE", help="a schemas/x.py (default: inferred)")
     _add_roles(command)
@@ -110,10 +114,20 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 def _add_selftest(command: argparse.ArgumentParser) -> None:
     command.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")
     _add_roles(command)
-    command.add_argument("--rows", type=int, default=10_000, help="rows that defects are planted in (default: 10000)")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--rows", type=_natural, default=10_000, help="rows that defects are planted in (default: 10000)"
+    )
+    command.add_argument("--seed", type=_natural, default=0)
     command.add_argument("--thorough", action="store_true", help="ask the checks that fit models too")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def _natural(text: str) -> int:
+    """A whole number from 0 on."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
+    return number
 
 
 def _add_init(command: argparse.ArgumentParser) -> None:
@@ -141,28 +155,37 @@ def _roles(chosen: argparse.Namespace) -> "dict[str, Role]":
 
 def _open(chosen: argparse.Namespace) -> "Workspace":
     from pipeline import settings
-    from pipeline.workspace import Workspace
 
-    workspace = Workspace.open(chosen.workspace)
+    workspace = _unchecked(chosen)
     settings.check(workspace)
     return workspace
 
 
+def _unchecked(chosen: argparse.Namespace) -> "Workspace":
+    from pipeline.workspace import Workspace
+
+    return Workspace.open(chosen.workspace)
+
+
 @contextmanager
 def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iterator[None]:
-    """Make the workspace a git and DVC repository if it is none, and connect the flows inside to a server."""
+    """Connect the flows inside to a server; while that starts, check the settings and make git and DVC repositories."""
     from flows import environment
-    from pipeline import registry, versioning
 
-    with environment.connected(workspace, say=_say, dashboard_port=dashboard_port), _progress():
+    def ready() -> None:
+        from pipeline import registry, settings, versioning
+
+        settings.check(workspace)
         registry.ensure_pointer(workspace)
         versioning.prepare(workspace.root)
+
+    with environment.connected(workspace, say=_say, dashboard_port=dashboard_port, meanwhile=ready), _progress():
         yield
 
 
 def run(chosen: argparse.Namespace) -> int:
     """`keepfit run`."""
-    workspace = _open(chosen)
+    workspace = _unchecked(chosen)
     with _flows(workspace):
         from flows.training import train_workspace
 
@@ -187,7 +210,7 @@ def watch(chosen: argparse.Namespace) -> int:
     """`keepfit monitor`."""
     from pipeline import summary
 
-    workspace = _open(chosen)
+    workspace = _unchecked(chosen)
     with _flows(workspace):
         from flows.monitoring import monitor_workspace
 

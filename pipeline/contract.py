@@ -198,9 +198,10 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix="mend the field's metadata",
         )
-    if name == ROW_ID or field.unique or field.regex or not field.required:
+    if name in (ROW_ID, "*") or field.unique or field.regex or not field.required:  # `*` is a pattern to Polars
         raise ContractError(
-            f"a field must have a name of its own (not `{ROW_ID}`), stand in every file, and not be unique by itself",
+            f"a field must have a name of its own (not `{ROW_ID}` or `*`), stand in every file, and not be unique by "
+            "itself",
             where=where,
             fix="rename it, drop Optional and regex, and state a key as `unique` in the model's Config",
         )

@@ -21,6 +21,7 @@ from pipeline.workspace import Workspace
 
 SHOWN = 5  # changes of a rule that are told: those of most rows
 HOW = ("by rule", "alone", "derived")
+HIDDEN = "***"  # what flags say in the place of a private value
 
 
 def show(workspace: Workspace, *, write: bool = False) -> None:
@@ -66,7 +67,8 @@ def _planned(flags: pl.DataFrame, table: Table, derive: dict[str, str]) -> pl.Da
 
 def private_columns(flags: pl.DataFrame, cells: pl.DataFrame) -> set[str]:
     """Columns whose values the flags keep to themselves, though these cells hold some."""
-    silent = flags.group_by("column").agg(told=pl.col("value").count()).filter(pl.col("told") == 0)
+    told = pl.col("value").fill_null(HIDDEN) != HIDDEN
+    silent = flags.group_by("column").agg(told.any().alias("told")).filter(~pl.col("told"))
     return set(silent["column"].drop_nulls()) & set(cells.drop_nulls("before")["column"])
 
 
@@ -93,4 +95,4 @@ def _key(check: str) -> str:
 
 
 def _shown(cell: str | None, hidden: bool) -> str:
-    return "nothing" if cell is None else "***" if hidden else repr(cell)
+    return "nothing" if cell is None else HIDDEN if hidden else repr(cell)

@@ -18,7 +18,7 @@ from pipeline import artefacts, checks, contract, readers
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract, Role
 from pipeline.errors import DataError, SettingsError
-from pipeline.findings import Finding, Severity, Skipped, Table
+from pipeline.findings import Finding, Severity, Skipped, Table, is_drawn
 from pipeline.impact import Impact, impacts
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
@@ -189,7 +189,7 @@ def read(
     sources = [source for path in paths for source in _sources(path, question, scratch)]
     _require_same_columns(sources)
     numbered, heights = _numbered(sources)
-    inferred = _columns(numbered, sources, question, agreed, settings)
+    inferred = _columns(numbered, sources, question, agreed, settings, height=sum(heights))
     parts: dict[str, pl.LazyFrame] = {}
     unparsed: list[pl.LazyFrame] = []
     for place, (source, frame) in enumerate(zip(sources, numbered, strict=True)):
@@ -206,6 +206,8 @@ def read(
         base=sources[0].base,
         header=tuple(sources[0].frame.collect_schema().names()),
         derived=() if agreed is None else tuple(settings.ingest.derive),
+        summarised=inferred.summarised,
+        drawn=inferred.drawn,
     )
     why = {column.name: column.why for column in inferred.columns}
     return Reading(table=table, origins=[_origin(s, h) for s, h in zip(sources, heights, strict=True)], why=why)
@@ -254,17 +256,21 @@ def _columns(
     question: Question,
     agreed: Contract | None,
     settings: Settings,
+    *,
+    height: int,
 ) -> Inferred:
     """The columns as the contract says, else as inferred from all rows."""
     if agreed is not None:
         return _stated(agreed, settings, frames[0])
     try:
+        names = frames[0].collect_schema().names()
         return infer(
-            pl.concat(frames),
+            pl.concat([frame.select(by_name(*names)) for frame in frames], how="vertical_relaxed"),
             name=sources[0].name,
-            text=sources[0].text,
+            text=any(source.text for source in sources),
             roles=question.roles,
             media=sources[0].media,
+            draw=is_drawn(height),
         )
     except readers.ERRORS as error:
         raise readers.unreadable(Path(sources[0].name), error) from error
@@ -330,7 +336,10 @@ def _derived(rows: pl.LazyFrame, agreed: Contract | None, settings: Settings) ->
 
 
 def _name(name: str, taken: Mapping[str, object]) -> str:
-    return name if name not in taken else f"{name} ({len(taken) + 1})"
+    number, free = 2, name
+    while free in taken:
+        number, free = number + 1, f"{name} ({number})"
+    return free
 
 
 def _origin(source: Source, rows: int) -> Origin:
@@ -355,7 +364,7 @@ def _profile(reading: Reading, private: Set[str]) -> dict[str, dict[str, Any]]:
             "type": str(column.dtype),
             "role": column.role,
             "modality": column.modality,
-            "why": reading.why.get(column.name, ""),
+            "why": "" if column.name in private else reading.why.get(column.name, ""),
             **_numbers(column, reading.table, hidden=column.name in private),
         }
         for column in reading.table.columns

@@ -1,7 +1,7 @@
 """What a check sees and what it says: the table; hits, findings and flags."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
@@ -34,6 +34,7 @@ FLAG_SCHEMA = pl.Schema(
 EXAMPLES = 5
 SAMPLE_ROWS = 50_000
 SAMPLE_SEED = 3
+HIT_ROWS = "\ufdd0"  # in a message: how many rows are hit (`1 row`, `1,200 rows`), once they are located
 
 
 class Finding(Record):
@@ -60,7 +61,8 @@ class Table:
     the position in the input for `keepfit check`: a check must not mind); `unparsed` has the cells that would not
     parse (row_id, column, raw). `reference` is a table to compare with, of the same shape, where there is one.
     Paths in columns of images and sounds are relative to `base`. `header`: the columns as the input has them, in
-    its order, where that is known and may differ from the contract's; `derived` are made of others.
+    its order, where that is known and may differ from the contract's; `derived` are made of others. `summarised` has
+    the summaries of columns that are known already, and `drawn` is the sample where it is.
     """
 
     contract: Contract
@@ -71,6 +73,8 @@ class Table:
     base: Path | None = None
     header: tuple[str, ...] | None = None
     derived: tuple[str, ...] = ()
+    summarised: Profile = field(default_factory=Profile)
+    drawn: pl.DataFrame | None = None
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -107,15 +111,23 @@ class Table:
     def profile(self) -> Profile:
         """The merged summary of every column: one streamed pass, made when it is first asked for."""
         kinds = {column.name: kind_of(column) for column in self.columns}
-        return reduce(profile.merge, (profile.profile(part, kinds) for part in self.partitions.values()), Profile())
+        dtypes = {column.name: column.dtype for column in self.columns}
+        known = {
+            name: summary
+            for name, summary in self.summarised.columns.items()
+            if summary.kind == profile.summary_kind(kinds[name], dtypes[name])
+        }
+        asked = {name: kind for name, kind in kinds.items() if name not in known}
+        parts = (profile.profile(part, asked) for part in self.partitions.values())
+        found = reduce(profile.merge, parts, Profile())
+        return Profile(rows=found.rows, columns=dict(sorted({**found.columns, **known}.items())))
 
     @cached_property
     def sample(self) -> pl.DataFrame:
         """At most some `SAMPLE_ROWS` rows with row_id, in order, drawn by a hash of row_id; all where they are few."""
-        if self.height <= SAMPLE_ROWS:
-            return self.rows.collect(engine="streaming")
-        drawn = pl.col(ROW_ID).hash(seed=SAMPLE_SEED) < 2**64 // math.ceil(self.height / SAMPLE_ROWS)
-        return self.rows.filter(drawn).collect(engine="streaming")
+        if self.drawn is not None:
+            return self.drawn
+        return self.rows.filter(is_drawn(self.height)).collect(engine="streaming")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +136,11 @@ class Hit:
 
     `flags` has row_id, and may have column, value, score and suggested. Where the rows that are hit can be told by an
     expression, give `where` instead, with `value`, `score` and `suggested` as expressions: all such hits are located
-    in one pass over the rows, which fills `rows`, `flags` and an `observed` of None, and drops a hit of no row.
-    With neither, the finding is about the whole column or data set. `private`: the column's values are masked in
-    every report. `rule`: how a repair mends other rows alike; without one a suggested text stands for the cell's own
-    wherever that stands, and a suggested number mends its own row alone. To suggest null, say `rule=Emptied(column=…)`.
+    in one pass over the rows, which fills `rows`, `flags`, an `observed` of None and the `HIT_ROWS` of the message,
+    and drops a hit of no row. With neither, the finding is about the whole column or data set. `private`: the column's
+    values are masked in every report; `shows`: the columns whose cells stand in `value` where `flags` name no column.
+    `rule`: how a repair mends other rows alike; without one a suggested text stands for the cell's own wherever that
+    stands, and a suggested number mends its own row alone. To suggest null, say `rule=Emptied(column=…)`.
     """
 
     check: str
@@ -146,6 +159,7 @@ class Hit:
     rule: AnyRule | None = None
     examples: list[str] = field(default_factory=list)
     private: bool = False
+    shows: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +189,13 @@ class Check(Protocol):
     def hits(self, table: Table) -> Iterable[Hit | Skipped]:
         """Answer the question for the table; nothing to say is an empty answer."""
         ...
+
+
+def is_drawn(height: int) -> pl.Expr:
+    """Whether a row of so many is in the sample."""
+    if height <= SAMPLE_ROWS:
+        return pl.lit(True)
+    return pl.col(ROW_ID).hash(seed=SAMPLE_SEED) < 2**64 // math.ceil(height / SAMPLE_ROWS)
 
 
 def kind_of(column: Column) -> Modality:

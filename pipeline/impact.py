@@ -36,6 +36,7 @@ FINDINGS = 8  # the worst are tried: 17 times five fits
 HIT_ROWS = 5
 LEFT = 0.5  # at least this share of the rows must stay where some are left out
 DRAWS = 200
+LABEL = "#label"  # the label's series under a name of our own: methods of a series take `^x$` for a pattern
 SURE = 2.58  # deviations: two-sided 1%, as a dozen fixes are tried
 NO_DEFECT = ("ambiguous_label", "underperforming_group")  # rows that are hard, not wrong
 
@@ -92,6 +93,8 @@ def impacts(table: Table, inspection: Inspection, *, seed: int = 0) -> list[Impa
     task = _task(table)
     if isinstance(task, Skipped):
         return task
+    if len(np.unique(task.fold_N)) < 2:
+        return Skipped(why="all rows are of one group, or equal: none is left to judge a model by")
     fixes = list(_fixes(task, inspection))
     if not fixes:
         return Skipped(why=f"no finding hits {HIT_ROWS} of the rows that a model learns from")
@@ -121,7 +124,7 @@ def _task(table: Table) -> Task | Skipped:
     features = [c for c in table.columns if c.role == "feature" and c.modality in plain]
     if not features:
         return Skipped(why="no feature that a fast model reads")
-    label = table.sample.select(by_name(table.label)).to_series()
+    label = table.sample.get_column(table.label).alias(LABEL)
     names: list[str] = []
     if is_measured(table):
         known = label.cast(pl.Float64).is_finite().fill_null(False)
@@ -129,21 +132,15 @@ def _task(table: Table) -> Task | Skipped:
         return counted
     else:
         present = label.cast(pl.String).value_counts(name="#rows").filter(pl.col("#rows") >= CLASS_ROWS)
-        names = sorted(set(present[label.name].drop_nulls()) & set(counted))
+        names = sorted(set(present[LABEL].drop_nulls()) & set(counted))
         if not 2 <= len(names) <= CLASSES:
             return Skipped(why=f"{len(names)} classes of {CLASS_ROWS} rows and more, 2 to {CLASSES} can be judged")
         known = label.cast(pl.String).is_in(names)
     rows = _fewer(table.sample.filter(known), len(features) * max(len(names), 1))
     if rows.height < LEAST_ROWS:
         return Skipped(why=f"{rows.height} labelled rows, at least {LEAST_ROWS} are needed")
-    return Task(
-        rows=rows,
-        features=features,
-        label=table.label,
-        classes=names,
-        y_N=_coded(rows.select(by_name(table.label)).to_series(), names),
-        fold_N=_folds(rows, features, table.contract.groups),
-    )
+    y_N, fold_N = _coded(rows.get_column(table.label), names), _folds(rows, features, table.contract.groups)
+    return Task(rows=rows, features=features, label=table.label, classes=names, y_N=y_N, fold_N=fold_N)
 
 
 def _fewer(rows: pl.DataFrame, cells_a_row: int) -> pl.DataFrame:
@@ -154,6 +151,7 @@ def _fewer(rows: pl.DataFrame, cells_a_row: int) -> pl.DataFrame:
 
 
 def _coded(label: pl.Series, names: Sequence[str]) -> Array:
+    label = label.alias(LABEL)
     if not names:
         return label.cast(pl.Float64).to_numpy()
     codes = {name: place for place, name in enumerate(names)}
@@ -170,12 +168,12 @@ def _folds(rows: pl.DataFrame, features: Sequence[Column], groups: Sequence[str]
 def _fixes(task: Task, inspection: Inspection) -> Iterator[Fix]:
     """What can be done about the worst findings: rows left out, and cells mended where something is suggested."""
     ids = task.rows.select(pl.col(ROW_ID).cast(pl.String))
-    sampled = inspection.flags.join(ids, on=ROW_ID, how="semi")
+    sampled = inspection.flags.join(ids, on=ROW_ID, how="semi", maintain_order="left")
     tried = 0
     for check, column in dict.fromkeys((f.check, f.column) for f in inspection.findings if f.check not in NO_DEFECT):
         emptied = pl.col("rule").str.contains('"kind":"empty"', literal=True).fill_null(False)
         cells = sampled.filter(pl.col("check") == check, pl.col("column").eq_missing(pl.lit(column, dtype=pl.String)))
-        cells = cells.unique(ROW_ID, maintain_order=True).select(ROW_ID, "suggested", emptied=emptied)
+        cells = cells.unique(ROW_ID, keep="first", maintain_order=True).select(ROW_ID, "suggested", emptied=emptied)
         if cells.height < HIT_ROWS:
             continue
         tried += 1
@@ -197,7 +195,7 @@ def _impact(task: Task, fix: Fix, before: Array, draws: Sequence[Array]) -> Impa
     else:
         rows = mended(task.rows, str(fix.column), fix.cells)
         if fix.column == task.label:
-            y_N = _coded(rows.select(by_name(task.label)).to_series(), task.classes)
+            y_N = _coded(rows.get_column(task.label), task.classes)
             kept_N = y_N >= 0 if task.classes else np.isfinite(y_N)
     answers = _answers(task, confident.inputs(rows, task.features), y_N, kept_N)
     change_B = _scores(task, answers, draws) - before
@@ -221,11 +219,12 @@ def mended(rows: pl.DataFrame, column: str, cells: pl.DataFrame) -> pl.DataFrame
     """The rows with the suggested cells in the column; one that is not of its type stays as it was."""
     new = cells.rename({ROW_ID: "#id", "suggested": "#new", "emptied": "#emptied"})
     dtype = rows.schema[column]
-    joined = rows.with_columns(pl.col(ROW_ID).cast(pl.String).alias("#id")).join(new, on="#id", how="left")
+    ids = pl.col(ROW_ID).cast(pl.String).alias("#id")
+    joined = rows.with_columns(ids).join(new, on="#id", how="left", maintain_order="left")
     typed = pl.col("#new").cast(pl.Float64, strict=False) if dtype.is_integer() else pl.col("#new")
     value = pl.coalesce(typed.cast(dtype, strict=False), by_name(column))
     after = pl.when(pl.col("#emptied").fill_null(False)).then(None).otherwise(value)
-    return joined.with_columns(after.alias(column)).select(rows.columns)
+    return joined.with_columns(after.alias(column)).select(by_name(*rows.columns))
 
 
 def _answers(task: Task, x_NF: Array, y_N: Array, kept_N: Array) -> Array:

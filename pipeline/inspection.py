@@ -5,16 +5,18 @@ Hits that are told by an expression are located together, in one pass over the r
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID
 from pipeline.errors import KeepfitError
-from pipeline.findings import EXAMPLES, FLAG_SCHEMA, Check, Finding, Hit, Skipped, Table, finding, flags
+from pipeline.findings import EXAMPLES, FLAG_SCHEMA, HIT_ROWS, Check, Finding, Hit, Skipped, Table, finding, flags
 from pipeline.masking import masked, private_columns
+from pipeline.wording import count
 
 CHECK_FAILED = "check_failed"
 NOTHING_EXAMINED = "nothing_examined"
@@ -70,24 +72,25 @@ def inspect(table: Table, asked: Sequence[Check], *, flagged: bool = True) -> In
     empty = pl.DataFrame(schema=FLAG_SCHEMA)
     return Inspection(
         findings=sorted(found, key=lambda f: (SEVERITIES[f.severity], -f.rows, f.check, f.column or "")),
-        flags=_hidden(pl.concat([empty, *(flags(hit, policy) for hit, policy in hits)]), private),
+        flags=pl.concat([empty, *(_hidden(flags(hit, policy), hit, private) for hit, policy in hits)]),
         accounts=[_account(answer, table.height) for answer in answers],
         seconds=seconds,
         private=frozenset(private),
     )
 
 
-def _hidden(found: pl.DataFrame, private: set[str]) -> pl.DataFrame:
+def _hidden(found: pl.DataFrame, hit: Hit, private: set[str]) -> pl.DataFrame:
     if not private:
         return found
-    told = pl.col("column").is_in(sorted(private)).fill_null(False) & pl.col("value").is_not_null()
+    shows_private = not private.isdisjoint(hit.shows)
+    told = pl.col("column").is_in(sorted(private)).fill_null(shows_private) & pl.col("value").is_not_null()
     return found.with_columns(pl.when(told).then(pl.lit("***")).otherwise("value").alias("value"))
 
 
 def hits(check: Check, table: Table) -> list[Hit]:
     """What one check finds, located; what it raises is raised."""
     answer = _Answer(check, hits=[said for said in check.hits(table) if isinstance(said, Hit)])
-    _locate(table, [answer], flagged=True)
+    _fill(table, [answer], flagged=True)
     return answer.hits
 
 
@@ -149,7 +152,20 @@ def _account(answer: _Answer, height: int) -> Account:
     )
 
 
-def _locate(table: Table, answers: Iterable[_Answer], *, flagged: bool) -> None:
+def _locate(table: Table, answers: Sequence[_Answer], *, flagged: bool) -> None:
+    """Fill in the hits that are told by an expression; where one fails on these rows, its check has failed."""
+    try:
+        _fill(table, answers, flagged=flagged)
+    except ERRORS as error:
+        if len(answers) > 1:
+            for answer in answers:
+                _locate(table, [answer], flagged=flagged)
+        else:
+            answers[0].hits = [_failed(answers[0].check, error)]
+            answers[0].skipped = [Skipped(why="it stopped with an error")]
+
+
+def _fill(table: Table, answers: Sequence[_Answer], *, flagged: bool) -> None:
     """Fill in rows, flags and examples of the hits that are told by an expression; one of no row is dropped."""
     places = [(answer, i) for answer in answers for i, hit in enumerate(answer.hits) if hit.where is not None]
     if not places:
@@ -158,14 +174,15 @@ def _locate(table: Table, answers: Iterable[_Answer], *, flagged: bool) -> None:
     for place, (answer, i) in enumerate(places):
         hit, rows = answer.hits[i], counts[place]
         observed = hit.observed if hit.observed is not None else rows / max(table.height, 1)
-        answer.hits[i] = dataclasses.replace(hit, rows=rows, observed=observed, flags=kept[place])
+        message = hit.message.replace(HIT_ROWS, count(rows, "row"))
+        answer.hits[i] = dataclasses.replace(hit, rows=rows, observed=observed, message=message, flags=kept[place])
     for answer in answers:
         answer.hits = [hit for hit in answer.hits if hit.where is None or hit.rows]
 
 
 def located(table: Table, hits: Sequence[Hit], *, flagged: bool) -> tuple[list[int], list[pl.DataFrame]]:
     """Rows and flags of each hit by its `where`, in one streamed pass; unless `flagged`, a few flags as examples."""
-    names = [f"#{place}" for place in range(len(hits))]
+    names = [f"\0{place}" for place in range(len(hits))]  # no column's name begins so
     marks = [
         hit.where.fill_null(False).alias(name) for hit, name in zip(hits, names, strict=True) if hit.where is not None
     ]
@@ -185,7 +202,7 @@ def located(table: Table, hits: Sequence[Hit], *, flagged: bool) -> tuple[list[i
 
 def _cell(hit: Hit) -> pl.Expr:
     """value, score and suggested of a row that is hit."""
-    value = hit.value if hit.value is not None else ABSENT if hit.column is None else pl.col([hit.column])
+    value = hit.value if hit.value is not None else ABSENT if hit.column is None else by_name(hit.column)
     score = pl.lit(1.0) if hit.score is None else hit.score
     suggested = ABSENT if hit.suggested is None else hit.suggested
     return pl.struct(

@@ -1,15 +1,21 @@
 """What `keepfit check` and `keepfit checks` print: a few lines for each finding, and each check's question."""
 
 import dataclasses
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pipeline.wording import clip, count, printable
+
 if TYPE_CHECKING:
     from pipeline.examine import Examination
-    from pipeline.findings import Check
+    from pipeline.findings import Check, Severity
+
+SEVERITIES: "tuple[Severity, ...]" = ("error", "warning", "info")
+EXAMPLE = 80  # signs of an example that are printed
 
 
 def show_examination(answer: "Examination") -> None:
@@ -20,7 +26,9 @@ def show_examination(answer: "Examination") -> None:
         column = f" {finding.column}" if finding.column else ""
         say(f"{finding.severity:8}{finding.check}{column}: {finding.message}")
         if finding.examples:
-            say(f"        rows: {'; '.join(finding.examples)}")
+            numbered = all(re.match(r"\d+(: |$)", example) for example in finding.examples)
+            shown = "; ".join(clip(example, EXAMPLE) for example in finding.examples)
+            say(f"        {'rows:' if numbered else 'e.g.:'} {shown}")
         say(f"        do:   {finding.suggestion}")
     for origin in answer.sources:
         for damage in origin.damage:
@@ -29,12 +37,15 @@ def show_examination(answer: "Examination") -> None:
         say(line)
     if answer.impact_skipped:
         say(f"impact: {answer.impact_skipped}")
+    if any("`repair`" in finding.suggestion for finding in answer.findings):
+        say("`repair` is a policy: set it for a check in params.yaml of a workspace (keepfit init makes one)")
     skipped = [account for account in answer.checks if not account.examined]
     counts = Counter(finding.severity for finding in answer.findings)
-    told = ", ".join(f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in ("error", "warning", "info"))
+    told = ", ".join(count(counts[severity], severity) for severity in SEVERITIES)
     say(
-        f"{answer.rows:,} rows, {answer.columns:,} columns: {told}; "
-        f"{len(answer.checks) - len(skipped)} checks asked, {len(skipped)} do not apply (--json says why)"
+        f"{count(answer.rows, 'row')}, {count(answer.columns, 'column')}: {told}; "
+        f"{count(len(answer.checks) - len(skipped), 'check')} asked, "
+        f"{count(len(skipped), 'does', 'do')} not apply (--json says why)"
     )
 
 
@@ -97,7 +108,7 @@ def _parameters(kind: "type[Check]") -> dict[str, object]:
 
 def say(line: str) -> None:
     """Print a line in which nothing from data can move the cursor or change a colour."""
-    print("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line))
+    print(printable(line))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ import polars as pl
 
 from pipeline.findings import Finding, Hit, Table
 from pipeline.private import redacted
+from pipeline.profile import Categorical
 
 SHOWN = 1000  # flags of a private column whose values are looked for in the words of all findings
+CUT = 39  # characters of a long value that a message shows before an ellipsis
+QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)  # from the first quote to the last: a value may hold one itself
 LONG = 1e6  # a number of a private column from here on may be one of its values, and not a count or a share
 
 
@@ -29,19 +32,24 @@ def private_columns(hits: Iterable[Hit]) -> set[str]:
 
 
 def _values(table: Table, private: Set[str], hits: Sequence[Hit]) -> set[str]:
-    """What stands in the private columns of the sample, and in the first flags of their findings."""
+    """What stands in the private columns of the sample and of the profile, and in the first flags of their findings."""
     flagged = [hit.flags["value"].head(SHOWN) for hit in hits if hit.flags is not None and "value" in hit.flags.columns]
-    cells = [table.sample.get_column(name).drop_nulls().unique() for name in sorted(private)]
+    # under a name of our own: methods of a series take `^x$` for a pattern
+    cells = [table.sample.get_column(name).alias("value").drop_nulls().unique() for name in sorted(private)]
     told = {value for one in (*flagged, *cells) for value in one.cast(pl.String).drop_nulls()}
-    return told | {value.strip() for value in told}
+    told.update(*(each.counts for name in private if isinstance(each := table.profile.columns.get(name), Categorical)))
+    told |= {value[:CUT] for value in told if len(value) > CUT}
+    names = {name.lower() for name in table.contract.names}  # no secret, unless they stand as a cell: within quotes
+    return {f"'{value}'" if value.lower() in names else value for value in told | {value.strip() for value in told}}
 
 
 def _without(said: Finding, hidden: Mapping[str, str], *, own: bool, told: bool) -> Finding:
     """`own`: the finding is of a private column; `told`: by the check that called it so, which masks by itself."""
     numbers = {name: "***" for name in ("observed", "threshold") if own and _is_long(getattr(said, name))}
     words = {name: "***" if own and not told else hidden[text] for name, text in _texts(said).items()}
+    message = QUOTED.sub("***", hidden[said.message]) if own and not told else hidden[said.message]
     examples = [_mask(hidden[each]) if own and not told else hidden[each] for each in said.examples]
-    return said.model_copy(update={"message": hidden[said.message], "examples": examples, **numbers, **words})
+    return said.model_copy(update={"message": message, "examples": examples, **numbers, **words})
 
 
 def _texts(said: Finding) -> dict[str, str]:

@@ -192,7 +192,11 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
     asked = [c for c in checks.configured() if c.name != SingleClassTarget.name or rows[label].count()]
     judged = inspect(table, asked)
     pages = validate_batches(
-        table.partitions.items(), agreed.expectations, docs=workspace.arrivals, seed=workspace.seed
+        table.partitions.items(),
+        agreed.expectations,
+        docs=workspace.arrivals,
+        seed=workspace.seed,
+        private=judged.private,
     )
     findings = judged.findings + validate.batch_findings(pages, table.height, checks.batch_expectations)
     cells = clean.changed(table, plan.changes(repairs, table), settings.derive)

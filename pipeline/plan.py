@@ -18,7 +18,6 @@ from pipeline.repairs import AnyRule, Emptied, Filled, Followed, Plan, Replaced,
 CHANGE_SCHEMA = pl.Schema(
     {ROW_ID: pl.String, "column": pl.String, "check": pl.String, "before": pl.String, "after": pl.String}
 )
-MERGING = "duplicate_rows_exact"  # its repair is no cell's
 RAW, KEY, AFTER, PLACE, MARK = (f"{ROW_ID} {word}" for word in ("raw", "key", "after", "place", "mark"))
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 

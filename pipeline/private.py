@@ -6,7 +6,7 @@ checksum too, or a column's name that says the same.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import polars as pl
@@ -123,7 +123,7 @@ def phone(value: str) -> bool:
     return 7 <= sum(map(str.isdigit, value)) <= 15
 
 
-SHORTEST = 4  # letters of a value that is looked for within words
+SHORTEST = 4  # letters of a value that is looked for outside quotes too
 STREETS = r"street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|way|circle|parkway"
 KINDS = (  # the surest first
     Kind(
@@ -213,15 +213,29 @@ PASSWORD = r"^\S{6,}$"
 def redacted(texts: Sequence[str], values: Iterable[str]) -> list[str]:
     """The texts with `***` for each of the values that stands in them, in any case; short ones only within quotes.
 
-    >>> redacted(["cannot read 'Ann' and JONATHAN"], ["Ann", "Jonathan", "Jon"])
-    ['cannot read *** and ***']
+    A word is hidden where it is a word, and not within another; a name with capitals is none of the small words around.
+
+    >>> redacted(["cannot read 'Ann' and JONATHAN", "several, while"], ["Ann", "Jonathan", "Jon", "Sever", "While"])
+    ['cannot read *** and ***', 'several, while']
     """
-    wanted = {value if len(value) >= SHORTEST else f"'{value}'" for value in values if value}
-    longest_first = sorted(wanted, key=lambda value: (-len(value), value))
-    hide = pl.lit(pl.Series(texts, dtype=pl.String)).str.replace_many(
-        longest_first, ["***"], ascii_case_insensitive=True, leftmost=True
+    wanted = sorted({value if len(value) >= SHORTEST else f"'{value}'" for value in values if value})
+    found = pl.lit(pl.Series(texts, dtype=pl.String)).str.extract_many(
+        wanted, ascii_case_insensitive=True, overlapping=True
     )
-    return pl.select(hide).to_series().to_list() if wanted else list(texts)
+    held = pl.select(found).to_series().to_list() if wanted else [[]] * len(texts)
+    known = set(wanted)
+    return [_without(text, set(said), known) if said else text for text, said in zip(texts, held, strict=True)]
+
+
+def _without(text: str, found: Iterable[str], known: Set[str]) -> str:
+    longest_first = sorted(found, key=lambda value: (-len(value), value))
+    return re.sub("|".join(_pattern(value, known) for value in longest_first), "***", text)
+
+
+def _pattern(found: str, known: Set[str]) -> str:
+    if not found.isalpha():
+        return re.escape(found)
+    return rf"\b{found}\b" if found in known or not found.islower() else rf"(?<='){found}(?=')"
 
 
 def plain_name(column: str) -> str:

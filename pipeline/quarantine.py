@@ -48,8 +48,8 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path | None]:
     columns = given(workspace, agreed)
     pairs = zip(
         mended[ROW_ID],
-        mended.select(by_name(*columns)).select(columns).iter_rows(),
-        old.select(columns).iter_rows(),
+        mended.select(by_name(*columns)).iter_rows(),
+        old.select(by_name(*columns)).iter_rows(),
         strict=True,
     )
     changed = {row: _cells(new, before) for row, new, before in pairs if _cells(new, before) != list(before)}
@@ -74,9 +74,9 @@ def given(workspace: Workspace, agreed: Contract) -> list[str]:
 def raw(workspace: Workspace, agreed: Contract, rows: Sequence[str]) -> pl.DataFrame:
     """The cells of these rows as text, as they stand in their source or were amended: row_id and the given columns.
 
-    An empty cell is null. Raises DataError for a row that is not there.
+    An empty cell is null. Raises DataError for a row that is not there, and for a source that is another by now.
     """
-    source, columns = ingest.source_folder(workspace), given(workspace, agreed)
+    source, columns, digests = ingest.source_folder(workspace), given(workspace, agreed), _digests(workspace)
     told = amendments.read(source)
     wanted: dict[str, list[int]] = {}
     for row in rows:
@@ -85,10 +85,12 @@ def raw(workspace: Workspace, agreed: Contract, rows: Sequence[str]) -> pl.DataF
     parts = [pl.DataFrame(schema={ROW_ID: pl.String, **dict.fromkeys(columns, pl.String)})]
     for name, positions in wanted.items():
         path = source / name if source.is_dir() else source
-        frame = readers.scan(path, []).select(columns)
-        whole, _ = amendments.amended(frame.collect(), name, artefacts.sha256(path), told, [])
+        frame, digest = readers.scan(path, []).select(by_name(*columns)), artefacts.sha256(path)
+        if digests.get(name, digest) != digest:
+            raise DataError("has changed since it was ingested", where=name, fix="run `keepfit run` first")
+        whole, _ = amendments.amended(frame.collect(), name, digest, told, [])
         _require_position(whole.height, name, positions)
-        cells = whole.select(pl.col(columns).gather(positions).cast(pl.String))
+        cells = whole.select(by_name(*columns).gather(positions).cast(pl.String))
         parts.append(cells.select(pl.Series(ROW_ID, [f"{name}#{at}" for at in positions]), pl.all()))
     return pl.DataFrame({ROW_ID: rows}, schema={ROW_ID: pl.String}).join(
         pl.concat(parts), on=ROW_ID, how="left", maintain_order="left"
@@ -137,8 +139,13 @@ def _cells(new: Sequence[str | None], before: Sequence[str | None]) -> Cells:
     return [old if (cell or "") == (old or "") else cell or None for cell, old in zip(new, before, strict=True)]
 
 
+def _digests(workspace: Workspace) -> dict[str, str]:
+    """SHA-256 of each source as it was ingested."""
+    return {file.name: file.sha256 for file in Ingested.read(workspace.ingested / ingest.MANIFEST).files}
+
+
 def _by_source(workspace: Workspace, changed: dict[str, Cells]) -> dict[str, AmendedSource]:
-    digests = {file.name: file.sha256 for file in Ingested.read(workspace.ingested / ingest.MANIFEST).files}
+    digests = _digests(workspace)
     rows: dict[str, dict[int, Cells]] = {}
     for row, cells in changed.items():
         name, position = place(row)

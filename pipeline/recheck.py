@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipeline import checks
+from pipeline import checks, findings, inspection
 from pipeline.checks.duplicates import DuplicateKey
 from pipeline.checks.missing import MissingLabel
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.contract import ROW_ID
-from pipeline.findings import Check, Table
-from pipeline.inspection import inspect
+from pipeline.findings import FLAG_SCHEMA, Check, Table
 from pipeline.plan import mended
 
 AGAIN = (ContractBroken.name, MissingLabel.name)
@@ -39,7 +38,7 @@ def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: S
     # a rule over several columns is about no cell
     touched = pl.concat([cells.select(CELL), ids.with_columns(column=pl.lit(None, pl.String))])
     settled = told.join(touched, on=CELL, how="semi", nulls_equal=True)
-    found = inspect(after, rules).flags.join(touched, on=CELL, how="semi", nulls_equal=True)
+    found = _flags(rules, after).join(touched, on=CELL, how="semi", nulls_equal=True)
     found = found.with_columns(policy=pl.col("policy").replace("repair", "quarantine"))
     rest = flags.join(settled, on=[*CELL, "check"], how="anti", nulls_equal=True, maintain_order="left")
     return _rivals_again(table, pl.concat([rest, found]), cells, asked)
@@ -56,4 +55,15 @@ def _rivals_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked:
     keys = rows.join(ids.lazy(), on=ROW_ID, how="semi").select(key).unique()
     near = rows.join(keys, on=key, how="semi", maintain_order="left").collect(engine="streaming")
     after = replace(table, partitions={"": near.lazy()}, height=near.height)
-    return pl.concat([flags.filter(~rivals), inspect(after, rules).flags])
+    return pl.concat([flags.filter(~rivals), _flags(rules, after)])
+
+
+def _flags(asked: Sequence[Check], table: Table) -> pl.DataFrame:
+    """What these checks flag; what one raises is raised, as rows that it would have flagged must not stay."""
+    told = [
+        findings.flags(hit, check.policy)
+        for check in asked
+        if check.policy != "off"
+        for hit in inspection.hits(check, table)
+    ]
+    return pl.concat([pl.DataFrame(schema=FLAG_SCHEMA), *told])

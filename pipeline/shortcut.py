@@ -74,7 +74,7 @@ def _label(table: Table) -> pl.Series | Skipped:
     """The label's class in each row of the sample, as text; a number that is no class is cut into quarters."""
     if table.label is None:
         return Skipped(why="no column has the role label")
-    values = table.sample.select(by_name(table.label)).to_series()
+    values = table.sample.select(by_name(table.label).alias("label")).to_series()
     if is_measured(table):
         return quarters(values)
     classes = classes_of(table)
@@ -86,7 +86,7 @@ def quarters(values: pl.Series) -> pl.Series:
     numbers = values.cast(pl.Float64)
     finite = numbers.filter(numbers.is_finite()).sort()
     cuts = sorted({finite[len(finite) * i // QUARTERS] for i in range(1, QUARTERS)} if len(finite) else set())
-    names = [f"up to {cut:g}" for cut in cuts] + [f"over {cuts[-1]:g}" if cuts else "any"]
+    names = [f"up to {cut:.15g}" for cut in cuts] + [f"over {cuts[-1]:.15g}" if cuts else "any"]
     places = np.searchsorted(np.array(cuts), numbers.fill_null(0.0).to_numpy(), side="left")
     parts = pl.Series([names[place] for place in places], dtype=pl.String)
     return pl.select(pl.when(numbers.is_finite()).then(parts)).to_series()
@@ -119,7 +119,7 @@ def _strongest(bins: pl.Series, label: pl.Series, half: pl.Series) -> Shortcut:
 
 def _bins(sample: pl.DataFrame, column: Column) -> pl.Series:
     """The bin of each row: a category or a text as it is, a number or a moment by its quantile, null apart."""
-    values = sample.select(by_name(column.name)).to_series()
+    values = sample.select(by_name(column.name).alias("value")).to_series()
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical()
     elif not values.dtype.is_numeric() or column.modality == "categorical":

@@ -1,6 +1,7 @@
 """What the label is: classes, with their rows, or a regression's target (used by checks)."""
 
 import numpy as np
+import polars as pl
 
 from pipeline.findings import Skipped, Table
 from pipeline.profile import Numeric
@@ -51,5 +52,5 @@ def _counts(sketch: Sketch, *, whole: bool) -> dict[str, int]:
     """Rows by value, as text, of a sketch at level 0, where a bucket is a value's bits (see Sketch)."""
     index, counts = sketch.arrays()
     values = np.where(index == 0, 0.0, np.copysign((np.abs(index) - 1).view(np.float64), index))
-    texts = [str(int(value)) if whole else str(value) for value in values.tolist()]
+    texts = pl.Series(values).cast(pl.Int64 if whole else pl.Float64).cast(pl.String)  # as Polars writes a cell
     return dict(zip(texts, counts.tolist(), strict=True))

@@ -11,6 +11,7 @@ from pipeline.contract import ROW_ID
 from pipeline.errors import DataError
 from pipeline.ledger import Ledger
 from pipeline.listing import say
+from pipeline.merging import EXACT
 from pipeline.models import saved
 from pipeline.stages import clean, ingest, split
 from pipeline.stages.ingest import Ingested
@@ -23,8 +24,9 @@ COUNTS = ("rows_in", "kept", "repaired", "merged", "quarantined")
 class Trace:
     """One row's way: its raw cells (as amended, where they were), what was said of it, and what was done with it.
 
-    flags: check, column, value, suggested, policy; repairs: column, check, before, after; part: the split it is in;
-    models: those that were trained on it, of which this can be known: the candidate and its registered copies
+    flags: check, column, value, suggested, policy; repairs: column, check, before, after; alike: the check that says
+    why it was merged; part: the split it is in; models: those that were trained on it, of which this can be known: the
+    candidate and its registered copies
     """
 
     row: str
@@ -33,6 +35,7 @@ class Trace:
     repairs: list[dict[str, str | None]]
     quarantined: str | None
     into: str | None
+    alike: str | None
     part: str | None
     models: list[str]
 
@@ -46,7 +49,7 @@ def show(workspace: Workspace, words: Sequence[str]) -> None:
 
 def row_of(workspace: Workspace, words: Sequence[str]) -> str:
     """The row_id that is meant by FILE ROW or by itself; raises DataError where there is no such row."""
-    name, position = quarantine.place("#".join(words) if len(words) == 2 else words[0])
+    name, position = quarantine.place("#".join(words))
     known = {file.name: file.rows for file in Ingested.read(workspace.ingested / ingest.MANIFEST).files}
     if name not in known:
         raise DataError("is no ingested file", where=name, fix=f"name one of: {', '.join(known)}")
@@ -62,7 +65,7 @@ def trace(workspace: Workspace, row: str) -> Trace:
     agreed = contract.load(workspace.contract_file)
     reason, into = clean.reason_column(agreed), "into"
     left = _of(workspace.quarantine / clean.QUARANTINED, row, [reason])
-    merged = _of(workspace.quarantine / clean.MERGED, row, [into])
+    merged = _of(workspace.quarantine / clean.MERGED, row, [into, "check"])
     part = next((name for name in split.SPLITS if _of(workspace.split / f"{name}.parquet", row, [ROW_ID])), None)
     return Trace(
         row=row,
@@ -71,6 +74,7 @@ def trace(workspace: Workspace, row: str) -> Trace:
         repairs=_of(workspace.quarantine / clean.REPAIRED, row, ["column", "check", "before", "after"]),
         quarantined=left[0][reason] if left else None,
         into=merged[0][into] if merged else None,
+        alike=merged[0]["check"] if merged else None,
         part=part,
         models=_models(workspace) if part == "train" else [],
     )
@@ -125,7 +129,8 @@ def _end(found: Trace) -> str:
     if found.quarantined is not None:
         return f"quarantined: {found.quarantined}"
     if found.into is not None:
-        return f"merged into {found.into}, which it equals"
+        why = "which it equals" if found.alike == EXACT else f"the fullest of its duplicates ({found.alike})"
+        return f"merged into {found.into}, {why}"
     if found.part is None:
         return "kept, and in no split yet"
     taught = f", on which {' and '.join(found.models)} was trained" if found.models else ""

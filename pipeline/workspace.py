@@ -1,5 +1,6 @@
 """Where each file of a workspace is, and its params.yaml by section."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.errors import SettingsError, WorkspaceError
 
 SettingsSection = TypeVar("SettingsSection", bound="Section")
+BOOLEAN = "tag:yaml.org,2002:bool"
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML proper forbids a key that stands twice; the library takes the last one without a word."""
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2, as DVC reads it: no key stands twice, and `off`, `on`, `no` and `yes` are words.
+
+    The library's own loader takes the last of two keys without a word, and such words for booleans.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -24,6 +29,13 @@ class _EachKeyOnce(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"found the key {key} twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in found if tag != BOOLEAN]
+    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(BOOLEAN, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 class Section(BaseModel):
@@ -55,7 +67,7 @@ class Workspace:
     def params(self) -> dict[str, Any]:
         """The whole of params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
         try:
-            loaded = yaml.load(self.params_file.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
+            loaded = yaml.load(self.params_file.read_text(encoding="utf-8"), Loader=_Loader)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             message = str(error).replace(str(self.params_file), "").replace("\n", " ")
             raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error

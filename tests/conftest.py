@@ -1,7 +1,6 @@
 """A tiny workspace for every stage: 600 made-up deliveries in three months, and two months that arrive later."""
 
 import gzip
-import os
 import shutil
 import sys
 from importlib import import_module
@@ -10,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 from pipeline.cli import STAGES
 from pipeline.workspace import Workspace
 
-# The data are tiny: threads that wait for each other only make a busy machine slower
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Every run tries the same examples, and none fails because the machine is busy
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 ROOT = Path(__file__).parents[1]
 ROWS_A_MONTH = 200
@@ -67,14 +68,21 @@ monitor: {min_labelled_rows: 50}
 """
 
 
+@pytest.fixture(scope="session")
+def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`tiny`, only to be read."""
+    return made(tmp_path_factory.mktemp("made") / "tiny")
+
+
 @pytest.fixture
-def tiny(tmp_path: Path) -> Workspace:
+def tiny(tiny_once: Workspace, tmp_path: Path) -> Workspace:
     """A workspace of 3 x 200 rows: 18 without a label, some weights missing, two exact copies in the last file.
 
     data/raw/tiny has 2024-01.csv.gz, 2024-02.csv and 2024-03.csv.gz; data/incoming/tiny has 2024-04.csv.gz, like
     them, and 2024-05.csv.gz, whose distances and shops have drifted. Nothing has run yet; it is no git repository.
     """
-    return made(tmp_path / "tiny")
+    shutil.copytree(tiny_once.root, tmp_path / "tiny")
+    return Workspace.open(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -89,9 +97,10 @@ def three(tiny: Workspace) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def trained_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """`tiny` after every stage of the DAG, none of which DVC knows of; only to be read."""
-    workspace = made(tmp_path_factory.mktemp("trained") / "tiny")
+    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("trained") / "tiny")
+    workspace = Workspace.open(root)
     for stage in STAGES:
         import_module(f"pipeline.stages.{stage}").run(workspace)
     return workspace

@@ -114,6 +114,13 @@ def test_the_rows_own_name_is_taken(tmp_path: Path) -> None:
     assert "row_id: a field must have a name" in fault(tmp_path, f"{HEAD}    row_id: int = field()\n{LABEL}")
 
 
+@pytest.mark.parametrize("alias", ["*", "^x$"])
+def test_a_name_that_is_a_pattern_is_none(tmp_path: Path, alias: str) -> None:
+    told = fault(tmp_path, f"{HEAD}    x: int = field(alias={alias!r})\n{LABEL}")
+
+    assert f"{alias}: a field must have a name of its own" in told
+
+
 def test_there_is_one_time_axis(tmp_path: Path) -> None:
     fields = '    a: pl.Date = field("time", None)\n    b: pl.Date = field("time", None)\n'
 

@@ -285,3 +285,17 @@ def test_flights_expectations_catch_real_damage(
 ) -> None:
     lines = failures(damage(month(6)), *flights_expectations(), name="2013-06.csv.gz")
     assert {line.split(":")[0] for line in lines} == columns
+
+
+def test_what_was_seen_in_a_private_column_is_hidden(tmp_path: Path) -> None:
+    only = {"type": "expect_column_distinct_values_to_be_in_set", "kwargs": {"column": "name", "value_set": ["Ann"]}}
+    frame = pl.LazyFrame({"name": ["Ann", "Zebedee"]})
+
+    def said(private: set[str]) -> BatchResult:
+        return validate_batches([("a.csv", frame)], [only], docs=tmp_path, seed=0, private=private)[0]
+
+    open_one, hidden = said(set()), said({"name"})
+    assert "Zebedee" in open_one.failed[0] and hidden.failed[0].endswith("got ***")
+    assert "Zebedee" in (tmp_path / open_one.page).read_text()
+    assert "Zebedee" not in (tmp_path / hidden.page).read_text()
+    assert "Zebedee" not in (tmp_path / hidden.page).with_suffix(".json").read_text()

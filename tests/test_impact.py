@@ -12,7 +12,7 @@ from pipeline import impact
 from pipeline.findings import FLAG_SCHEMA, Finding, Skipped, Table
 from pipeline.impact import Impact
 from pipeline.inspection import Inspection
-from tests.checks.conftest import made
+from tests.checks.conftest import ROLES, made
 
 ROWS = 3_000
 
@@ -131,7 +131,9 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_partitions() -> None:
         ({"x": [1.0] * 300, "y": ["a"] * 300}, "1 classes"),
         ({"x": [1.0] * 40, "y": ["a", "b"] * 20}, "40 labelled rows"),
         ({"y": ["a", "b"] * 200}, "no feature"),
-        ({"x": [1.0] * 400, "y": ["a", "b"] * 200}, "no finding hits"),
+        ({"x": list(range(400)), "y": ["a", "b"] * 200}, "no finding hits"),
+        ({"x": [1.0] * 400, "y": ["a", "b"] * 200}, "one group, or equal"),
+        ({"x": list(range(400)), "g": ["one"] * 400, "y": ["a", "b"] * 200}, "one group, or equal"),
         ({"x": [], "y": []}, "classes"),
     ],
 )
@@ -175,3 +177,19 @@ def test_private_values_do_not_come_into_the_answer(tmp_path: Path) -> None:
     found = ranked(made(data), asked)
 
     assert all("12345" not in each.model_dump_json() for each in found)
+
+
+def test_a_label_whose_name_looks_like_a_pattern_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ROLES, "^y$", "label")
+    data = {name: values.tolist() for name, values in sound(np.random.default_rng(8), 600).items()}
+    hit = list(range(0, 600, 9))
+
+    plain, odd = (
+        ranked(
+            made({name if column == "y" else column: cells for column, cells in data.items()}),
+            inspection(flagged("a", name, hit, ["no"] * len(hit)), flagged("b", "noise", hit)),
+        )
+        for name in ("y", "^y$")
+    )
+
+    assert [(each.action, each.change, each.low) for each in odd] == [(e.action, e.change, e.low) for e in plain]

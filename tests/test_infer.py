@@ -108,7 +108,31 @@ def test_a_type_holds_from_95_percent_on_and_the_rest_is_told() -> None:
 
     assert one(*cells, *["x"] * 5).dtype == pl.Int64
     assert one(*cells, *["x"] * 5).unparsed == 5
-    assert one(*cells, *["x"] * 6).dtype == pl.String
+    assert one(*cells, *["x1"] * 6).dtype == pl.String
+
+
+@pytest.mark.parametrize(
+    ("others", "dtype"),
+    [
+        (["twelve"] * 6, pl.Int64()),
+        (["none at all", "many"] * 10, pl.Int64()),
+        (["many"] * 26, pl.String()),
+        (["A12"] * 6, pl.String()),
+        (["12 oz"] * 15, pl.String()),
+    ],
+)
+def test_numbers_among_words_are_numbers_and_codes_among_numbers_are_not(others: list[str], dtype: pl.DataType) -> None:
+    found = of({"x": [*map(str, range(1, 101)), *others]}).column("x")
+
+    assert (found.dtype, found.unparsed) == (dtype, len(others) if dtype == pl.Int64() else 0)
+
+
+def test_a_few_numbers_among_a_few_words_and_codes_by_name_are_names() -> None:
+    grades = of({"grade": [*(str(i % 12 + 1) for i in range(100)), *["K"] * 9]})
+    codes = of({"code": [*map(str, range(1, 101)), *["POST"] * 9]})
+
+    assert grades.column("grade").dtype == pl.String()
+    assert codes.column("code").dtype == pl.String()
 
 
 def test_markers_of_missing_values_do_not_decide_the_type() -> None:
@@ -308,7 +332,6 @@ HOSTILE = [
     '"""\nraise SystemExit\n"""',
     "a'b\"c",
     "{x}",
-    "*",
     "[1]",
     "a b",
     "class",

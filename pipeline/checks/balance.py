@@ -8,12 +8,12 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.target import classes_of
+from pipeline.wording import count, listed
 
 BETA = 0.9999  # of the effective number of rows (Cui et al. 2019, Class-Balanced Loss, CVPR, equation 2)
 BY_CHANCE = 0.01
-NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,10 @@ class ClassImbalance:
                 rows=sum(few.values()),
                 observed=least / (least + largest),
                 threshold=self.minimum_share,
-                message=f"{_named(few, table.label)}, the largest {largest:,}; by effective rows {weight:.1f} to 1",
-                suggestion="train.class_weights: balanced weighs it up; accuracy will mislead, read average precision",
+                message=f"{_named(few, table.label)}, the largest class {largest:,}: {weight:.1f} to 1, if each "
+                "further row of a class counts a little less",
+                suggestion="`train.class_weights: balanced` in params.yaml weighs them up; judge by average precision, "
+                "not by accuracy",
             )
 
 
@@ -70,8 +72,9 @@ class SingleClassTarget:
                 column=table.label,
                 observed=len(classes),
                 threshold=2,
-                message=f"{table.label} holds {held} in all {table.height:,} rows, training needs two",
-                suggestion="look at the label's rule in params.yaml (ingest.derive), or bring rows of both classes",
+                message=f"{table.label} holds {held} in all {table.height:,} rows: a model needs two to tell apart",
+                suggestion="bring rows of another class; where the label is derived, look at `ingest.derive` in "
+                "params.yaml",
                 severity="error",
             )
 
@@ -96,14 +99,14 @@ class RareClass:
             return
         few = {value: rows for value, rows in classes.items() if rows < self.minimum_rows}
         if few and len(few) < len(classes):
-            yield Hit(
-                check=self.name,
-                column=table.label,
+            yield _rows_of(
+                self.name,
+                table,
+                few,
                 observed=min(few.values()),
                 threshold=self.minimum_rows,
-                message=_named(few, table.label),
-                suggestion="bring more rows of it, merge it into a wider class, or quarantine it",
-                where=_holds(table, few),
+                words=f"and {self.minimum_rows} are needed to learn a class and to judge it",
+                suggestion="bring more rows of it, merge it into a wider class, or leave its rows out",
             )
 
 
@@ -124,14 +127,14 @@ class NewLabel:
         here, there = found
         new = {value: rows for value, rows in here.items() if value not in there}
         if new:
-            yield Hit(
-                check=self.name,
-                column=table.label,
+            yield _rows_of(
+                self.name,
+                table,
+                new,
                 observed=len(new),
                 threshold=0,
-                message=f"{_named(new, table.label)}, the reference none",
-                suggestion="put rows of it into the training data, or mend its spelling",
-                where=_holds(table, new),
+                words="and none in the reference: its model never answers so",
+                suggestion="correct the label if it is misspelt, else train again with rows of it",
             )
 
 
@@ -162,8 +165,10 @@ class ClassAbsent:
                 column=table.label,
                 observed=len(gone),
                 threshold=0,
-                message=f"no row has {len(gone)} of {len(there)} classes of {table.label}: {_listed(gone)} rows before",
-                suggestion="stratify the split, or bring rows of it: a score here says nothing of it",
+                message=f"{len(gone):,} of {count(len(there), 'class')} of {table.label} in the reference have no row "
+                f"here: {_listed(gone)} there",
+                suggestion="split so that each part has rows of each class, or bring rows of it: a score here says "
+                "nothing of it",
                 severity="warning" if chance < BY_CHANCE else "info",
             )
 
@@ -183,26 +188,43 @@ def effective_rows(rows: int) -> float:
 def _both(table: Table) -> tuple[Mapping[str, int], Mapping[str, int]] | Skipped:
     """Classes of the table and of its reference."""
     if table.reference is None:
-        return Skipped(why="no reference to compare with")
+        return NO_REFERENCE
     here, there = classes_of(table), classes_of(table.reference)
     if isinstance(here, Skipped):
         return here
     return there if isinstance(there, Skipped) else (here, there)
 
 
-def _holds(table: Table, classes: Mapping[str, int]) -> pl.Expr:
-    """Rows of these classes."""
-    return by_name(str(table.label)).cast(pl.String).is_in(list(classes))
+def _rows_of(
+    check: str,
+    table: Table,
+    classes: Mapping[str, int],
+    *,
+    observed: float,
+    threshold: float,
+    words: str,
+    suggestion: str,
+) -> Hit:
+    """The hit of the rows of these classes; `words` go on after how many they are."""
+    return Hit(
+        check=check,
+        column=table.label,
+        observed=observed,
+        threshold=threshold,
+        message=f"{_named(classes, table.label)}, {words}",
+        suggestion=suggestion,
+        where=by_name(str(table.label)).cast(pl.String).is_in(list(classes)),
+    )
 
 
 def _named(classes: Mapping[str, int], label: str | None) -> str:
     if len(classes) == 1:
         value, rows = next(iter(classes.items()))
-        return f"class {value} of {label} has {rows:,} row{'s' if rows != 1 else ''}"
+        return f"class {value} of {label} has {count(rows, 'row')}"
     return f"{len(classes)} classes of {label} have few rows: {_listed(classes)}"
 
 
 def _listed(classes: Mapping[str, int]) -> str:
-    fewest = sorted(classes.items(), key=lambda item: (item[1], item[0]))[:NAMED]
-    rest = ", ..." if len(classes) > NAMED else ""
-    return ", ".join(f"{value} ({rows:,})" for value, rows in fewest) + rest
+    """The classes with their rows, the rarest first."""
+    fewest = sorted(classes.items(), key=lambda item: (item[1], item[0]))
+    return listed([f"{value} ({count(rows, 'row')})" for value, rows in fewest])

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.checks.values import Values, counted, every, is_marker, is_prose, rows_in, shown, text, texts
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.checks.values import Values, counted, every, is_marker, rows_in, shown, texts, told, words
+from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.profile import Categorical
+from pipeline.wording import count
 
 BOOLEANS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))
 
@@ -29,22 +30,17 @@ class StringVariants:
     source: ClassVar[str] = "no threshold: each rarer form is told"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [column for column in texts(table) if not is_prose(column)]
-        yield from every(table, columns, self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         found = variants(values.counts) if values.repeated else {}
         if found:
-            few = [f"{old!r} for {new!r}" for old, new in list(found.items())[:3]]
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=0,
-                message=f"{values.name} writes one value in several ways ({len(found):,} to mend): {', '.join(few)}",
-                suggestion="write each value in one way; repair takes the most frequent form",
-                where=values.cells(found),
-                value=text(values.name),
-                suggested=values.mended(found),
+            yield values.hit(
+                self.name,
+                found,
+                message=f"{values.name} writes values in another way than usual in {HIT_ROWS}: {told(found)}",
+                suggestion="write each value in one way; the policy `repair` takes the most frequent form",
+                mended=found,
             )
 
 
@@ -73,8 +69,10 @@ class HighCardinality:
                     column=column.name,
                     observed=min(share, 1.0),
                     threshold=self.maximum_share,
-                    message=f"{column.name} has some {known.distinct:,} values in {present:,} rows: most stand once",
-                    suggestion="give it the role id or ignore, the modality text, or group its values",
+                    message=f"{column.name} has some {known.distinct:,} different values in {count(present, 'row')}: "
+                    "most stand once",
+                    suggestion="a model cannot learn from values that it sees once: group them, or give the column the "
+                    "role `id` or `ignore`, or the modality `text`",
                 )
 
 
@@ -104,7 +102,7 @@ class RareCategory:
                 observed=share,
                 threshold=self.maximum_share,
                 message=f"{rare.height:,} of {values.counts.height:,} values of {values.name} stand in fewer than "
-                f"{self.minimum_rows} rows, for instance {shown(rare['value'])}",
+                f"{self.minimum_rows} rows each, {count(rows_in(rare), 'row')} in all, such as {shown(rare['value'])}",
                 suggestion="group the rare values into one, or take a coarser column",
                 severity="info",
             )
@@ -121,10 +119,9 @@ class UnseenCategory:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
-            yield Skipped(why="no reference to compare with")
+            yield NO_REFERENCE
             return
-        columns = [column for column in texts(table) if not is_prose(column)]
-        yield from every(table, columns, lambda values: self._against(table.reference, values))
+        yield from every(table, words(table), lambda values: self._against(table.reference, values))
 
     def _against(self, reference: Table | None, values: Values) -> Iterator[Hit]:
         columns = [] if reference is None else [c for c in texts(reference) if c.name == values.name]
@@ -134,15 +131,13 @@ class UnseenCategory:
                 continue  # a reference of near unique values does not say which there may be
             both = pl.concat([known.counts.with_columns(rows=pl.lit(2**62)), new])
             mended = {old: found for old, found in variants(both).items() if old in set(new["value"])}
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=0,
-                message=f"{values.name} holds {new.height:,} values that the reference does not: {shown(new['value'])}",
-                suggestion="correct them, or train again on data that hold them",
-                where=values.cells(new["value"]),
-                value=text(values.name),
-                suggested=values.mended(mended),
+            yield values.hit(
+                self.name,
+                new["value"],
+                message=f"{values.name} holds {count(new.height, 'value')} that the reference does not have, in "
+                f"{HIT_ROWS}: {shown(new['value'])}",
+                suggestion="correct what is misspelt; for the others train again on data that hold them",
+                mended=mended,
             )
 
 
@@ -173,15 +168,13 @@ class BoolDomain:
                 used.sort("rows", "value").select("word", "value").iter_rows()
             )  # the most frequent form comes last
             mended = {v: forms[means[w]] for v, w in odd.select("value", "word").iter_rows() if w in means}
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=self.minimum_share,
-                message=f"{values.name} says {pair[0]} or {pair[1]} in {share:.1%} of rows, else {shown(odd['value'])}",
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} says {pair[0]} or {pair[1]}, but not in {HIT_ROWS}: {shown(odd['value'])}",
                 suggestion="correct these cells, or say in the contract which values there are",
-                where=values.cells(odd["value"]),
-                value=text(values.name),
-                suggested=values.mended(mended),
+                threshold=self.minimum_share,
+                mended=mended,
             )
 
 
@@ -205,16 +198,15 @@ class DefaultValue:
             return
         value, rows = known.row(0)
         if rows >= max(self.minimum_rows, self.ratio * known["rows"][1]):
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            yield values.hit(
+                self.name,
+                [value],
+                message=f"{values.name} holds {shown([value])} in {HIT_ROWS}, and no other value in more "
+                f"than {known['rows'][1]:,}",
+                suggestion="is it a default that stands for `not known`? then list it under `ingest.null_values` in "
+                "params.yaml",
                 observed=rows / known["rows"][1],
                 threshold=self.ratio,
-                message=f"{values.name} holds {shown([value])} in {rows:,} rows, any other value in at most "
-                f"{known['rows'][1]:,}",
-                suggestion="if it stands for `not known`, name it under ingest.null_values",
-                where=values.cells([value]),
-                value=text(values.name),
             )
 
 

@@ -10,8 +10,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.impossible import finite, numbers
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
 from pipeline.profile.sketch import Floats
+from pipeline.wording import listed
 
 FEWEST_PAIRS = 30  # rows with both numbers
 COLUMNS = 200  # at most so many are compared with each other
@@ -37,7 +38,7 @@ class FeatureFeatureCorrelation:
         if len(names) < 2:
             yield Skipped(why="fewer than two features are numbers that vary")
             return
-        yield from sampled(table)
+        yield from outside_sample(table)
         rho, _ = rank_correlations(table.sample, names)
         pairs = [(i, j) for i, j in combinations(range(len(names)), 2) if abs(rho[i, j]) >= self.minimum_correlation]
         for cluster in _linked(pairs):
@@ -48,8 +49,9 @@ class FeatureFeatureCorrelation:
                 column=told[0],
                 observed=weakest,
                 threshold=self.minimum_correlation,
-                message=f"{', '.join(told)} say nearly the same: their rank correlation is {weakest:.3f} or more",
-                suggestion="one of them is enough for most models, and makes its explanation plain",
+                message=f"{listed(told, 5)} rise and fall together: their rank correlation is at least {weakest:.3f}, "
+                "where 1 is always",
+                suggestion="one of them is enough for most models, and is easier to explain",
                 severity="info",
             )
 
@@ -71,14 +73,14 @@ class CorrelationChange:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
-            yield Skipped(why="no reference to compare with")
+            yield NO_REFERENCE
             return
         before = set(_compared(table.reference))
         names = [name for name in _compared(table) if name in before]
         if len(names) < 2:
             yield Skipped(why="fewer than two numbers that vary in both tables")
             return
-        yield from sampled(table)
+        yield from outside_sample(table)
         (now, rows), (then, others) = (rank_correlations(t.sample, names) for t in (table, table.reference))
         beyond = self._beyond_chance(now, rows, then, others)
         change = np.where(beyond, np.abs(np.triu(now - then, 1)), 0.0)
@@ -106,8 +108,9 @@ class CorrelationChange:
             column=one,
             observed=now,
             threshold=then,
-            message=f"{one} and {other} have a rank correlation of {now:.2f}, and had {then:.2f} in the reference",
-            suggestion="find what changed in how they arise or are joined; a model that uses both may fail",
+            message=f"{one} and {other} go together otherwise than in the reference: their rank correlation is "
+            f"{now:.2f}, and was {then:.2f}",
+            suggestion="find what changed in how they are measured or joined; a model that uses both may fail",
         )
 
 
@@ -130,12 +133,6 @@ def rank_correlations(sample: pl.DataFrame, names: list[str]) -> tuple[Floats, F
     scale = np.sqrt(spread * spread.T)
     good = (rows >= FEWEST_PAIRS) & (scale > 1e-12)
     return np.where(good, covariance / np.where(good, scale, 1), 0.0), rows
-
-
-def sampled(table: Table) -> Iterator[Skipped]:
-    """Says so where the sample is not all."""
-    if table.sample.height < table.height:
-        yield Skipped(rows=table.height - table.sample.height, why="a sample")
 
 
 def _compared(table: Table) -> list[str]:

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.formats import ERROR_RATES, FEWEST
-from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.checks.values import Values, every, is_marker, rows_in, shown, words
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 
 DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),
@@ -30,23 +30,19 @@ class DateParseable:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        yield from every(table, [c for c in texts(table) if not is_prose(c)], self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         read = dates(values, self.minimum_share)
         odd = read.filter(pl.col("form").is_null())
         if odd.height:
-            share = 1 - rows_in(odd) / rows_in(read)
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                observed=share,
-                threshold=self.minimum_share,
-                message=f"{values.name} is a date in {share:.2%} of rows, and {rows_in(odd):,} are not: "
-                + shown(odd["value"]),
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} is a date, but not in {HIT_ROWS}: " + shown(odd["value"]),
                 suggestion="correct these days, or leave them empty",
-                where=values.cells(odd["value"]),
-                value=text(values.name),
+                observed=1 - rows_in(odd) / rows_in(read),
+                threshold=self.minimum_share,
             )
 
 
@@ -61,7 +57,7 @@ class MixedDateFormats:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        yield from every(table, [c for c in texts(table) if not is_prose(c)], self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         read = dates(values, self.minimum_share).drop_nulls("form")
@@ -70,19 +66,18 @@ class MixedDateFormats:
             return
         usual = forms["form"][0]
         odd = read.filter(pl.col("form") != usual)
-        sure = odd.filter("sure")
-        mended = dict(sure.select("value", pl.col("day").dt.strftime(usual)).iter_rows())
-        yield Hit(
-            check=self.name,
-            column=values.name,
+        clock = pl.col("value").str.extract(f"({CLOCK})").fill_null("")
+        mended = dict(odd.filter("sure").select("value", pl.col("day").dt.strftime(usual) + clock).iter_rows())
+        example = read.filter(pl.col("form") == usual)["value"]
+        yield values.hit(
+            self.name,
+            odd["value"],
+            message=f"most dates of {values.name} are written as in {shown(example, most=1)}, but not in "
+            f"{HIT_ROWS}: {shown(odd['value'])}",
+            suggestion="write all in one way; the policy `repair` rewrites those that can be read in one way only",
+            mended=mended,
             observed=forms.height,
             threshold=1,
-            message=f"{rows_in(odd):,} dates of {values.name} are not written {usual}, as most are: "
-            + shown(odd["value"]),
-            suggestion="write all in one way; repair rewrites those that can be read in one way only",
-            where=values.cells(odd["value"]),
-            value=text(values.name),
-            suggested=values.mended(mended),
         )
 
 

@@ -17,6 +17,7 @@ from pipeline.checks.values import NOTHING, text
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.repairs import Followed
+from pipeline.wording import count, either, listed
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -90,11 +91,12 @@ class FunctionalDependency:
             others = [rule for rule in rules if rule.determinant == column]
             follows = broken.dependent(own).select(ROW_ID, value=text(column), suggested="suggested")
             leads = broken.determining(others, own).select(ROW_ID, value=text(column), suggested=NOTHING)
-            said = [f"follows from {', '.join(r.determinant for r in own)}, but not in {follows.height:,} rows"]
-            said += [f"goes with no other column ({', '.join(r.column for r in others)}) in {leads.height:,} rows"]
+            told = either([rule.determinant for rule in own])
+            said = [f"rows with the same {told} have one {column}, but not in {count(follows.height, 'row')}"]
+            said += [f"{column} does not fit {listed([r.column for r in others])} in {count(leads.height, 'row')}"]
             words = [each for each, cells in zip(said, (follows, leads), strict=True) if cells.height]
             if words:
-                yield self._hit(column, own or others, pl.concat([follows, leads]), f"{column} {'; '.join(words)}")
+                yield self._hit(column, own or others, pl.concat([follows, leads]), "; ".join(words))
 
     def _hit(self, column: str, rules: Sequence[Rule], cells: pl.DataFrame, message: str) -> Hit:
         return Hit(
@@ -104,7 +106,7 @@ class FunctionalDependency:
             observed=max(rule.share for rule in rules),
             threshold=self.minimum_share,
             message=message,
-            suggestion="correct them; repair takes the value of the other rows",
+            suggestion="correct them; the policy `repair` takes the value of the other rows",
             rule=Followed(column=column, determinant=rules[0].determinant) if rules[0].column == column else None,
             flags=cells,
         )

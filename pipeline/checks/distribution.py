@@ -8,10 +8,11 @@ import numpy as np
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline.checks.impossible import finite, in_rows, numbers, points
+from pipeline.checks.impossible import finite, numbers, points
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Categorical, ColumnProfile, Numeric
 from pipeline.profile.sketch import Floats
+from pipeline.wording import LEAVE_OUT, count, listed
 
 CLASSES = 20  # a numeric label of at most so many values is one of classes
 
@@ -38,17 +39,18 @@ class ConstantColumn:
         varied = table.rows.select(several).collect(engine="streaming").row(0, named=True) if names else {}
         for name, differs in varied.items():
             if not differs:  # null where there is no value at all
-                yield self._hit(name, table.height, 0 if differs is None else 1)
+                value = None if differs is None else _most_common(table.profile.columns[name])[0]
+                yield self._hit(name, table.height, value)
 
-    def _hit(self, name: str, height: int, values: int) -> Hit:
+    def _hit(self, name: str, height: int, value: str | None) -> Hit:
         return Hit(
             check=self.name,
             column=name,
             rows=height,
-            observed=values,
+            observed=0 if value is None else 1,
             threshold=2,
-            message=f"{name} holds {'one value' if values else 'no value'} in all rows",
-            suggestion="give it the role `ignore` in the contract: nothing can be learnt from it",
+            message=f"{name} holds no value" if value is None else f"{name} is {value} in every row that has it",
+            suggestion=f"{LEAVE_OUT}: nothing can be learnt from it",
         )
 
 
@@ -76,7 +78,8 @@ class AlmostConstantColumn:
                     rows=rows,
                     observed=share,
                     threshold=self.maximum_share,
-                    message=f"{name} is {value} in {share:.3%} of the rows that have it",
+                    message=f"{name} is {value} in all but {round(rows / share) - rows:,} of "
+                    f"{count(round(rows / share), 'row')} that have it",
                     suggestion="a model can hardly learn from the few others: are they errors, or what matters most?",
                     severity="info",
                 )
@@ -108,6 +111,8 @@ class MostCommonValue:
                 yield from self._told(name, *_by_frequency(table, name, column))
 
     def _told(self, name: str, values: Floats, counts: Floats) -> Iterator[Hit]:
+        if counts.size < 2:
+            return  # a sample holds too little of it
         share, ratio = counts[0] / counts.sum(), counts[0] / counts[1]
         if values[0] == 0 or share < self.minimum_share or ratio < self.minimum_ratio:
             return
@@ -117,7 +122,7 @@ class MostCommonValue:
             observed=share,
             threshold=self.minimum_share,
             message=f"{name} is {values[0]:.10g} in {share:.1%} of its rows, {ratio:.0f} times as often as any other",
-            suggestion="a value that was filled in, a marker for missing or a cap? then say so to the model",
+            suggestion="was it filled in, does it stand for `not known`, or is it a cap? then empty these cells",
             severity="info",
             where=finite(name) == values[0],
             value=finite(name),
@@ -143,14 +148,15 @@ class Skew:
         found = {name: skewness(column) for name, column in columns.items()}
         worst = sorted((n for n in found if abs(found[n]) > self.maximum_skewness), key=lambda n: (-abs(found[n]), n))
         if worst:
-            named = ", ".join(f"{name} {found[name]:.1f}" for name in worst[:5])
+            named = listed([f"{name} {found[name]:.1f}" for name in worst], 5)
             yield Hit(
                 check=self.name,
                 observed=abs(found[worst[0]]),
                 threshold=self.maximum_skewness,
-                message=f"{len(worst)} feature{'s have' if len(worst) > 1 else ' has'} a very long tail, "
-                f"by skewness: {named}{', ...' if len(worst) > 5 else ''}",
-                suggestion="normalize.numeric.method: quantile, or a logarithm, keeps few rows from leading the model",
+                message=f"{count(len(worst), 'feature has', 'features have')} a very long tail (skewness, which is 0 "
+                f"where both sides are alike): {named}",
+                suggestion="`normalize.numeric.method: quantile` in params.yaml, or a logarithm, keeps a few rows from "
+                "leading the model",
                 severity="info",
             )
 
@@ -178,7 +184,8 @@ class RegressionTargetSkew:
                 column=table.label,
                 observed=found,
                 threshold=self.maximum_skewness,
-                message=f"{table.label} has a skewness of {found:.1f}: the {side} values lead a squared error",
+                message=f"{table.label} has a long tail (skewness {found:.1f}, which is 0 where both sides are alike): "
+                f"its {side} values lead a squared error",
                 suggestion="learn its logarithm, or judge by the absolute error",
                 severity="info",
             )
@@ -200,10 +207,10 @@ class MinRows:
         features = sum(column.role == "feature" for column in table.columns)
         needed = max(self.minimum_rows, round(self.rows_per_feature * features))
         if table.height < needed:
-            words = f"{in_rows(table.height)} for {features} features: at least {needed:,} are needed"
+            words = f"{count(table.height, 'row')} for {count(features, 'feature')}: at least {needed:,} are needed"
             yield self._hit(table.height, needed, words, "bring more rows, or leave features out")
         if self.maximum_rows is not None and table.height > self.maximum_rows:
-            words = f"{in_rows(table.height)}: at most {self.maximum_rows:,} are agreed"
+            words = f"{count(table.height, 'row')}: at most {self.maximum_rows:,} are agreed"
             yield self._hit(table.height, self.maximum_rows, words, "was something sent twice? then drop it")
 
     def _hit(self, rows: int, limit: int, words: str, what: str) -> Hit:
@@ -227,7 +234,7 @@ def skewness(column: Numeric) -> float:
 def _by_frequency(table: Table, name: str, column: Numeric) -> tuple[Floats, Floats]:
     """The finite values and their counts (V), (V), the most common first; of a sample where the profile joins some."""
     if column.sketch.level:
-        known = table.sample.select(finite(name)).to_series().drop_nulls().to_numpy()
+        known = table.sample.select(finite(name).alias("value")).to_series().drop_nulls().to_numpy()
         values, sizes = np.unique(known, return_counts=True)
         counts: Floats = sizes.astype(np.float64)
     else:

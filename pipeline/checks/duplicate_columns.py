@@ -12,6 +12,8 @@ from pydantic import Field
 
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.profile import Numeric
+from pipeline.wording import count
 
 MINIMUM_ROWS = 20
 PROBE_ROWS = 512
@@ -65,7 +67,7 @@ class DuplicateColumns:
             observed=1.0,
             threshold=1.0,
             message=f"{second} {says} in all rows",
-            suggestion=f"give {first} or {second} the role `ignore` in the contract",
+            suggestion=f"leave out {first} or {second} (role `ignore` in the contract): one says it all",
             severity=severity,
         )
 
@@ -86,13 +88,13 @@ class AlmostDuplicateColumns:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         for (first, second), found in _agreeing(table, _pairs_alike(table, self.minimum_share)).items():
             if self.minimum_share <= found.share < 1:
-                left, right = (_cell(table.contract.column(name)) for name in (first, second))
+                left, right = (_cell(table, table.contract.column(name)) for name in (first, second))
                 yield Hit(
                     check=self.name,
                     column=second,
                     observed=found.share,
                     threshold=self.minimum_share,
-                    message=f"{second} equals {first} in all but {found.telling - found.equal:,} rows",
+                    message=f"{second} equals {first} but in {count(found.telling - found.equal, 'row')}",
                     suggestion="look at the rows where they differ, then leave one of the two out",
                     where=left.ne_missing(right),
                     value=pl.format("{} ({})", by_name(second), by_name(first)),
@@ -135,7 +137,7 @@ def _agreeing(table: Table, pairs: Sequence[Pair]) -> dict[Pair, Agreement]:
     modes = {name: _mode(table, name) for pair in pairs for name in pair}
     asked = []
     for place, pair in enumerate(pairs):
-        left, right = (_cell(table.contract.column(name)) for name in pair)
+        left, right = (_cell(table, table.contract.column(name)) for name in pair)
         equal = left.eq_missing(right)
         idle = equal & (left.is_null() | (left.eq_missing(modes[pair[0]]) & right.eq_missing(modes[pair[1]])))
         asked += [(~idle).sum().alias(f"telling {place}"), (equal & ~idle).sum().alias(f"= {place}")]
@@ -169,7 +171,7 @@ def _one_to_one(table: Table, pairs: Sequence[Pair]) -> list[Pair]:
     """Those of the pairs whose values stand one to one in all rows."""
     if not pairs:
         return []
-    cell = {name: _cell(table.contract.column(name)) for pair in pairs for name in pair}
+    cell = {name: _cell(table, table.contract.column(name)) for pair in pairs for name in pair}
     both = [
         pl.struct(cell[a].alias("a"), cell[b].alias("b")).n_unique().alias(f"{i}#") for i, (a, b) in enumerate(pairs)
     ]
@@ -185,7 +187,7 @@ def _codes(cells: pl.Series) -> Codes:
 
 def _cells(table: Table, column: Column) -> pl.Series:
     """The column's values in the sample; without its name, which methods of a series would take as a pattern."""
-    return table.sample.select(_cell(column).alias("value")).to_series()
+    return table.sample.select(_cell(table, column).alias("value")).to_series()
 
 
 def _varied(table: Table) -> list[Column]:
@@ -193,9 +195,16 @@ def _varied(table: Table) -> list[Column]:
     return [column for column in table.data_columns if table.profile.columns[column.name].distinct > 1]
 
 
-def _cell(column: Column) -> pl.Expr:
+def _is_wide(summary: Numeric) -> bool:
+    """Whether some of the whole numbers are beyond what a float tells from its neighbour."""
+    return max(abs(summary.min or 0), abs(summary.max or 0)) >= 2**53
+
+
+def _cell(table: Table, column: Column) -> pl.Expr:
     """The value in the type of its kind (number, moment, text), so that like columns compare; NaN as null."""
-    cell = by_name(column.name)
+    cell, summary = by_name(column.name), table.profile.columns.get(column.name)
+    if column.dtype.is_integer() and isinstance(summary, Numeric) and _is_wide(summary):
+        return cell.cast(pl.Int128)
     if column.dtype.is_temporal():
         return cell.cast(pl.Datetime("us")) if column.dtype in (pl.Date, pl.Datetime) else cell.cast(pl.Int64)
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:

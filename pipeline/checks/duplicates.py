@@ -13,8 +13,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import ROW_ID, Contract, Role
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within, together
+from pipeline.wording import count, share
 
 POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
 COLUMNS, OTHER, FEWER, RICHEST = "columns", "other", "fewer", "richest"  # names of fingerprints
@@ -38,14 +39,15 @@ class DuplicateRowsExact:
         copies = later_copies(table.rows, prints, ROWS, table.contract.names)
         if copies.height:
             across = prints.part(copies[POSITION].to_numpy()) != prints.part(copies[FIRST].to_numpy())
-            other_file = f", {across.sum():,} of them one in another file" if across.any() else ""
+            other = f", {across.sum():,} of them one in another file" if across.any() else ""
             yield Hit(
                 check=self.name,
                 rows=copies.height,
                 observed=copies.height / table.height,
                 threshold=0,
-                message=f"{copies.height:,} rows equal an earlier row in every column{other_file}",
-                suggestion="find out where they were sent twice; repair merges them into the first",
+                message=f"{count(copies.height, 'row equals', 'rows equal')} an earlier row in every column{other}",
+                suggestion="find out why each was sent again after the row named beside it; the policy `repair` merges "
+                "them",
                 flags=copies.select(ROW_ID, "value"),
             )
 
@@ -55,12 +57,12 @@ class DuplicateRowsButIds:
     """Which rows equal an earlier row in all that they hold but their ids and stamps?
 
     Silent where such rows meet by chance, as where the columns hold too little to tell one thing sent twice from two
-    that are alike. Exact copies are not told again.
+    that are alike. Exact copies are not told again. Repair keeps the fullest of them.
     """
 
     policy: Policy = "warn"
     name: ClassVar[str] = "duplicate_rows_but_ids"
-    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
     source: ClassVar[str] = "no threshold; chance: ten times the pairs that meet if the richest column is independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
@@ -69,7 +71,7 @@ class DuplicateRowsButIds:
             yield Skipped(why="no column has the role id or time, or fewer than two have another")
             return
         prints = fingerprints(table)
-        copies = later_copies(table.rows, prints, CONTENT + COLUMNS, content, but=table.contract.names)
+        copies = later_copies(table.rows, prints, CONTENT + COLUMNS, content, but=(ROWS, table.contract.names))
         if not copies.height or _by_chance(table, prints, content, CONTENT):
             return
         yield Hit(
@@ -77,8 +79,9 @@ class DuplicateRowsButIds:
             rows=copies.height,
             observed=copies.height / table.height,
             threshold=0,
-            message=f"{copies.height:,} rows equal an earlier row in all but {', '.join(named)}",
-            suggestion="find out whether one thing was entered twice under another id or stamp; keep one of each",
+            message=f"{count(copies.height, 'row equals', 'rows equal')} an earlier row in all but {', '.join(named)}",
+            suggestion="is each the same thing as the row named beside it, under another id or stamp? the policy "
+            "`repair` keeps one",
             flags=copies.select(ROW_ID, "value"),
         )
 
@@ -109,10 +112,11 @@ class DuplicateKey:
                 rows=rivals.height,
                 observed=rivals.height / table.height,
                 threshold=0,
-                message=f"{rivals.height:,} rows share a key ({', '.join(key)}) and differ elsewhere",
-                suggestion="correct the source, so that each key stands once",
+                message=f"{count(rivals.height, 'row')} share a key ({', '.join(key)}) and differ elsewhere",
+                suggestion="find out which is right, and correct the source so that each key stands once",
                 severity="error",
                 flags=rivals.select(ROW_ID, value=_text(key)),
+                shows=key,
             )
 
 
@@ -144,17 +148,18 @@ class ConflictingLabels:
         labelled = table.height - table.profile.columns[label].missing
         same = pl.len().over(_each([*features, label])) / pl.len().over(_each(features))
         scored = rivals.select(ROW_ID, value=by_name(label), score=1 - same)
-        groups = rivals.group_by(_each([*features, label])).len().group_by(_each(features)).agg(pl.max("len"))
-        wrong = rivals.height - int(groups["len"].sum())
+        by_label = rivals.group_by(_each([*features, label])).agg(pl.len().alias("\0rows"))  # no column is called so
+        groups = by_label.group_by(_each(features)).agg(pl.max("\0rows"))
+        wrong = rivals.height - int(groups["\0rows"].sum())
         yield Hit(
             check=self.name,
             column=label,
             rows=rivals.height,
             observed=wrong / labelled,
             threshold=self.maximum_share,
-            message=f"{rivals.height:,} rows equal another in all features and differ in {label} "
-            f"({groups.height:,} groups): every model is wrong on {wrong:,} of them at least",
-            suggestion="look at their labels, or add the feature that tells them apart",
+            message=f"{count(rivals.height, 'row')} in {count(groups.height, 'group')} have equal features and another "
+            f"{label}: any model is wrong on at least {wrong:,} of them",
+            suggestion="correct the labels that are wrong, or add the feature that tells these rows apart",
             severity="warning" if wrong / labelled > self.maximum_share else "info",
             flags=scored,
         )
@@ -174,7 +179,7 @@ class OverlapExact:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
-            yield Skipped(why="there is no reference to compare with")
+            yield NO_REFERENCE
             return
         known = set(table.reference.contract.names)
         columns = [name for name in _named(table.contract, "feature", "label", "group", "time") if name in known]
@@ -188,9 +193,9 @@ class OverlapExact:
                 rows=shared.height,
                 observed=shared.height / table.height,
                 threshold=0,
-                message=f"{shared.height:,} rows stand in the reference too ({shared.height / table.height:.2%})"
-                + (": alike by chance, as it seems" if by_chance else ""),
-                suggestion="leave them out of the one that judges; split so that copies stay together",
+                message=f"{count(shared.height, 'row stands', 'rows stand')} in the reference too "
+                f"({share(shared.height / table.height)})" + (": alike by chance, as it seems" if by_chance else ""),
+                suggestion="leave them out of the test data: a score on rows that were learnt from is too good",
                 severity="info" if by_chance else "warning",
                 flags=shared,
             )
@@ -227,20 +232,27 @@ def _features(table: Table) -> list[str]:
 
 
 def later_copies(
-    rows: pl.LazyFrame, prints: Fingerprints, name: str, columns: Sequence[str], *, but: Sequence[str] = ()
+    rows: pl.LazyFrame,
+    prints: Fingerprints,
+    name: str,
+    columns: Sequence[str],
+    *,
+    but: tuple[str | None, Sequence[str]] = (None, ()),
 ) -> pl.DataFrame:
     """The rows that equal an earlier one in `columns`: row_id, value (the row_id of the earliest), both positions.
 
-    `name` is the fingerprint of the columns. Rows that equal an earlier one in `but` too are left out.
+    `name` is the fingerprint of the columns. Rows that equal an earlier one in all columns of `but`, which has the
+    name of its fingerprint too, are left out.
     """
-    read = list(dict.fromkeys([*columns, *but]))
+    differing, others = but
+    read = list(dict.fromkeys([*columns, *others]))
     first = pl.col(POSITION).first().over(_each(columns))
     parts = [pl.DataFrame(schema={ROW_ID: pl.Null, "value": pl.Null, POSITION: pl.Int64, FIRST: pl.Int64})]
-    for positions in prints.repeated(name, at_most=rows_within(len(read))):
+    for positions in prints.repeated(name, at_most=rows_within(len(read)), differing=differing):
         found = columns_at(rows, positions, [ROW_ID, *read]).with_columns(pl.Series(POSITION, positions))
         found = found.with_columns(first.alias(FIRST), value=pl.col(ROW_ID).first().over(_each(columns)))
-        if but:
-            found = found.filter(pl.col(POSITION) == pl.col(POSITION).first().over(_each(but)))
+        if others:
+            found = found.filter(pl.col(POSITION) == pl.col(POSITION).first().over(_each(others)))
         parts.append(found.filter(pl.col(POSITION) != pl.col(FIRST)).select(ROW_ID, "value", POSITION, FIRST))
     return pl.concat(parts, how="vertical_relaxed").sort(POSITION)
 

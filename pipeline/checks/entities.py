@@ -15,6 +15,7 @@ from pipeline.checks.timeaxis import stamped
 from pipeline.checks.timeline import ENTITY, STAMP, keyed, names, shown, timeline
 from pipeline.contract import ROW_ID
 from pipeline.findings import EXAMPLES, Hit, Policy, Skipped, Table
+from pipeline.wording import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,10 @@ class ShortSeries:
         all_of_them, stamps, first, last = line.entities, pl.col("stamps"), pl.col("first"), pl.col("last")
         start, end, long = all_of_them.select(first.min(), last.max(), stamps.median()).row(0)
         early, late = start + (end - start) / 10, end - (end - start) / 10
-        yield from self._told(table, all_of_them.filter(stamps < long / 10), "have under a tenth of the usual rows")
+        yield from self._told(table, all_of_them.filter(stamps < long / 10), "fewer than a tenth of the usual rows")
         whole = all_of_them.filter(stamps >= long / 10)
-        yield from self._told(table, whole.filter(last < late), f"have no row near the end, {shown(end)}")
-        yield from self._told(table, whole.filter(first > early), f"have no row near the beginning, {shown(start)}")
+        yield from self._told(table, whole.filter(last < late), f"no row near the end, {shown(end)}")
+        yield from self._told(table, whole.filter(first > early), f"no row near the beginning, {shown(start)}")
 
     def _told(self, table: Table, few: pl.DataFrame, what: str) -> Iterator[Hit]:
         line = timeline(table)
@@ -56,7 +57,8 @@ class ShortSeries:
             rows=int(few["rows"].sum()),
             observed=few.height,
             threshold=0,
-            message=f"{few.height:,} of {line.entities.height:,} {table.contract.groups[0]} {what}",
+            message=f"{few.height:,} of {line.entities.height:,} values of {table.contract.groups[0]} "
+            f"{'has' if few.height == 1 else 'have'} {what}",
             suggestion="ask whether they ended, were renamed or were lost; a split by time sees them on one side alone",
             examples=called[:EXAMPLES],
         )
@@ -107,9 +109,9 @@ class LateArrival:
             rows=rows.height,
             observed=rows.height / table.height,
             threshold=0,
-            message=f"up to {shown(end)}, which the reference covers, {late.height:,} rows are new and "
-            f"{changed.height:,} have changed",
-            suggestion="rows arrive late or are corrected: train on what was known then, and wait before you judge",
+            message=f"before {shown(end)}, the reference's end, {count(late.height, 'row is', 'rows are')} new and "
+            f"{count(changed.height, 'has', 'have')} changed",
+            suggestion="rows come late or are corrected later: wait until a stretch is complete before you judge it",
             flags=stamped(rows),
         )
 

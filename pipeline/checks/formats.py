@@ -9,10 +9,11 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
+from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts, words
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.repairs import Padded, Trimmed
+from pipeline.wording import count, listed
 
 ERROR_RATES = "1 to 5% of the fields of ordinary databases are wrong (Redman 1998, CACM 41(2)): 95% show the rule"
 FEWEST = 20  # values from which a form can be read
@@ -58,8 +59,9 @@ class SurroundingWhitespace:
                 check=self.name,
                 observed=len(usual),
                 threshold=self.convention_share,
-                message=f"nearly all cells of {len(usual)} columns begin or end with blanks: {', '.join(usual[:5])}",
-                suggestion="read the file with blanks after its separator left out",
+                message=f"nearly all cells begin or end with blanks in {count(len(usual), 'column')}: "
+                + listed(usual, 5),
+                suggestion="the file is written so: have its reader leave out blanks beside the separator",
                 severity="info",
             )
 
@@ -69,8 +71,8 @@ class SurroundingWhitespace:
             check=self.name,
             column=values.name,
             threshold=0,
-            message=f"{rows_in(blank):,} cells of {values.name} begin or end with blanks: {shown(blank['value'])}",
-            suggestion="strip them: equal texts differ by them; repair does",
+            message=f"{values.name} begins or ends with blanks in {HIT_ROWS}: " + shown(blank["value"]),
+            suggestion="strip them: equal texts differ by them; the policy `repair` does",
             severity="info" if is_prose(values.column) else "warning",
             where=cell != cell.str.strip_chars(),
             value=cell,
@@ -108,8 +110,8 @@ class LeadingZerosLost:
                 check=self.name,
                 column=column.name,
                 threshold=width,
-                message=f"{short:,} codes in {column.name} are shorter than {width} digits: their zeros are lost",
-                suggestion="read the column as text at the source; repair puts the zeros back",
+                message=f"{column.name} has fewer digits than its {width} in {HIT_ROWS}: leading zeros are lost",
+                suggestion="read the column as text at the source; the policy `repair` puts the zeros back",
                 where=digits & (cell.str.len_chars() < width),
                 value=cell,
                 suggested=cell.str.zfill(width),
@@ -128,27 +130,26 @@ class SemanticFormat:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        yield from every(table, [c for c in texts(table) if not is_prose(c)], self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         counts = values.counts.filter(~is_marker(pl.col("value")))
-        for words, pattern in FORMATS.items():
+        for kind, pattern in FORMATS.items():
             known = pl.col("value").str.strip_chars().str.contains(pattern)
             odd, rows = counts.filter(~known), rows_in(counts)
             share = 1 - rows_in(odd) / max(rows, 1)
             if rows >= FEWEST and odd.height and share >= self.minimum_share:
                 cell = text(values.name)
-                other = ~cell.str.strip_chars().str.contains(pattern) & ~is_marker(cell)
-                yield Hit(
-                    check=self.name,
-                    column=values.name,
+                yield values.hit(
+                    self.name,
+                    odd["value"],
+                    message=f"{values.name} is {kind}, but not in {HIT_ROWS}"
+                    + ("" if kind in PRIVATE else f": {shown(odd['value'])}"),
+                    suggestion="correct these cells, or leave them empty",
+                    otherwise=~cell.str.strip_chars().str.contains(pattern) & ~is_marker(cell),
                     observed=share,
                     threshold=self.minimum_share,
-                    message=f"{values.name} is {words} in {share:.2%} of rows, and not in {rows_in(odd):,}",
-                    suggestion="correct these cells; they cannot be reached as they are",
-                    where=values.cells(odd["value"], otherwise=other),
-                    value=cell,
-                    private=words in PRIVATE,
+                    private=kind in PRIVATE,
                 )
                 return
 
@@ -173,14 +174,12 @@ class JsonParseable:
             return
         odd = values.counts.filter(~pl.col("value").is_in([v for v in likely["value"] if is_json(v)]))
         if odd.height and rows_in(odd) <= (1 - self.minimum_share) * values.rows:
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} is JSON, but not in {HIT_ROWS}: " + shown(odd["value"]),
+                suggestion="look whether these texts were cut off, or written by another program; write them again",
                 threshold=self.minimum_share,
-                message=f"{values.name} is JSON, but for {rows_in(odd):,} rows: {shown(odd['value'])}",
-                suggestion="look whether they were cut, or written by other means",
-                where=values.cells(odd["value"]),
-                value=text(values.name),
             )
 
 
@@ -200,7 +199,7 @@ class PatternOutlier:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        yield from every(table, [c for c in texts(table) if not is_prose(c)], self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         counts = values.counts.filter(~is_marker(pl.col("value"))).with_columns(pattern=pattern(pl.col("value")))
@@ -208,14 +207,14 @@ class PatternOutlier:
         odd = counts.filter(~pl.col("pattern").is_in(kept))
         if kept and odd.height:
             cell = text(values.name)
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} breaks its pattern in {HIT_ROWS}: "
+                f"{shown(odd['value'])}, while the others are {shown(kept)} (a: letters, 9: digits)",
+                suggestion="correct these cells, unless this form is right too",
+                otherwise=~pattern(cell).is_in(kept) & ~is_marker(cell),
                 threshold=1 - self.minimum_share,
-                message=f"{values.name} is written {shown(kept)} (a: letters, 9: digits), not {shown(odd['value'])}",
-                suggestion="correct these cells, or leave the column's form open",
-                where=values.cells(odd["value"], otherwise=~pattern(cell).is_in(kept) & ~is_marker(cell)),
-                value=cell,
             )
 
     def _kept(self, counts: pl.DataFrame) -> list[str]:

@@ -30,8 +30,8 @@ class ColumnAbsent:
                     rows=table.height,
                     observed="absent",
                     threshold="present",
-                    message=f"the contract's column {name} is not in the data",
-                    suggestion="bring it back, or take it out of the contract",
+                    message=f"the column {name} of the contract is not in the data",
+                    suggestion="was it renamed or left out? bring it back, or take it out of the contract",
                     severity="error",
                 )
 
@@ -56,8 +56,8 @@ class ColumnUnexpected:
                     column=name,
                     observed="present",
                     threshold="absent",
-                    message=f"the data have a column {name} that the contract does not know",
-                    suggestion="add it to the contract with a role, or drop it; until then nothing looks at it",
+                    message=f"the data have a column {name} that the contract does not name",
+                    suggestion="add it to the contract with a role, or drop it: until then nothing looks at it",
                 )
 
 
@@ -83,8 +83,9 @@ class ColumnOrderChanged:
                 column=first,
                 observed=first,
                 threshold=stated[found.index(first)],
-                message=f"the columns stand in another order than in the contract, from {first} on",
-                suggestion="nothing, where names are right; a header over shifted data would look like this too",
+                message=f"the columns stand in another order than in the contract: {first}, where "
+                f"{stated[found.index(first)]} was to come",
+                suggestion="nothing, where the values are right; but look at them: a header that slipped looks so too",
                 severity="info",
             )
 

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.media.pictures import BLANK
-from pipeline.media.telling import FAR, ODD, WITHIN_SET, modified_z, unlike
+from pipeline.media.telling import FAR, ODD, WITHIN_SET, Share, modified_z, unlike
 
 SHOWS = pl.col("contrast") >= BLANK  # a blank picture is told as blank, and not as dark or light too
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +31,8 @@ class ImageDark:
             "image",
             self.name,
             SHOWS & (light < self.maximum_light) & (modified_z(light) < -ODD),
-            value=light.round(3),
-            words=f"are dark: 99% of each is below {self.maximum_light:.0%} of white, unlike in the rest",
+            value=_percent(light),
+            words=f"dark: 99% of each is below {self.maximum_light:.0%} of white, unlike in the rest",
             suggestion="look at them: light them up, or leave them out",
             threshold=self.maximum_light,
         )
@@ -56,8 +55,8 @@ class ImageLight:
             "image",
             self.name,
             SHOWS & (light > self.minimum_light) & (modified_z(light) > ODD),
-            value=light.round(3),
-            words=f"are washed out: 95% of each is above {self.minimum_light:.0%} of white, unlike in the rest",
+            value=_percent(light),
+            words=f"washed out: 95% of each is above {self.minimum_light:.0%} of white, unlike in the rest",
             suggestion="look at them: they are overexposed, or hardly printed on",
             threshold=self.minimum_light,
         )
@@ -83,8 +82,8 @@ class ImageBlurry:
             "image",
             self.name,
             SHOWS & (sharp < self.maximum_sharpness) & (modified_z(sharp.log()) < -ODD),
-            value=sharp.round(3),
-            words="are blurred: they have no fine detail, unlike the rest",
+            value=pl.format("sharpness {}", sharp.round(3)),
+            words="blurred, with no fine detail, unlike the rest",
             suggestion="look at them: take them again, or leave them out",
             threshold=self.maximum_sharpness,
         )
@@ -108,7 +107,7 @@ class ImageLowInformation:
             self.name,
             ~SHOWS | ((bits < self.minimum_entropy_bits) & (modified_z(bits) < -ODD)),
             value=pl.format("{} bits", bits.round(2)),
-            words="are blank, or nearly so",
+            words="blank, or nearly so",
             suggestion="leave them out: nothing can be learnt from them",
             threshold=self.minimum_entropy_bits,
         )
@@ -136,7 +135,7 @@ class ImagePropertyOutlier:
             self.name,
             SHOWS & pl.any_horizontal(far.values()),
             value=pl.concat_str(names, separator=", ", ignore_nulls=True),
-            words="are far from the rest in light, contrast, colour, area or shape",
+            words="far from the rest in light, contrast, colour, area or shape",
             suggestion="look at them: they may come from another source",
             threshold=self.minimum_z,
             severity="info",
@@ -144,3 +143,7 @@ class ImagePropertyOutlier:
 
 
 CHECKS = (ImageDark, ImageLight, ImageBlurry, ImageLowInformation, ImagePropertyOutlier)
+
+
+def _percent(light: pl.Expr) -> pl.Expr:
+    return pl.format("{}% of white", (100 * light).round(1))

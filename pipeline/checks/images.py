@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar
 
 import polars as pl
@@ -9,9 +10,7 @@ from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.media.copies import copies
-from pipeline.media.telling import ODD, WITHIN_SET, measured, modified_z, unlike, unseen, unusable
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +23,8 @@ class ImageCorruptFile:
     source: ClassVar[str] = "no threshold: each file is decoded to its end"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        words, suggestion = "cannot be read", "bring whole files, or leave the rows out"
+        words, suggestion = "unreadable", "bring whole files, or leave the rows out"
         yield from unusable(table, "image", self.name, refused=False, words=words, suggestion=suggestion)
-        yield from unseen(table, "image", faulty=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +37,8 @@ class ImageUnsupportedOrTooBig:
     source: ClassVar[str] = "89,478,485 pixels, a quarter of a GiB: where Pillow warns of a decompression bomb"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        words, suggestion = "are of an unread format, or too large", "convert them to PNG or JPEG of a usual size"
+        words, suggestion = "of a format that is not read, or too large", "convert them to PNG or JPEG of a usual size"
         yield from unusable(table, "image", self.name, refused=True, words=words, suggestion=suggestion)
-        yield from unseen(table, "image", faulty=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +64,10 @@ class ImageOddSize:
             self.name,
             pl.when(uniform).then(alike < alike.max()).otherwise(far),
             value=pl.format("{} x {}", width, height),
-            words="have another size than the rest",
+            words="of another size than most",
             suggestion="find out where they come from: scaled up or down they will not look like the others",
             threshold=self.maximum_ratio,
+            usual=True,
         )
 
 
@@ -92,7 +90,7 @@ class ImageOddAspect:
             self.name,
             (ratio < self.minimum_ratio) & (modified_z(aspect.log()).abs() > ODD),
             value=pl.format("{} x {}", "width", "height"),
-            words=f"are strips: one side is below {self.minimum_ratio:.0%} of the other, unlike in the rest",
+            words=f"too narrow: one side is below {self.minimum_ratio:.0%} of the other, unlike in the rest",
             suggestion="crop them: squeezed into the shape of the others they are distorted",
             threshold=self.minimum_ratio,
         )
@@ -117,7 +115,7 @@ class ImageGrayscale:
             self.name,
             few & (few.mean() <= 1 - self.usual_share),
             value=pl.when(coloured).then(pl.lit("coloured")).otherwise(pl.lit("grey")),
-            words="are grey where the rest is coloured, or coloured where it is grey",
+            words="grey where the rest is coloured, or coloured where it is grey",
             suggestion="give all the same number of channels, and see that colour does not tell the label",
             threshold=1 - self.usual_share,
             severity="info",
@@ -138,22 +136,8 @@ class ImageExactOrNearDuplicate:
     )
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        for column, seen in measured(table, "image").items():
-            found = copies(seen.filter(pl.col("fault").is_null()), minimum_correlation=self.minimum_correlation)
-            exact = int((found["score"] == 1).sum())
-            if found.height:
-                yield Hit(
-                    check=self.name,
-                    column=column,
-                    rows=found.height,
-                    observed=found.height / table.height,
-                    threshold=self.minimum_correlation,
-                    message=f"{found.height:,} pictures in {column} repeat an earlier one: {exact:,} exactly, "
-                    f"{found.height - exact:,} to the eye",
-                    suggestion="keep one of each, or all in one split: a copy in another split flatters the score",
-                    flags=found,
-                )
-        yield from unseen(table, "image")
+        same_pictures = partial(copies, minimum_correlation=self.minimum_correlation)
+        yield from repeated(table, "image", self.name, same_pictures, threshold=self.minimum_correlation)
 
 
 CHECKS = (

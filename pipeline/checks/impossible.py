@@ -15,6 +15,7 @@ from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import LARGEST, Floats
 from pipeline.repairs import Emptied, Scaled
+from pipeline.wording import count
 
 FEWEST_ROWS = 20  # with a number; fewer do not show where a column ends
 OUTSIDE = 1.5  # times the interquartile range: Tukey's inner fence
@@ -30,6 +31,7 @@ class Possible:
     beside: frozenset[str] = frozenset()
 
 
+SLIPS = 0.05  # 1 to 5% of the fields of ordinary databases are wrong (Redman 1998, CACM 41(2))
 PEOPLE = frozenset(
     {"patient", "customer", "person", "client", "user", "passenger", "driver", "at", "in", "years", "year", "yrs"}
 )
@@ -52,9 +54,9 @@ class ImpossibleValue:
     """Which numbers cannot be: a lone 0 or a lost sign far from all else, an age of 200, a percentage of 130?
 
     A 0 is impossible in a column of positive numbers that end far above it; a negative number where sizes are as
-    large as the positive ones and nothing lies between. What a plain name rules out is told only where at most
-    `maximum_share` of the rows break it: else the name means something else. Null, NaN and infinities are not
-    looked at.
+    large as the positive ones and nothing lies between, in at most 5% of the rows: else it is a way of writing. A 0,
+    and what a plain name rules out, is told only where at most `maximum_share` of the rows have it: else 0 is a value,
+    and the name means something else. Null, NaN and infinities are not looked at.
     """
 
     maximum_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
@@ -71,36 +73,35 @@ class ImpossibleValue:
         for name, column in columns.items():
             if lone_zero(column, self.maximum_share):
                 yield self._zero(name, column)
-            if flipped(column, self.maximum_share):
+            if flipped(column):
                 yield self._flipped(name, column)
             elif (known := possible(name)) is not None:
                 yield from self._named(name, column, known)
 
     def _zero(self, name: str, column: Numeric) -> Hit:
-        words = f"{name} is 0 in {in_rows(column.zeros)}, and {_smallest(column):.6g} or more in all others"
+        words = f"{name} is 0 in {count(column.zeros, 'row')}, and {_smallest(column):.6g} or more in all others"
         return Hit(
             check=self.name,
             column=name,
             observed=0,
             threshold=_smallest(column),
             message=words,
-            suggestion="0 looks like a marker for missing: correct it; repair makes it null",
+            suggestion="0 looks like a marker for missing: correct it; the policy `repair` empties these cells",
             where=finite(name) == 0,
             value=finite(name),
             rule=Emptied(column=name),
         )
 
     def _flipped(self, name: str, column: Numeric) -> Hit:
-        words = (
-            f"{name} is negative in {in_rows(_outside(column, 0, np.inf))}, of sizes that it has as a positive number"
-        )
+        rows = count(_outside(column, 0, np.inf), "row")
+        words = f"{name} is negative in {rows}, of sizes that it has as a positive number"
         return Hit(
             check=self.name,
             column=name,
             observed=column.min,
             threshold=0,
             message=f"{words}, and nothing lies between {-_smallest(column):.6g} and {_smallest(column):.6g}",
-            suggestion="is the sign an error? then drop it",
+            suggestion="is the sign an error? the policy `repair` drops it",
             where=finite(name) < 0,
             value=finite(name),
             suggested=-finite(name),
@@ -118,8 +119,8 @@ class ImpossibleValue:
             observed=column.max if high else column.min,
             threshold=known.high if high else known.low,
             message=f"{name} is {'over' if high else 'under'} {known.high if high else known.low:g} in "
-            f"{in_rows(rows)}, which its name rules out",
-            suggestion="look where these rows come from: correct them; repair makes them null",
+            f"{count(rows, 'row')}, which its name rules out",
+            suggestion="look where these rows come from, and correct them; the policy `repair` empties these cells",
             where=(cell < known.low) | (cell > known.high),
             value=cell,
             rule=Emptied(column=name),
@@ -169,13 +170,13 @@ def lone_zero(column: Numeric, maximum_share: float = 0.01) -> bool:
     return few and (column.min or 0) == 0 and _far_from_zero(column)
 
 
-def flipped(column: Numeric, maximum_share: float = 0.01) -> bool:
+def flipped(column: Numeric) -> bool:
     """Are few rows negative, of a size that the positive have, with nothing around 0 between?"""
     if not (column.min or 0) < 0 < (column.max or 0) or not _far_from_zero(column):
         return False
     values, counts = points(column)
     negative = values < 0
-    few = float(counts[negative].sum()) <= max(1, maximum_share * column.finite)
+    few = float(counts[negative].sum()) <= max(1, SLIPS * column.finite)
     largest = quantile(values[~negative], counts[~negative], 0.99)  # the largest itself may be an error
     return few and bool(-values[negative].max() >= _smallest(column) and -values[negative].min() <= largest)
 
@@ -215,8 +216,3 @@ def _outside(column: Numeric, low: float, high: float) -> int:
     """Rows with a finite value below `low` or above `high`."""
     values, counts = points(column)
     return int(counts[(values < low) | (values > high)].sum())
-
-
-def in_rows(rows: int) -> str:
-    """So many rows, in words."""
-    return "1 row" if rows == 1 else f"{rows:,} rows"

@@ -8,9 +8,11 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.formats import ERROR_RATES, FEWEST
-from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
+from pipeline.checks.values import Values, every, is_marker, rows_in, shown, text, words
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.infer.decide import CLASSES, MOSTLY
+from pipeline.wording import count, listed
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 PLAIN = rf"^\s*[+-]?(?:{NUMBER})(?:[eE][+-]?\d+)?\s*$"
@@ -36,7 +38,11 @@ UNITS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class MixedTypesInColumn:
-    """Which cells are words in a column of numbers, or numbers in a column of words?"""
+    """Which cells are words in a column of numbers, or numbers in a column of words?
+
+    A column of numbers: 95% are, or four in five and all but 5% of the others hold no digit (`A12` is a code). Cells
+    of a column whose type is a number are told by dtype_mismatch.
+    """
 
     minimum_share: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     policy: Policy = "warn"
@@ -45,7 +51,7 @@ class MixedTypesInColumn:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        yield from every(table, [c for c in texts(table) if not is_prose(c)], self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         value = pl.col("value")
@@ -55,29 +61,28 @@ class MixedTypesInColumn:
         rows = max(rows_in(known), 1)
         numbers = known.filter(pl.col("number"))
         share = rows_in(numbers) / rows
-        words = rows_in(known.filter("wordy")) / rows
+        wordy = rows_in(known.filter("wordy")) / rows
         if rows < FEWEST or not numbers.height:
             return
-        if self.minimum_share <= share:
+        many = share >= MOSTLY and numbers.height > CLASSES
+        if share >= self.minimum_share or (many and share + wordy >= self.minimum_share):
             yield from self._hit(values, known.filter(~pl.col("number") & ~pl.col("quantity")), share, "a number")
-        elif words >= 0.99:  # where digits stand in more words, a number may be one as well
-            yield from self._hit(values, numbers, words, "words")
+        elif wordy >= 0.99:  # where digits stand in more words, a number may be one as well
+            yield from self._hit(values, numbers, wordy, "words")
 
     def _hit(self, values: Values, odd: pl.DataFrame, share: float, kind: str) -> Iterator[Hit]:
         cell = text(values.name)
         number = cell.str.contains(PLAIN)
         other = number if kind == "words" else ~number & ~cell.str.contains(QUANTITY) & ~is_marker(cell)
         if odd.height:
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} is {kind}, but not in {HIT_ROWS}: " + shown(odd["value"]),
+                suggestion="correct these cells, or leave them empty",
+                otherwise=other,
                 observed=share,
                 threshold=self.minimum_share,
-                message=f"{values.name} is {kind} in {share:.1%} of rows, and {rows_in(odd):,} are not: "
-                + shown(odd["value"]),
-                suggestion="correct these cells, or leave them empty",
-                where=values.cells(odd["value"], otherwise=other),
-                value=cell,
             )
 
 
@@ -97,8 +102,8 @@ class NumbersAsText:
     source: ClassVar[str] = ERROR_RATES
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [c for c in texts(table) if not is_prose(c)]
-        typed = [c for c in table.data_columns if c.dtype.is_numeric()]
+        columns = words(table)
+        typed = [c for c in table.data_columns if c.dtype.is_numeric() and c.format is None]
         unparsed = table.unparsed.collect()
         for column in typed:
             yield from self._unparsed(column, unparsed.filter(pl.col("column") == column.name))
@@ -117,28 +122,25 @@ class NumbersAsText:
         odd = read.filter(pl.col("unit") != usual)
         mended = {} if usual else _bare(read, odd)
         if odd.height:
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=0,
-                message=f"{rows_in(odd):,} cells of {values.name} have another unit than most ({usual or 'none'}): "
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} is in another unit than usual ({usual or 'none'}) in {HIT_ROWS}: "
                 + shown(odd["value"]),
-                suggestion="bring them to one unit",
-                where=values.cells(odd["value"]),
-                value=text(values.name),
-                suggested=values.mended(mended),
+                suggestion="bring all to one unit, and write it in one way",
+                mended=mended,
             )
 
     def _whole(self, values: Values, units: pl.DataFrame) -> Hit:
-        listed = ", ".join(f"{unit or 'none'} ({rows:,})" for unit, rows in units.head(4).iter_rows())
+        named = [f"{unit or 'none'} ({count(rows, 'row')})" for unit, rows in units.iter_rows()]
         return Hit(
             check=self.name,
             column=values.name,
             rows=rows_in(units),
             observed=units.height,
             threshold=1,
-            message=f"{values.name} is a number written as text, with the unit {listed}",
-            suggestion="derive a number from it, so that a model sees its size",
+            message=f"{values.name} is a number written as text, with the unit {listed(named)}",
+            suggestion="make a column of numbers from it: a model of the text does not see which is larger",
             severity="info",
         )
 
@@ -152,8 +154,8 @@ class NumbersAsText:
                 rows=read[ROW_ID].n_unique(),
                 observed=read["raw"][0],
                 threshold=str(column.dtype),
-                message=f"{read.height:,} cells of {column.name} hold a number and a unit: {shown(read['raw'])}",
-                suggestion="have the source write numbers alone; repair takes the number",
+                message=f"{column.name} holds a number and a unit in {count(read.height, 'row')}: {shown(read['raw'])}",
+                suggestion="have the source write numbers alone; the policy `repair` takes the number",
                 flags=read.select(ROW_ID, value="raw", suggested="number"),
             )
 
@@ -171,7 +173,8 @@ def quantities(cells: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     part = {name: parts.struct.field(name).fill_null("") for name in ("sign", "before", "number", "unit")}
     unit = (part["before"] + part["unit"]).str.to_lowercase().str.replace_all(r"[.\s]+", " ").str.strip_chars()
     number = (part["sign"] + part["number"]).str.replace_all(",", "")
-    read = cells.with_columns(number=number, unit=unit).filter(pl.col("number") != "")
+    read = cells.with_columns(number=number, unit=unit)
+    read = read.filter(pl.col("number").cast(pl.Float64, strict=False).is_not_null())  # `--5` is none
     first = pl.col("unit").str.split(" ").list.first()
     return read.filter((pl.col("unit") == "") | first.is_in(sorted(UNITS)) | pl.col("unit").is_in(list("$€£¥")))
 

@@ -1,6 +1,7 @@
 """Label checks: answers that the other rows contradict, that two would give differently, that a model cannot learn.
 
-Fast models are fitted once for the family, on at most some 50,000 rows: about half a minute for 30 columns.
+Fast models are fitted once for the family, on at most some 20,000 rows: about three seconds for 30 columns. Each
+finding says of how many rows it speaks, where it is not all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,10 @@ from pipeline.contract import ROW_ID, Column
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.shortcut import quarters
 from pipeline.target import classes_of
+from pipeline.wording import count
 
+JUDGED = 20_000  # rows that are judged: a share of 1% of them is known to 0.1%
+JUDGED_SEED = 4  # another than the sample's
 ROWS = 100  # fewer labelled rows say nothing of single labels
 CLASS_ROWS = 10
 CLASSES = 100
@@ -65,9 +69,10 @@ class LabelError:
                 rows=len(wrong),
                 observed=noise.share,
                 threshold=0,
-                message=f"some {noise.share:.1%} of the labels `{table.label}` look wrong: where models are surest of "
-                f"another class they are contradicted as often as elsewhere; the {len(wrong):,} likeliest are told",
-                suggestion="look at the first of them by score, and correct those that are wrong",
+                message=f"some {noise.share:.1%} of the labels in {table.label} look wrong{found.of(table)}: fast "
+                "models trained on the other rows are sure of another class; "
+                f"the {count(len(wrong), 'likeliest is', 'likeliest are')} told",
+                suggestion="look at these rows, the surest first, and correct the labels that are wrong",
                 severity="warning" if noise.explained >= 0.5 else "info",
                 flags=found.flags(wrong),
             )
@@ -100,8 +105,9 @@ class AmbiguousLabel:
                 rows=len(between),
                 observed=share,
                 threshold=self.maximum_share,
-                message=f"{share:.1%} of the rows lie between two classes of {table.label}: the features do not tell",
-                suggestion="bring a feature that tells them apart, or let the model abstain there",
+                message=f"in {share:.1%} of the rows the features do not tell which of two classes {table.label} is"
+                f"{found.of(table)}",
+                suggestion="add a feature that tells these classes apart, or expect the model to guess there",
                 severity="info",
                 flags=found.flags(between),
             )
@@ -138,8 +144,9 @@ class UnderperformingGroup:
                 rows=rows,
                 observed=inside,
                 threshold=self.minimum_ratio * outside,
-                message=f"a fast model errs in {inside:.1%} of the rows with {name} {group}, elsewhere {outside:.1%}",
-                suggestion="look at these rows and their labels; bring more of them, or a feature that explains them",
+                message=f"a fast model errs in {inside:.1%} of rows with {name} {group}, elsewhere in {outside:.1%}"
+                f"{found.of(table)}",
+                suggestion="check the labels of these rows; else bring more of them, or a feature that explains them",
                 severity="info",
             )
 
@@ -151,7 +158,8 @@ CHECKS = (LabelError, AmbiguousLabel, UnderperformingGroup)
 class Opinions:
     """What fast models say of rows that they have not seen: N labelled rows of the sample, K classes.
 
-    `single_N`: no other row has the same features. `skipped` rows of the sample have no label, or one of a rare class.
+    `single_N`: no other row has the same features. Of the rows that were `looked` at, those `skipped` have no label, or
+    one of a rare class.
     """
 
     rows: pl.DataFrame
@@ -160,14 +168,19 @@ class Opinions:
     y_N: Array
     p_NK: Array
     single_N: Array
+    looked: int
     skipped: int
 
     def left_out(self, table: Table) -> Iterator[Skipped]:
         """The rows that were not looked at."""
-        if table.height > table.sample.height:
-            yield Skipped(rows=table.height - table.sample.height, why="a sample")
+        if table.height > self.looked:
+            yield Skipped(rows=table.height - self.looked, why="a sample")
         if self.skipped:
             yield Skipped(rows=self.skipped, why=f"no label, or one of a class under {CLASS_ROWS} rows")
+
+    def of(self, table: Table) -> str:
+        """What was looked at, in words, where it is not all."""
+        return f" ({self.looked:,} rows looked at)" if table.height > self.looked else ""
 
     def flags(self, places: Array) -> pl.DataFrame:
         """These rows with their label, the likeliest other one, and 1 - self-confidence as score."""
@@ -199,7 +212,8 @@ def _opinions(table: Table) -> Opinions | Skipped:
     features = [c for c in table.columns if c.role == "feature" and c.modality not in (None, "image", "audio")]
     if not features:
         return Skipped(why="no feature that a fast model reads")
-    label = table.sample.select(by_name(str(table.label)).cast(pl.String)).to_series()
+    looked = _drawn(table.sample)
+    label = looked.select(by_name(str(table.label)).cast(pl.String).alias("label")).to_series()
     present = label.value_counts(name="#rows").drop_nulls().filter(pl.col("#rows") >= CLASS_ROWS)
     classes = present[label.name].sort().to_list()
     if not 2 <= len(classes) <= CLASSES:
@@ -207,13 +221,13 @@ def _opinions(table: Table) -> Opinions | Skipped:
     kept = label.is_in(classes)
     if kept.sum() < ROWS:
         return Skipped(why=f"{kept.sum()} labelled rows, at least {ROWS} are needed")
-    rows = table.sample.filter(kept)
+    rows = looked.filter(kept)
     codes = {name: place for place, name in enumerate(classes)}
     y_N = label.filter(kept).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-    twins = rows.select(pl.struct(by_name(*(c.name for c in features))).hash(seed=0)).to_series()
+    twins = rows.select(pl.struct(by_name(*(c.name for c in features))).hash(seed=0).alias("twins")).to_series()
     groups = table.contract.groups
-    together = rows.select(pl.struct(by_name(*groups)).hash(seed=0)).to_series() if groups else twins
-    fold_N = (together % confident.FOLDS).to_numpy()
+    together = rows.select(pl.struct(by_name(*groups)).hash(seed=0).alias("group")).to_series() if groups else twins
+    fold_N = (together % confident.effort(rows.height).folds).to_numpy()
     return Opinions(
         rows=rows,
         features=features,
@@ -221,15 +235,23 @@ def _opinions(table: Table) -> Opinions | Skipped:
         y_N=y_N,
         p_NK=confident.probabilities(rows, features, y_N, fold_N),
         single_N=twins.is_unique().to_numpy(),
-        skipped=table.sample.height - rows.height,
+        looked=looked.height,
+        skipped=looked.height - rows.height,
     )
+
+
+def _drawn(sample: pl.DataFrame) -> pl.DataFrame:
+    """At most some `JUDGED` rows of the sample, in order."""
+    share = JUDGED / max(sample.height, JUDGED)
+    drawn = pl.col(ROW_ID).hash(seed=JUDGED_SEED) <= int((2**64 - 1) * share)
+    return sample if share == 1 else sample.filter(drawn)
 
 
 def _groups(found: Opinions, minimum_share: float) -> Iterator[tuple[str, str, float, float, int]]:
     """Column, group, the share of errors in it and elsewhere, and its rows."""
     wrong = pl.Series("#wrong", found.p_NK.argmax(axis=1) != found.y_N)
     for column in found.features:
-        values = found.rows.select(by_name(column.name)).to_series()
+        values = found.rows.select(by_name(column.name).alias("value")).to_series()
         if column.modality == "categorical" and values.n_unique() <= LARGEST_CATEGORIES:
             parts = values.cast(pl.String)
         elif column.modality == "numeric" and column.dtype.is_numeric():

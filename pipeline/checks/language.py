@@ -9,8 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.prose import WORD, few
-from pipeline.checks.values import Values, every, is_prose, rows_in, shown, text, texts
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.checks.values import NO_PROSE, Values, every, prose, rows_in, shown, text, texts
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.wording import share
 
 SCRIPTS = (
     *("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari", "Thai", "Hangul", "Armenian", "Georgian"),
@@ -49,24 +50,24 @@ class MixedScripts:
         letters = values.counts.filter(pl.col("value").str.contains(r"\p{L}"))
         beyond = letters.filter(pl.col("value").str.contains(r"[^\p{Latin}\p{Common}\p{Inherited}]"))
         usual = self._usual(letters) if beyond.height else None
-        mixed = beyond.filter(pl.col("value").str.contains(LOOKALIKES))["value"].to_list()
-        other = letters.filter(~pl.col("value").str.contains(PATTERNS[usual]))["value"].to_list() if usual else []
-        if mixed or other:
+        mixed = beyond.filter(pl.col("value").str.contains(LOOKALIKES))
+        other = letters.filter(~pl.col("value").str.contains(PATTERNS[usual])) if usual else letters.clear()
+        if mixed.height or other.height:
             cell = text(values.name)
             foreign = cell.str.contains(r"\p{L}") & ~cell.str.contains(PATTERNS[usual]) if usual else pl.lit(False)
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=1 - self.usual_share,
-                message=f"{values.name} has words of Latin and Greek or Cyrillic letters: {shown(mixed)}"
-                if mixed
-                else f"{values.name} is written in {usual} letters, but not {shown(other)}",
+            yield values.hit(
+                self.name,
+                {*mixed["value"], *other["value"]},
+                message=f"{values.name} mixes Latin with Greek or Cyrillic letters within a word in "
+                f"{HIT_ROWS}: {shown(mixed['value'])}"
+                if mixed.height
+                else f"{values.name} is written in {usual} letters, but not in {HIT_ROWS}: " + shown(other["value"]),
                 suggestion="letters that look alike make equal words differ: write each word in one script"
-                if mixed
+                if mixed.height
                 else "look whether they belong here: a model of one script cannot read them",
-                severity="warning" if mixed else "info",
-                where=values.cells({*mixed, *other}, otherwise=cell.str.contains(LOOKALIKES) | foreign),
-                value=cell,
+                otherwise=cell.str.contains(LOOKALIKES) | foreign,
+                threshold=1 - self.usual_share,
+                severity="warning" if mixed.height else "info",
             )
 
     def _usual(self, letters: pl.DataFrame) -> str | None:
@@ -88,25 +89,21 @@ class LanguageMix:
     source: ClassVar[str] = "one text in twenty: fewer in another language are no second language of the column"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [column for column in texts(table) if is_prose(column)]
-        if not columns:
-            yield Skipped(why="no column of free text")
-            return
-        yield from every(table, columns, self._of)
+        yield from every(table, prose(table), self._of, none=NO_PROSE)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         told = Counter(language for value in few(values.counts["value"]) if (language := language_of(value)))
         known = told.total()
         minor = known - max(told.values(), default=0)
         if known >= 100 and minor > (1 - self.usual_share) * known:
-            listed = ", ".join(f"{language} {count / known:.0%}" for language, count in told.most_common())
+            shares = ", ".join(f"{language} {share(texts / known)}" for language, texts in told.most_common())
             yield Hit(
                 check=self.name,
                 column=values.name,
                 observed=minor / known,
                 threshold=1 - self.usual_share,
-                message=f"{values.name} is written in several languages: {listed}",
-                suggestion="split by language, or use a model that knows them",
+                message=f"{values.name} is written in several languages: {shares} (of {known:,} texts that tell)",
+                suggestion="keep one language, or use a model that knows them all",
                 severity="info",
             )
 

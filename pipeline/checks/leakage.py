@@ -9,9 +9,11 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
+from pipeline.checks.missing import missing, missing_rows
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Severity, Skipped, Table
+from pipeline.findings import Hit, Policy, Severity, Skipped, Table, outside_sample
 from pipeline.shortcut import Shortcut, shortcuts, told_by_order
+from pipeline.wording import LEAVE_OUT, count
 
 EACH_CLASS = 0.99
 SOME_CLASS = 0.8
@@ -42,7 +44,7 @@ class TargetLeak:
         if isinstance(found, Skipped):
             yield found
             return
-        yield from _left_out(table)
+        yield from outside_sample(table)
         above = {name: said for name, said in found.items() if said.auc > self.maximum_auc}
         below = max((said.auc for name, said in found.items() if name not in above), default=0.5)
         few = len(above) <= max(1, len(found) // 3)
@@ -56,15 +58,15 @@ class TargetLeak:
             yield self._hit(table, best, easy[best], others=len(easy) - 1, severity="info")
 
     def _hit(self, table: Table, name: str, said: Shortcut, *, severity: Severity, others: int = 0) -> Hit:
-        more = f", and {others} other features come close: it may be easy" if others else ""
+        more = f", and {count(others, 'other feature comes', 'other features come')} close" if others else ""
         return Hit(
             check=self.name,
             column=name,
             rows=table.height,
             observed=said.auc,
             threshold=self.maximum_auc,
-            message=f"{name} alone tells {table.label} = {said.value} with an AUC of {said.auc:.3f}{more}",
-            suggestion="is it known when the model is asked? if not, give it the role `ignore`",
+            message=f"{name} alone tells {table.label} = {said.value} {_surely(said.auc)}{more}",
+            suggestion=f"is it known when the model is asked? if not, {LEAVE_OUT}",
             severity=severity,
         )
 
@@ -89,7 +91,7 @@ class IdentifierPredictsLabel:
         if isinstance(found, Skipped):
             yield found
             return
-        yield from _left_out(table)
+        yield from outside_sample(table)
         for name, said in found.items():
             if said.auc > self.maximum_auc:
                 yield self._hit(table, said, column=name)
@@ -99,15 +101,15 @@ class IdentifierPredictsLabel:
 
     def _hit(self, table: Table, said: Shortcut, *, column: str | None) -> Hit:
         by_id = "keep it from the model; where rows share an id, give it the role `group`: a split keeps them together"
-        by_order = "split by a shuffle, never by position; drop features that count rows"
+        by_order = "split at random, never by position; leave out features that count rows"
         return Hit(
             check=self.name,
             column=column,
             rows=table.height,
             observed=said.auc,
             threshold=self.maximum_auc,
-            message=f"{f'the id {column}' if column else 'the order of the rows'} tells {table.label} = {said.value} "
-            f"with an AUC of {said.auc:.3f}",
+            message=f"{f'the id {column}' if column else 'the order of the rows'} tells "
+            f"{table.label} = {said.value} {_surely(said.auc)}",
             suggestion=by_id if column else by_order,
             severity="warning" if column else "info",
         )
@@ -134,15 +136,15 @@ class FutureInformation:
         if label is None:
             yield Skipped(why="no column has the role label")
             return
-        unlabelled = _missing_rows(table, label)
+        unlabelled = missing_rows(table, label)
         features = [c for c in table.columns if c.modality is not None and c.role in ("feature", "time")]
-        asked = [c for c in features if _highest_phi(_missing_rows(table, c.name), unlabelled) > self.maximum_phi]
+        asked = [c for c in features if _highest_phi(missing_rows(table, c.name), unlabelled) > self.maximum_phi]
         if unlabelled < self.minimum_rows or not asked:
             return
-        absent = _missing(table.contract.column(label))
-        both = [(_missing(column) & absent).sum().alias(column.name) for column in asked]
+        absent = missing(table.contract.column(label))
+        both = [(missing(column) & absent).sum().alias(column.name) for column in asked]
         for name, rows in table.rows.select(both).collect(engine="streaming").row(0, named=True).items():
-            value = _phi(rows, _missing_rows(table, name), unlabelled, table.height)
+            value = _phi(rows, missing_rows(table, name), unlabelled, table.height)
             if value > self.maximum_phi:
                 yield Hit(
                     check=self.name,
@@ -150,8 +152,8 @@ class FutureInformation:
                     rows=table.height,
                     observed=value,
                     threshold=self.maximum_phi,
-                    message=f"{name} is missing where {label} is missing (phi {value:.2f}): known only afterwards",
-                    suggestion="give it the role `ignore`: it will not be there when the model is asked",
+                    message=f"{name} is missing where {label} is (phi {value:.2f}, where 1 is always)",
+                    suggestion=f"{LEAVE_OUT}: it will not be there when the model is asked",
                     severity="error",
                 )
 
@@ -186,27 +188,16 @@ class FutureTimestamp:
                     rows=rows,
                     observed=share,
                     threshold=self.maximum_share,
-                    message=f"{name} lies after {table.time} in {share:.1%} of the rows",
-                    suggestion="is it a plan, known before? if not, give it the role `ignore`: it comes too late",
+                    message=f"{name} is a moment after {table.time} in {share:.1%} of the rows: it was not known then",
+                    suggestion=f"is it a plan, made before? if not, {LEAVE_OUT}: it comes too late",
                 )
 
 
 CHECKS = (TargetLeak, IdentifierPredictsLabel, FutureInformation, FutureTimestamp)
 
 
-def _left_out(table: Table) -> Iterator[Skipped]:
-    if table.height > table.sample.height:
-        yield Skipped(rows=table.height - table.sample.height, why="a sample")
-
-
-def _missing_rows(table: Table, name: str) -> int:
-    summary = table.profile.columns.get(name)
-    return 0 if summary is None else summary.missing
-
-
-def _missing(column: Column) -> pl.Expr:
-    cell = by_name(column.name)
-    return cell.is_null() | cell.is_nan() if column.dtype.is_float() else cell.is_null()
+def _surely(auc: float) -> str:
+    return f"(AUC {auc:.3f}, where 0.5 is chance and 1 is always right)"
 
 
 def _phi(both: int, one: int, other: int, rows: int) -> float:

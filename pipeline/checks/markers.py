@@ -13,6 +13,7 @@ from pipeline.contract import ROW_ID, Column
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric
 from pipeline.repairs import Emptied
+from pipeline.wording import AS_MISSING, count
 
 # lower case, without blanks around
 SURE = {"", "not available", "not applicable", "not known", "not provided", "no data"} | {
@@ -69,10 +70,9 @@ class MixedNullTokens:
                 where=by_name(name).is_in(told),
                 value=by_name(name),
                 rule=Emptied(column=name) if sure else None,
-                message=f"{name} holds {_quoted(told)} in {rows:,} rows"
-                + ("" if sure else ", which may mean not known"),
-                suggestion="name it in ingest.null_values, so that it is read as missing"
-                + ("" if sure else "; leave it where it is an answer of its own"),
+                message=f"{name} holds {_quoted(told)} in {count(rows, 'row')}, "
+                + ("for `not known`" if sure else "perhaps for `not known`"),
+                suggestion=f"{AS_MISSING}, where it does" if not sure else AS_MISSING,
                 threshold=0,
                 severity="warning" if sure else "info",
             )
@@ -92,8 +92,8 @@ class MixedNullTokens:
                     threshold=0,
                     flags=flagged,
                     rule=Emptied(column=column.name),
-                    message=f"{column.name} holds {_quoted(words)} in {flagged.height:,} cells that are no value",
-                    suggestion="name it in ingest.null_values, so that it is read as missing",
+                    message=f"{column.name} holds {_quoted(words)} in {count(flagged.height, 'row')}, for `not known`",
+                    suggestion=AS_MISSING,
                 )
 
     def _sentinel(self, found: "Sentinel") -> Hit:
@@ -105,7 +105,7 @@ class MixedNullTokens:
             rule=Emptied(column=found.column),
             observed=found.apart,
             threshold=self.apart,
-            message=f"{found.column} is {found.shown} in {found.rows:,} rows, far from all other values",
+            message=f"{found.column} is {found.shown} in {count(found.rows, 'row')}, far from all other values",
             suggestion="if it stands for `not known`, have the source leave it empty: a model takes it for a size",
         )
 

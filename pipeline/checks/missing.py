@@ -11,10 +11,12 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
+from pipeline.wording import LEAVE_OUT, count
 
 ROW_COLUMNS = 4  # below that a row is half empty for want of two cells
+FULLEST = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class MissingShareColumn:
                     observed=share,
                     threshold=self.maximum_share,
                     message=f"{name} is missing in {share:.1%} of the rows",
-                    suggestion="normalize imputes it and adds a was-missing indicator; ask the source why",
+                    suggestion="ask the source why; a model gets a usual value instead, and is told of it",
                     severity="info",
                 )
 
@@ -63,8 +65,8 @@ class EmptyColumn:
                     rows=table.height,
                     observed=1.0,
                     threshold=1.0,
-                    message=f"{name} holds no value in any of {table.height:,} rows",
-                    suggestion="look whether the source has renamed or lost it; else give it the role `ignore`",
+                    message=f"{name} is empty in every row",
+                    suggestion=f"look whether the source has renamed or lost it; else {LEAVE_OUT}",
                     severity="info" if column.role == "ignore" else "warning",
                 )
 
@@ -95,9 +97,10 @@ class MissingShareRow:
             value=pl.format("{} of " + f"{len(columns)} missing", lacking),
             score=lacking / len(columns),
             threshold=self.maximum_share,
-            message=f"rows lack more than {self.maximum_share:.0%} of the {len(columns)} features that most rows have"
-            + (f", {empty:,} of them each one" if empty else ""),
-            suggestion="look where they come from: a join that found nothing, or a line cut short; set them aside",
+            message=f"of {len(columns)} features that most rows have, over {self.maximum_share:.0%} are missing in "
+            + HIT_ROWS
+            + (f", and all of them in {empty:,}" if empty else ""),
+            suggestion="look where they come from, a join that found nothing or a line cut short, and leave them out",
             severity="warning" if empty else "info",
         )
 
@@ -123,7 +126,7 @@ class MissingShareDataset:
                 observed=share,
                 threshold=self.maximum_share,
                 message=f"{share:.1%} of all {cells:,} cells are missing, most in {', '.join(worst)}",
-                suggestion="give sparse columns the role `ignore`, or look whether a join or an export lost them",
+                suggestion="look whether a join or an export lost them; else leave out the emptiest columns",
             )
 
 
@@ -148,8 +151,8 @@ class MissingLabel:
                 column=label,
                 where=missing(table.contract.column(label)),
                 threshold=0,
-                message=f"{rows:,} rows have no label `{label}`",
-                suggestion="they are set aside with the reason; label them and ingest again to use them",
+                message=f"{label}, the label, is missing in {count(rows, 'row')}",
+                suggestion="label these rows; until then they can neither teach nor judge a model, and are set aside",
             )
 
 
@@ -174,8 +177,8 @@ class NanOrInf:
                 where=~cell.is_finite(),
                 value=cell,
                 threshold=0,
-                message=f"{column.name} holds {found.infinite:,} infinite values and {found.nan:,} NaN",
-                suggestion="look for a division by zero or an overflow upstream; write nothing where nothing is known",
+                message=f"{column.name} is infinite in {count(found.infinite, 'row')} and NaN in {found.nan:,}",
+                suggestion="look for a division by zero or an overflow at the source; leave unknown cells empty",
                 severity="warning" if found.infinite else "info",
             )
 
@@ -245,9 +248,15 @@ def missing_rows(table: Table, name: str) -> int:
 
 
 def _empty_rows(table: Table, columns: list[Column]) -> int:
-    """The rows without any of the columns; they are only read where each column lacks somewhere."""
-    if not all(missing_rows(table, c.name) for c in columns):
+    """The rows without any of the columns; first the fullest are read, as a row that has one of them is not empty."""
+    ordered = sorted(columns, key=lambda column: missing_rows(table, column.name))
+    if not missing_rows(table, ordered[0].name) or not _without(table, ordered[:FULLEST]):
         return 0
+    return _without(table, ordered)
+
+
+def _without(table: Table, columns: list[Column]) -> int:
+    """The rows in which all of the columns are missing."""
     empty = pl.all_horizontal(missing(c) for c in columns).sum()
     return int(table.rows.select(empty).collect(engine="streaming").item())
 

@@ -15,10 +15,11 @@ from pydantic import Field
 
 from pipeline.checks.duplicates import later_copies
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.similar.fingerprints import Fingerprints, together
 from pipeline.similar.linkage import linked
 from pipeline.similar.minhash import near_texts
+from pipeline.wording import count
 
 ROWS = 200_000  # compared in some twenty seconds
 FIELDS = 12
@@ -67,17 +68,17 @@ class TextDuplicates:
 
     def _hit(self, table: Table, name: str, equal: pl.DataFrame, near: pl.DataFrame) -> Hit:
         flags = pl.concat([equal, near], how="vertical_relaxed").unique(ROW_ID, keep="first", maintain_order=True)
-        counts = [f"{equal.height:,} equal an earlier one in plain form"] if equal.height else []
         more = flags.height - equal.height
-        counts += [f"{more:,} nearly say the same as an earlier one"] if more else []
+        told = [f"{equal.height:,} in all but case, accents and punctuation"] if equal.height else []
+        told += [f"{more:,} nearly"] if more else []
         return Hit(
             check=self.name,
             column=name,
             rows=flags.height,
             observed=flags.height / table.height,
             threshold=self.minimum_similarity,
-            message=f"of the texts of {name}, {' and '.join(counts)}",
-            suggestion="keep one of each, or keep them together when splitting: else one judges what the other taught",
+            message=f"{count(flags.height, 'row repeats', 'rows repeat')} an earlier {name}: {' and '.join(told)}",
+            suggestion="keep one of each, or all on one side of a split: a copy in the test data flatters the score",
             flags=flags,
         )
 
@@ -89,13 +90,13 @@ class NearDuplicateRows:
     Asked where two columns of text or more name things (a tenth of their values differ). Ids, stamps and the label are
     not compared, and rows that are equal without them are not told again. The score is the similarity: the share
     of what the fields say that agrees. Of more than 200,000 rows those are compared that share a hash of the richest
-    column.
+    column. Repair keeps the fullest of all rows that are linked, whatever their labels.
     """
 
     minimum_probability: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     policy: Policy = "warn"
     name: ClassVar[str] = "near_duplicate_rows"
-    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
+    policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
     source: ClassVar[str] = (
         "Fellegi and Sunter 1969, by EM: nine in ten such pairs are right; and half of what they say agrees"
     )
@@ -113,8 +114,8 @@ class NearDuplicateRows:
                 rows=found.height,
                 observed=found.height / table.height,
                 threshold=0,
-                message=f"{found.height:,} rows tell of the same thing as an earlier row, with slips in some fields",
-                suggestion="look at each beside the earlier row that it names, and keep the fuller one",
+                message=f"{count(found.height, 'row looks', 'rows look')} like an earlier row with slips in it",
+                suggestion="look at each beside the row that it names; the policy `repair` keeps the fullest of them",
                 flags=found,
             )
         if left_out:
@@ -135,7 +136,7 @@ class OverlapNear:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         reference = table.reference
         if reference is None:
-            yield Skipped(why="there is no reference to compare with")
+            yield NO_REFERENCE
             return
         known = set(reference.contract.names)
         fields = [name for name in _naming_fields(table) if name in known]
@@ -164,8 +165,8 @@ class OverlapNear:
             rows=shared.height,
             observed=shared.height / table.height,
             threshold=self.minimum_similarity,
-            message=f"{shared.height:,} rows tell of the same thing as a row of the reference, with slips",
-            suggestion="leave them out of the one that judges; split so that what is alike stays together",
+            message=f"{count(shared.height, 'row nearly equals', 'rows nearly equal')} a row of the reference",
+            suggestion="leave them out of the test data: a score on what was learnt from is too good",
             flags=shared,
         )
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.contract import Column
 from pipeline.drift.homogeneity import compare_counts
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.wording import count, listed
 
 BLOCKS = 10
 BINS = 10
@@ -59,7 +60,7 @@ class NonIidOrdering:
 
     def _effect(self, sample: pl.DataFrame, column: Column) -> float:
         """The median block's distance from the others; 0 where that is small or may be chance."""
-        counts = by_block(sample.select(by_name(column.name)).to_series())
+        counts = by_block(sample.select(by_name(column.name).alias("value")).to_series())
         compared = [compare_counts((counts.sum(axis=0) - block).tolist(), block.tolist()) for block in counts]
         effect = float(np.median([each.effect for each in compared]))
         certain = float(np.median([each.p for each in compared])) < self.maximum_p
@@ -71,8 +72,8 @@ class NonIidOrdering:
             column=name,
             observed=effect,
             threshold=self.minimum_effect,
-            message=f"the file's order tells {name}: a tenth of the rows in a row differs from the rest by "
-            f"{effect:.2f} (0 to 1)",
+            message=f"the file is sorted by {name}, more or less: the shares of its values differ from one tenth of "
+            f"the file to another by {effect:.2f} (0 is not at all, 1 entirely)",
             suggestion="shuffle before rows are cut into batches or splits; never split by position",
         )
 
@@ -81,9 +82,8 @@ class NonIidOrdering:
             check=self.name,
             observed=effect,
             threshold=self.minimum_effect,
-            message=f"the rows come in blocks that differ in {len(names)} feature{'s' if len(names) > 1 else ''}: "
-            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}",
-            suggestion="if what is grouped here will be new in use, split by group; else shuffle first",
+            message=f"the file is sorted, more or less, by {count(len(names), 'feature')}: {listed(names, 5)}",
+            suggestion="shuffle before splitting; where each block is one source, split by source instead",
             severity="info",
         )
 

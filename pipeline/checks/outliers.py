@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.checks.impossible import FEWEST_ROWS, finite, flipped, in_rows, lone_zero, numbers, points, quantile
+from pipeline.checks.impossible import FEWEST_ROWS, finite, flipped, lone_zero, numbers, points, quantile
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import Floats, Integers
+from pipeline.wording import count
 
 TAIL_SHARE = 0.05  # of a side's rows is its tail
 TAIL_ROWS = 10  # or so many
@@ -86,7 +87,7 @@ class ZScoreOutlier:
             column=name,
             observed=outer,
             threshold=cut,
-            message=f"{name} is {outer:.6g} {side} in {in_rows(gap.rows)}, and {rest} {inner:.6g} in all others "
+            message=f"{name} is {outer:.6g} {side} in {count(gap.rows, 'row')}, and {rest} {inner:.6g} in all others "
             f"(median {middle:.6g})",
             suggestion="look at these rows: a typing error, another unit or a marker for missing? correct or drop them",
             where=cell > cut if sign > 0 else cell < cut,
@@ -127,7 +128,7 @@ class MultivariateOutlier:
         sample = table.sample
         if sample.height < table.height:
             yield Skipped(rows=table.height - sample.height, why="a sample")
-        tried = {name: normal_scores(sample.select(finite(name)).to_series()) for name in names}
+        tried = {name: normal_scores(sample.select(finite(name).alias("value")).to_series()) for name in names}
         scores = {name: score for name, score in tried.items() if score is not None}
         if len(scores) < 2:
             yield Skipped(why="too few columns of numbers that vary")
@@ -145,12 +146,13 @@ class MultivariateOutlier:
             rows=rows.height,
             observed=float(ratios.max()),
             threshold=self.minimum_ratio,
-            message=f"the numbers of {in_rows(rows.height)} do not go together: they lie up to {ratios.max():.0f} "
-            "times as far from what the columns have in common as the median row",
-            suggestion="look at the column that each flag names: it fits least to the others of its row",
+            message=f"{count(rows.height, 'row holds', 'rows hold')} numbers that do not go together: up to "
+            f"{ratios.max():.0f} times as far from what the columns have in common as the median row",
+            suggestion="look at the column named beside each row: it fits the others least",
             flags=rows.select(ROW_ID).with_columns(
                 value=pl.Series(cells, dtype=pl.String), score=pl.Series(1 - self.minimum_ratio / ratios / 2)
             ),
+            shows=odd,
         )
 
 

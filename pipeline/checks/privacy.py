@@ -9,9 +9,10 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table, outside_sample
 from pipeline.private import KINDS, PASSWORD, PASSWORD_COLUMN, SECRETS, Kind, masked, plain_name
 from pipeline.profile import Numeric
+from pipeline.wording import count
 
 VALUES = 5_000  # distinct values of a column that are looked at
 SHOWN = 3
@@ -41,7 +42,7 @@ class PiiPresent:
             first = next(((kind, found) for kind, found in answers if found), None)
             if first is not None:
                 yield self._hit(table, column.name, *first, share=len(first[1]) / values.len())
-        yield from _left_out(table)
+        yield from outside_sample(table)
 
     def _hit(self, table: Table, column: str, kind: Kind, found: list[str], *, share: float) -> Hit:
         summary = table.profile.columns[column]
@@ -51,8 +52,9 @@ class PiiPresent:
             rows=summary.rows - summary.missing,
             observed=share,
             threshold=kind.share,
-            message=f"{column} holds {kind.what}: {share:.0%} of its distinct values",
-            suggestion="give it the role `ignore` or leave it out, and version the data only where it may be kept",
+            message=f"{column} holds {kind.what}: {share:.0%} of its different values, in "
+            + count(summary.rows - summary.missing, "row"),
+            suggestion="if you may not keep them, take the column out of the file; else the role `ignore` is enough",
             examples=list(dict.fromkeys(map(masked, found)))[:SHOWN],
             private=True,
         )
@@ -80,16 +82,16 @@ class SecretPresent:
                 what = next(what for what, shape in SECRETS.items() if re.search(shape, first))
                 yield self._hit(column.name, what, pattern)
             elif _holds_passwords(column.name, values):
-                yield self._hit(column.name, "passwords or keys by its name", PASSWORD)
-        yield from _left_out(table)
+                yield self._hit(column.name, "passwords or keys, by its name,", PASSWORD)
+        yield from outside_sample(table)
 
     def _hit(self, column: str, what: str, pattern: str) -> Hit:
         return Hit(
             check=self.name,
             column=column,
             severity="error",
-            message=f"{column} holds {what}",
-            suggestion="revoke it at once, and take it out of the data and of their history",
+            message=f"{column} holds {what} in {HIT_ROWS}",
+            suggestion="revoke them at once, and take them out of the data and of all earlier versions",
             where=by_name(column).cast(pl.String).str.contains(pattern),
             value=pl.lit("***"),
             private=True,
@@ -106,16 +108,20 @@ def _is_text(column: Column) -> bool:
 
 
 def _may_be_private(table: Table, column: Column) -> bool:
-    """Text, moments with a name that says birth, and whole numbers that are all long."""
+    """Text, moments with a name that says birth, and whole numbers that are nearly all long, or names."""
     if column.dtype.is_integer():
         summary = table.profile.columns.get(column.name)
-        return isinstance(summary, Numeric) and summary.min is not None and summary.min >= SMALLEST_CODE
+        if not isinstance(summary, Numeric):
+            return summary is not None
+        usual = summary.quantile(0.1)
+        return usual is not None and usual >= SMALLEST_CODE
     return _is_text(column) or column.dtype in (pl.Date, pl.Datetime)
 
 
 def _distinct(table: Table, column: str) -> pl.Series:
     """The distinct values of the sample in order, as text without the space around it."""
-    text = table.sample.get_column(column).drop_nulls().unique(maintain_order=True).cast(pl.String).str.strip_chars()
+    cells = table.sample.get_column(column).alias("value")  # the methods of a series take some names for patterns
+    text = cells.drop_nulls().unique(maintain_order=True).cast(pl.String).str.strip_chars()
     return text.filter(text != "")
 
 
@@ -137,9 +143,3 @@ def _holds_passwords(column: str, values: pl.Series) -> bool:
     """Whether the name says so, and nearly all values are words of six characters and more."""
     named = re.search(PASSWORD_COLUMN, plain_name(column)) is not None
     return named and values.len() >= 3 and int(values.str.contains(PASSWORD).sum()) >= 0.9 * values.len()
-
-
-def _left_out(table: Table) -> Iterator[Skipped]:
-    """The rows outside the sample."""
-    if table.height > table.sample.height:
-        yield Skipped(rows=table.height - table.sample.height, why="a sample")

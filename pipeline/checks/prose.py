@@ -9,8 +9,21 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.checks.values import Values, counted, every, is_marker, is_prose, rows_in, shown, text, texts
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.checks.values import (
+    NO_PROSE,
+    Values,
+    counted,
+    every,
+    is_marker,
+    is_prose,
+    prose,
+    rows_in,
+    shown,
+    text,
+    texts,
+)
+from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
+from pipeline.wording import share
 
 READ = 4_000  # texts that are read word by word, at most
 PROPERTIES = {"digits": r"\d", "capitals": r"\p{Lu}", "signs": r"[^\p{L}\p{N}\p{M}\s]"}
@@ -46,16 +59,17 @@ class StringLengthOutlier:
             return
         length = text(values.name).str.len_chars()
         if odd.height:
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            lengths = " to ".join(map(str, sorted(set(odd["size"].sort().gather([0, -1]).to_list()))))
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} has {lengths} characters in {HIT_ROWS}, and {usual} in the "
+                f"others: {shown(odd['value'])}",
+                suggestion="look whether they were cut, run together, or belong to another column",
+                otherwise=~length.is_between(low, high),
                 observed=float(odd["size"].to_list()[-1]),
                 threshold=float(high),
-                message=f"texts of {values.name} are {usual} long, but not {shown(odd['value'])}",
-                suggestion="look whether they were cut, run together, or belong to another column",
                 severity="info" if is_prose(values.column) or not values.repeated else "warning",
-                where=values.cells(odd["value"], otherwise=~length.is_between(low, high)),
-                value=text(values.name),
             )
 
     def _bounds(self, sized: pl.DataFrame) -> tuple[int, int, str]:
@@ -63,11 +77,11 @@ class StringLengthOutlier:
         lengths = sized.group_by("size").agg(rows=pl.col("rows").sum(), values=pl.len()).sort("rows", "size")
         size, rows, distinct = lengths.row(-1)
         if rows >= self.same_share * rows_in(sized) and distinct >= 20:
-            return size, size, f"{size} characters"
+            return size, size, str(size)
         ordered = sized.sort("size").with_columns(share=pl.col("rows").cum_sum() / pl.col("rows").sum())
         first, third = (ordered.filter(pl.col("share") >= q)["size"][0] for q in (0.25, 0.75))
         spread = max((third + 1) / (first + 1), 1.5)
-        return 0, int((third + 1) * spread**self.fences), f"mostly {first} to {third} characters"
+        return 0, int((third + 1) * spread**self.fences), f"mostly {first}{f' to {third}' * (third > first)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +96,7 @@ class TextPropertyOutlier:
     source: ClassVar[str] = "most of the text, where 99% of the texts hold at most half of that"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [column for column in texts(table) if is_prose(column)]
-        if not columns:
-            yield Skipped(why="no column of free text")
-            return
-        yield from every(table, columns, self._of)
+        yield from every(table, prose(table), self._of, none=NO_PROSE)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         if values.rows < 100:
@@ -97,19 +107,15 @@ class TextPropertyOutlier:
         odd = measured.filter(pl.any_horizontal(pl.lit(False), *(pl.col([p]) > self.maximum_share for p in over)))
         cell = text(values.name)
         if odd.height:
-            yield Hit(
-                check=self.name,
-                column=values.name,
+            yield values.hit(
+                self.name,
+                odd["value"],
+                message=f"{values.name} is mostly {' or '.join(told)} in {HIT_ROWS}, unlike the "
+                f"others: {shown(odd['value'])}",
+                suggestion="look whether they are texts at all, and leave out those that are not",
+                otherwise=pl.any_horizontal(*(self._share(cell, p) > self.maximum_share for p in over)),
                 threshold=self.maximum_share,
-                message=f"some texts of {values.name} are mostly {' or '.join(told)}, unlike the others: "
-                + shown(odd["value"]),
-                suggestion="look whether they are texts at all",
                 severity="info",
-                where=values.cells(
-                    odd["value"],
-                    otherwise=pl.any_horizontal(*(self._share(cell, p) > self.maximum_share for p in over)),
-                ),
-                value=cell,
             )
 
     def _is_rare(self, measured: pl.DataFrame, pattern: str) -> bool:
@@ -137,10 +143,10 @@ class TextUnknownTokens:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None:
-            yield Skipped(why="no reference to compare with")
+            yield NO_REFERENCE
             return
         known = {column.name: counted(table.reference, column) for column in texts(table.reference)}
-        columns = [column for column in texts(table) if column.name in known and is_prose(column)]
+        columns = [column for column in prose(table) if column.name in known]
         yield from every(table, columns, lambda values: self._of(values, known[values.name]))
 
     def _of(self, values: Values, reference: Values) -> Iterator[Hit]:
@@ -156,9 +162,9 @@ class TextUnknownTokens:
                 column=values.name,
                 observed=unknown,
                 threshold=usual + self.maximum_rise,
-                message=f"{unknown:.0%} of the words of {values.name} are new to the reference (itself: {usual:.0%}): "
-                f"{', '.join(new[:5])}",
-                suggestion="train again on texts that hold them, or look whether the language changed",
+                message=f"{share(unknown)} of the words in {values.name} are not in the reference, such as "
+                f"{', '.join(new[:5])}; {share(usual)} would be usual",
+                suggestion="look whether the source or the language changed; train again on texts that hold them",
             )
 
 
@@ -174,24 +180,20 @@ class TextFrequentSubstrings:
     source: ClassVar[str] = "six words in a row in one text of twenty: free text does not repeat itself so"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [column for column in texts(table) if is_prose(column)]
-        if not columns:
-            yield Skipped(why="no column of free text")
-            return
-        yield from every(table, columns, self._of)
+        yield from every(table, prose(table), self._of, none=NO_PROSE)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         read = few(values.counts["value"])
         runs = Counter(run for value in read for run in self._runs(value))
-        run, count = min(runs.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
-        if count >= max(10, self.minimum_share * len(read)):
+        run, holding = min(runs.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+        if holding >= max(10, self.minimum_share * len(read)):
             yield Hit(
                 check=self.name,
                 column=values.name,
-                observed=count / len(read),
+                observed=holding / len(read),
                 threshold=self.minimum_share,
-                message=f"{count / len(read):.0%} of the different texts of {values.name} hold {run!r}",
-                suggestion="strip what every text carries: it says nothing, and makes texts look alike",
+                message=f"{share(holding / len(read))} of the different texts of {values.name} hold the words {run!r}",
+                suggestion="strip what so many texts carry: it says nothing, and makes texts look alike",
                 severity="info",
             )
 
@@ -220,4 +222,4 @@ def words_of(values: Iterable[str]) -> Counter[str]:
 
 
 def _known(words: Counter[str], vocabulary: Counter[str]) -> float:
-    return sum(count for word, count in words.items() if word in vocabulary) / words.total()
+    return sum(times for word, times in words.items() if word in vocabulary) / words.total()

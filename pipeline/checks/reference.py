@@ -11,11 +11,12 @@ from pydantic import Field
 from pipeline.contract import ROW_ID, Column
 from pipeline.drift.columns import ColumnDrift, compare
 from pipeline.drift.homogeneity import compare_counts
-from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric, Profile
+from pipeline.wording import count
 
-NO_REFERENCE = Skipped(why="no reference to compare with")
 SOME_IDS = 20  # of a sample must stand in the reference too, else there is nothing to compare
+BEFORE = "\0before "  # no column's name begins so
 SAME = 1e-6  # relative: numbers closer than that are one number, written by two programs
 
 
@@ -34,12 +35,14 @@ class SchemaChanged:
             return
         now, then = _types(table), _types(table.reference)
         for name in [name for name in then if name not in now]:
-            yield self._hit(name, "absent", str(then[name]), "bring it, or rename it back", error=True)
+            yield self._hit(name, "absent", str(then[name]), "bring the column, or rename it back", error=True)
         for name, dtype in now.items():
             if name not in then:
-                yield self._hit(name, str(dtype), "absent", "no model of the reference looks at it: was it renamed?")
+                yield self._hit(
+                    name, str(dtype), "absent", "was it renamed? a model of the reference does not look at it"
+                )
             elif _kind(dtype) != _kind(then[name]):
-                what = "one value that will not parse makes a column text: find it, or mend the reader"
+                what = "one value that is no number or date makes a column text: find and correct it"
                 yield self._hit(name, str(dtype), str(then[name]), what, error=True)
 
     def _hit(self, name: str, now: str, then: str, what: str, *, error: bool = False) -> Hit:
@@ -48,7 +51,7 @@ class SchemaChanged:
             column=name,
             observed=now,
             threshold=then,
-            message=f"{name} is {now}, and was {then} in the reference",
+            message=f"{name} is {now}, and {'is' if then == 'absent' else 'was'} {then} in the reference",
             suggestion=what,
             severity="error" if error else "warning",
         )
@@ -88,7 +91,7 @@ class DistributionShift:
             observed=drift.effect,
             threshold=self.minimum_effect,
             message=f"{drift.column} is not distributed as in the reference: {_moved(drift.column, then, now)}",
-            suggestion="did the source change, or the world? a model of the reference may be wrong on these rows",
+            suggestion="find out whether the source or the world changed: a model of the reference may fail here",
         )
 
 
@@ -121,8 +124,8 @@ class MissingShareChange:
                     rows=column.missing,
                     observed=now,
                     threshold=then,
-                    message=f"{name} is missing in {now:.1%} of the rows, and in {then:.1%} in the reference",
-                    suggestion="find what stopped (or began) to fill it",
+                    message=f"{name} is missing in {now:.1%} of the rows, and was in {then:.1%} of the reference",
+                    suggestion="find out what fills this column, and whether it stopped or began to",
                 )
 
 
@@ -147,8 +150,8 @@ class RowCountChange:
                 rows=table.height,
                 observed=table.height,
                 threshold=table.reference.height,
-                message=f"there are {table.height:,} rows, and {table.reference.height:,} in the reference",
-                suggestion="where both should be whole batches: was one cut short, or sent twice?",
+                message=f"there are {count(table.height, 'row')} here, and {table.reference.height:,} in the reference",
+                suggestion="if both should be whole batches, look whether one was cut short, or sent twice",
                 severity="info",
             )
 
@@ -178,7 +181,7 @@ class ClassBalanceChange:
                 observed=found.label.effect,
                 threshold=self.minimum_effect,
                 message=f"{table.label} is not distributed as in the reference: {_moved(table.label, then, now)}",
-                suggestion="a sample drawn otherwise, or a world that changed: calibrate or retrain the model",
+                suggestion="was it drawn otherwise, or did the world change? then calibrate or retrain the model",
             )
 
 
@@ -219,9 +222,9 @@ class TrainServeSkew:
             rows=other.height,
             observed=other.height / rows,
             threshold=0,
-            message=f"{other.height:,} of {rows:,} rows with the same id as in the reference have another {name}",
-            suggestion="is it computed otherwise in one of the two, or at another time? a model must see the same",
-            flags=other.select(ROW_ID, value=_cell(name), suggested=_cell(f"{name} before")),
+            message=f"{name} differs from the reference in {other.height:,} of {count(rows, 'row')} of the same id",
+            suggestion="is it computed otherwise in one of the two, or at another time? compute it in one way",
+            flags=other.select(ROW_ID, value=_cell(name), suggested=_cell(f"{BEFORE}{name}")),
         )
 
 
@@ -265,30 +268,32 @@ def _moved(name: str, then: Profile, now: Profile) -> str:
     if isinstance(before, Numeric) and isinstance(after, Numeric):
         if before.mean is None or after.mean is None:
             return "one of them has no value"
-        sigmas = f"; {(after.mean - before.mean) / before.std:+.1f} standard deviations" if before.std else ""
-        spread = f"its standard deviation is {after.std:.4g} (was {before.std:.4g})"
+        if not before.std and not after.std:
+            return f"it is always {after.mean:.6g}, and was always {before.mean:.6g}"
+        sigmas = f", {(after.mean - before.mean) / before.std:+.1f} standard deviations" if before.std else ""
+        spread = f"its standard deviation {after.std:.4g} (was {before.std:.4g})"
         return f"its mean is {after.mean:.4g} (was {before.mean:.4g}{sigmas}), {spread}"
     if isinstance(before, Categorical) and isinstance(after, Categorical):
         shares = [{v: n / max(side.rows, 1) for v, n in side.counts.items()} for side in (before, after)]
         values = sorted({*shares[0], *shares[1]})
         value = max(values, key=lambda v: abs(shares[1].get(v, 0) - shares[0].get(v, 0)), default="")
-        return f"{value} has {shares[1].get(value, 0):.1%} of its values, and had {shares[0].get(value, 0):.1%}"
+        return f"it is {value!r} in {shares[1].get(value, 0):.1%} of the rows, and was in {shares[0].get(value, 0):.1%}"
     return f"it was {before.kind}, and is {after.kind}"
 
 
 def _joined(table: Table, reference: Table, key: list[str], names: list[str]) -> pl.DataFrame:
-    """Rows of the sample whose key stands once in both, with the reference's values as `<name> before`."""
-    ids = table.sample.select(ROW_ID, *(by_name(name) for name in dict.fromkeys([*key, *names]))).drop_nulls(key)
-    ids = ids.filter(ids.select(pl.struct(key).is_unique()).to_series())
-    before = [by_name(name).alias(f"{name} before") for name in names]
+    """Rows of the sample whose key stands once in both, with the reference's values as `#before <name>`."""
+    ids = table.sample.select(ROW_ID, by_name(*dict.fromkeys([*key, *names]))).drop_nulls(by_name(*key))
+    ids = ids.filter(ids.select(pl.struct(by_name(*key)).is_unique()).to_series())
+    before = [by_name(name).alias(f"{BEFORE}{name}") for name in names]
     others = reference.rows.select(*(by_name(name) for name in key), *before)
-    found = others.join(ids.lazy().select(key), on=key, how="semi").collect(engine="streaming")
-    found = found.filter(found.select(pl.struct(key).is_unique()).to_series())
-    return ids.join(found, on=key, how="inner", maintain_order="left")
+    found = others.join(ids.lazy().select(by_name(*key)), on=by_name(*key), how="semi").collect(engine="streaming")
+    found = found.filter(found.select(pl.struct(by_name(*key)).is_unique()).to_series())
+    return ids.join(found, on=by_name(*key), how="inner", maintain_order="left")
 
 
 def _differs(column: Column) -> pl.Expr:
-    now, then = by_name(column.name).as_expr(), by_name(f"{column.name} before").as_expr()
+    now, then = by_name(column.name).as_expr(), by_name(f"{BEFORE}{column.name}").as_expr()
     if not column.dtype.is_float():
         return now.ne_missing(then)
     close = (now - then).abs() <= SAME * pl.max_horizontal(now.abs(), then.abs())

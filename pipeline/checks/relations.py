@@ -12,8 +12,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.repairs import Computed
+from pipeline.wording import count
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Operation: TypeAlias = Literal["+", "×"]  # noqa: RUF001
@@ -61,8 +62,8 @@ class ColumnOrder:
                     column=high.name,
                     observed=1 - broken / known,
                     threshold=self.minimum_share,
-                    message=f"{high.name} is before or below {low.name} in {broken:,} rows of {known:,}",
-                    suggestion="look whether the two were swapped, or one of them is wrong",
+                    message=f"{high.name} lies before or below {low.name} in {broken:,} of {count(known, 'row')}",
+                    suggestion="look whether the two were swapped, or one of them is wrong, and correct it",
                     where=_over(low, high),
                     value=by_name(high.name),
                 )
@@ -72,7 +73,8 @@ class ColumnOrder:
 class DerivedColumnConsistent:
     """Which cells are not the sum or product of two other columns, where they are in nearly all rows?
 
-    Sought on the first rows of the sample, told of all rows. Equal means equal to the decimals that the column has.
+    Sought on the first rows of the sample, and told where it holds in all of it. Equal means equal to the decimals
+    that the column has.
     """
 
     minimum_share: Annotated[float, Field(gt=0.5, le=1)] = 0.99
@@ -86,10 +88,12 @@ class DerivedColumnConsistent:
         if len(columns) < 3:
             yield Skipped(why="fewer than three columns of numbers")
             return
-        head = table.sample.head(GLANCE).select(by_name(name).cast(pl.Float64) for name in columns)
-        values = {name: head[name].fill_null(np.nan).to_numpy() for name in columns}
-        for formula in self._formulas(values):
-            yield formula.hit(self.name, self.minimum_share)
+        cells = table.sample.select(by_name(name).cast(pl.Float64) for name in columns)
+        values = {name: cells.get_column(name).alias("value").fill_null(np.nan).to_numpy() for name in columns}
+        for formula in self._formulas({name: value[:GLANCE] for name, value in values.items()}):
+            computed, telling = computed_from(values[formula.first], values[formula.second], formula.operation)
+            if holds(values[formula.total], computed, telling, formula.tolerance, self.minimum_share):
+                yield formula.hit(self.name, self.minimum_share)
 
     def _formulas(self, values: dict[str, Floats]) -> Iterator["Formula"]:
         """The sums and products that hold; of equivalent ones (a = b + c, a = c + b) one."""
@@ -133,8 +137,8 @@ class Formula:
             check=check,
             column=self.total,
             threshold=minimum_share,
-            message=f"{self.total} is {self.first} {self.operation} {self.second} in nearly all rows, but not in some",
-            suggestion="correct the part that is wrong; repair computes it again",
+            message=f"{self.total} is {self.first} {self.operation} {self.second}, but not in {HIT_ROWS}",
+            suggestion="correct the one of the three that is wrong; the policy `repair` computes the total again",
             where=off & total.is_finite() & computed.is_finite(),
             value=by_name(self.total),
             suggested=computed.round(self.decimals),

@@ -98,7 +98,8 @@ def mu(pairs: pl.DataFrame) -> float:
         return 0.0
     size = pl.col("rows").sum().over("key")
     within = float(pairs.select((pl.col("rows") ** 2 / size).sum()).item()) / rows
-    overall = sum((count / rows) ** 2 for count in pairs.group_by("value").agg(pl.col("rows").sum())["rows"])
+    by_value = pairs.group_by("value", maintain_order=True).agg(pl.col("rows").sum())["rows"]
+    overall = sum((count / rows) ** 2 for count in by_value)
     if overall >= 1:
         return 0.0
     return max(0.0, 1 - (1 - within) / (1 - overall) * (rows - 1) / (rows - keys))

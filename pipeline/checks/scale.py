@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.checks.impossible import FEWEST_ROWS, OUTSIDE, finite, numbers, points, quantile
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import Floats
 from pipeline.repairs import Scaled
@@ -91,16 +91,15 @@ class UnitScaleJump:
             if any(low < end and high > start for start, end in taken):
                 continue  # a closer unit explains these rows
             taken.append((low, high))
-            rows = int(counts[(values >= low) & (values <= high)].sum())
             cell = finite(name)
             yield Hit(
                 check=self.name,
                 column=name,
                 observed=unit.factor,
                 threshold=1.0,
-                message=f"{rows:,} values of {name}, {low:.4g} to {high:.4g}, are {_times(unit.factor)} the others: "
-                f"{unit.words}?",
-                suggestion=f"if so, divide them by {unit.factor:.6g}",
+                message=f"{name} looks like another unit in {HIT_ROWS}, from {low:.4g} to {high:.4g}: "
+                f"{_times(unit.factor)} the others, as with {unit.words}",
+                suggestion=f"if it is one, divide them by {unit.factor:.6g}; the policy `repair` does",
                 where=(cell >= low) & (cell <= high),
                 value=cell,
                 suggested=cell / unit.factor,
@@ -110,7 +109,7 @@ class UnitScaleJump:
     def _parts(self, table: Table, name: str, column: Numeric) -> Iterator[Hit]:
         if column.finite < FEWEST_BLOCKS * ROWS_PER_BLOCK or column.distinct < FEWEST_ROWS:
             return
-        known = table.sample.select(finite(name)).to_series().drop_nulls().to_numpy()
+        known = table.sample.select(finite(name).alias("value")).to_series().drop_nulls().to_numpy()
         if len(known) < FEWEST_BLOCKS * ROWS_PER_BLOCK or np.abs(known).max() > LARGE:
             return
         blocks = np.array_split(known, min(BLOCKS, len(known) // ROWS_PER_BLOCK))
@@ -123,9 +122,9 @@ class UnitScaleJump:
                 rows=round(table.height * len(places) / len(blocks)),
                 observed=unit.factor,
                 threshold=1.0,
-                message=f"{name} changes its unit within the file: {len(places)} of {len(blocks)} parts, from number "
-                f"{places[0] + 1} on, are to the others as {unit.words}",
-                suggestion="find where the source changes, and convert one part",
+                message=f"{name} changes its unit within the file: {len(places)} of {len(blocks)} equal parts, from "
+                f"part {places[0] + 1} on, are to the others as {unit.words}",
+                suggestion="find where the source changes, and convert one side",
             )
 
     def _since(self, name: str, column: Numeric, before: Numeric) -> Iterator[Hit]:
@@ -140,9 +139,9 @@ class UnitScaleJump:
                 rows=column.finite,
                 observed=now[2],
                 threshold=then[2],
-                message=f"{name} has another unit than the reference: its median is {now[2]:.4g}, and was "
-                f"{then[2]:.4g}: {unit.words}?",
-                suggestion="convert it as the reference has it",
+                message=f"{name} looks like another unit than in the reference: its median is {now[2]:.4g}, and was "
+                f"{then[2]:.4g}, as with {unit.words}",
+                suggestion="find out which unit each has, and convert one",
             )
 
 
@@ -184,8 +183,9 @@ class DigitHeaping:
             column=name,
             observed=index,
             threshold=self.minimum_index,
-            message=f"{index / step:.0%} of {name} are multiples of {step}, and {1 / step:.0%} would be by chance",
-            suggestion="someone rounded: trust no difference of less than that, and use no finer bins",
+            message=f"{name} is a multiple of {step} in {index / step:.0%} of the rows, where {1 / step:.0%} would be "
+            "chance",
+            suggestion=f"people rounded: trust no difference of less than {step}, and use no finer bins",
             severity="info",
         )
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
+from pipeline.checks.values import is_marker, shown
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.repairs import Folded
+from pipeline.wording import count
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -52,14 +54,16 @@ class ContractBroken:
         for (column, rule), cells in failures.group_by("column", "rule", maintain_order=True):
             name = None if column is None else str(column)  # a rule over several columns is about none of them
             allowed = _allowed(table.contract, name)
+            rows = cells[ROW_ID].n_unique()
             yield Hit(
                 check=_standard_name(str(rule)),
                 column=name,
-                rows=cells[ROW_ID].n_unique(),
+                rows=rows,
                 observed=next(iter(cells["value"].drop_nulls()), None),
                 threshold=str(rule),
-                message=f"{name or 'a row'} breaks {rule} in {cells[ROW_ID].n_unique():,} rows",
-                suggestion="mend the source; or widen the rule in the contract if the values are right",
+                message=f"{f'{name} breaks' if name else 'columns together break'} the contract's rule {rule} in "
+                + count(rows, "row"),
+                suggestion="correct these cells at the source; if they are right, widen the rule in the contract",
                 severity="error",
                 rule=Folded(column=name, values=allowed) if name is not None and allowed else None,
                 flags=cells.select(ROW_ID, "value", suggested=_suggestion(allowed)),
@@ -68,7 +72,10 @@ class ContractBroken:
 
 @dataclass(frozen=True, kw_only=True)
 class DtypeMismatch:
-    """Which cells would not parse as the contract's type? Their raw text is kept in data/ingested."""
+    """Which cells would not parse as the contract's type? Their raw text is kept in data/ingested.
+
+    A marker of nothing (`N/A`) is told by mixed_null_tokens, and by the contract where no value may be missing.
+    """
 
     policy: Policy = "quarantine"
     name: ClassVar[str] = "dtype_mismatch"
@@ -76,7 +83,7 @@ class DtypeMismatch:
     source: ClassVar[str] = "the types of the contract"
 
     def hits(self, table: Table) -> Iterator[Hit]:
-        cells = table.unparsed.collect()
+        cells = table.unparsed.filter(~is_marker(pl.col("raw"))).collect()
         for (column,), hit in cells.group_by("column", maintain_order=True):
             dtype = table.contract.column(str(column)).dtype
             yield Hit(
@@ -85,14 +92,22 @@ class DtypeMismatch:
                 rows=hit.height,
                 observed=hit["raw"][0],
                 threshold=str(dtype),
-                message=f"{column} holds {hit.height:,} values that are no {dtype}",
-                suggestion="mend the source, or name the marker under ingest.null_values",
+                message=f"{column} is not {_kind(dtype)} in {count(hit.height, 'row')}: "
+                + shown(hit["raw"].unique().sort()),
+                suggestion="correct them at the source, or list what stands for `not known` under `ingest.null_values`",
                 severity="error",
                 flags=hit.select(ROW_ID, value="raw"),
             )
 
 
 CHECKS = (ContractBroken, DtypeMismatch)
+
+
+def _kind(dtype: pl.DataType) -> str:
+    """The type as people say it, and by its name."""
+    kinds = {"a whole number": dtype.is_integer(), "a number": dtype.is_numeric(), "a day": dtype == pl.Date}
+    kinds |= {"a moment": dtype.is_temporal(), "yes or no": dtype == pl.Boolean}
+    return next((f"{kind} ({dtype})" for kind, holds in kinds.items() if holds), str(dtype))
 
 
 def has_rules(contract: Contract) -> bool:
@@ -108,7 +123,7 @@ def broken_cells(table: Table) -> pl.DataFrame:
     cannot be asked.
     """
     schema = _without_key(table.contract)
-    unparsed = table.unparsed.select(ROW_ID, "column").collect()
+    unparsed = table.unparsed.filter(~is_marker(pl.col("raw"))).select(ROW_ID, "column").collect()
     parts = [
         _failures(schema, part, table.contract.file.name)
         for partition in table.partitions.values()

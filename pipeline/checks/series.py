@@ -17,6 +17,7 @@ from pipeline.checks.timeline import ENTITY, SECOND, STAMP, keyed, shown, timeli
 from pipeline.contract import ROW_ID, Column
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
+from pipeline.wording import count
 
 MOST_ROWS = 2_000_000
 DISTINCT = 10  # a column of fewer values has states, not sizes
@@ -58,16 +59,16 @@ class Flatline:
 
     def _hit(self, said: "Values", stuck: list[tuple[int, int]], usual: int) -> Hit:
         start, steps = stuck[0]
-        flags = said.flags(np.concatenate([np.arange(first, first + count) for first, count in sorted(stuck)]))
+        flags = said.flags(np.concatenate([np.arange(first, first + length) for first, length in sorted(stuck)]))
         return Hit(
             check=self.name,
             column=said.column.name,
             rows=flags.height,
             observed=float(steps),
             threshold=self.times * usual,
-            message=f"{said.column.name} stands still for {flags.height:,} steps, the longest time for {steps:,} at "
-            f"{said.value_N[start]:g} from {said.when(start)} on; else it never does for more than {usual:,}",
-            suggestion="a stuck sensor, a dead feed or values filled forward: set them to missing, or leave them out",
+            message=f"{said.column.name} stands still in {count(flags.height, 'row')}: at {said.value_N[start]:g} for "
+            f"{count(steps, 'step')} from {said.when(start)} on, and elsewhere never for more than {usual:,}",
+            suggestion="a stuck sensor, a dead feed or values filled forward? empty these cells, or leave the rows out",
             severity="warning" if flags.height >= REPORTED_SHARE * len(said.value_N) else "info",
             flags=flags,
         )
@@ -105,9 +106,9 @@ class Spike:
             rows=len(far),
             observed=nearest,
             threshold=self.times * usual,
-            message=f"{said.column.name} jumps to {said.value_N[far[0]]:g} and back: values at least {nearest:g} off "
-            f"those around: {len(far):,}; all others are at most {usual:g} off",
-            suggestion="look for a wrong unit, a lost digit or a sensor's error code; set the cells to missing",
+            message=f"{said.column.name} jumps away and back in {count(len(far), 'row')}, first to "
+            f"{said.value_N[far[0]]:g}: by {nearest:.4g} or more, and elsewhere by at most {usual:.4g}",
+            suggestion="a wrong unit, a lost digit or a sensor's error code? correct or empty these cells",
             flags=said.flags(far),
         )
 
@@ -148,8 +149,8 @@ class Monotonic:
             rows=len(against),
             observed=1 - len(against) / steps,
             threshold=self.minimum_share,
-            message=f"{said.column.name} {way} along the time axis, but turns back in {len(against):,} rows",
-            suggestion="a counter was reset, or its rows are swapped: use its differences, and mend these rows",
+            message=f"{said.column.name} {way} along the time axis, but turns back in {count(len(against), 'row')}",
+            suggestion="was a counter reset, or are rows swapped? put rows in order; give a model the differences",
             severity="info",
             flags=said.flags(against),
         )
@@ -245,7 +246,7 @@ def _values(table: Table) -> Iterator[Values | Skipped]:
     order = read.select(pl.arg_sort_by(ENTITY, STAMP, maintain_order=True)).to_series()
     keys = read.select(ROW_ID, ENTITY, STAMP)[order]
     for column in asked:
-        value = read[column.name].cast(pl.Float64).gather(order).fill_null(math.nan).to_numpy()
+        value = read[column.name].alias("value").cast(pl.Float64).gather(order).fill_null(math.nan).to_numpy()
         value = np.where(np.isfinite(value), value, math.nan)
         yield Values(column=column, value_N=value, entity_N=keys[ENTITY].to_numpy(), keys=keys)
     if read.height < table.height:

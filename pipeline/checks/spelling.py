@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, text, texts
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.checks.values import Values, every, is_marker, rows_in, told, words
+from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 
 Booleans: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -41,8 +41,7 @@ class StringTypos:
     )
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        columns = [column for column in texts(table) if not is_prose(column)]
-        yield from every(table, columns, self._of)
+        yield from every(table, words(table), self._of)
 
     def _of(self, values: Values) -> Iterator[Hit]:
         counts = values.counts.filter(~is_marker(pl.col("value"))).with_columns(
@@ -52,20 +51,17 @@ class StringTypos:
         if rows_in(forms) < 2 * forms.height:
             return
         found = typos(dict(forms.iter_rows()), ratio=self.ratio, maximum_false_share=self.maximum_false_share)
-        wrong = counts.filter(pl.col("form").is_in(list(found)))["value"].to_list()
-        meant = {value: found[DIGITS.sub("0", value)] for value in wrong}
+        wrong = counts.filter(pl.col("form").is_in(list(found)))
+        meant = {value: found[DIGITS.sub("0", value)] for value in wrong["value"]}
         mended = {value: filled for value, form in meant.items() if (filled := _filled(value, form)) is not None}
-        if wrong:
-            few = [f"{value!r} for {meant[value]!r}" for value in wrong[:3]]
-            yield Hit(
-                check=self.name,
-                column=values.name,
+        if meant:
+            yield values.hit(
+                self.name,
+                meant,
+                message=f"{values.name} looks misspelt in {HIT_ROWS}: {told(meant)}",
+                suggestion="correct them; the policy `repair` takes the frequent value",
+                mended=mended,
                 threshold=self.ratio,
-                message=f"rare values of {values.name} look like slips ({len(wrong):,} in all): {', '.join(few)}",
-                suggestion="correct them; repair takes the frequent value",
-                where=values.cells(wrong),
-                value=text(values.name),
-                suggested=values.mended(mended),
             )
 
 
@@ -86,9 +82,8 @@ def typos(counts: dict[str, int], *, ratio: float, maximum_false_share: float) -
     rows = np.array([[counts[value]] for value in rare]) * ratio <= np.array([counts[value] for value in frequent])
     near = close(rare, frequent) & rows
     hit: Booleans = np.asarray(near.any(axis=1))
-    right = list(dict.fromkeys([*frequent, *(v for v, is_near in zip(rare, hit, strict=True) if not is_near)]))[
-        :FREQUENT
-    ]
+    slipped = {value for value, is_near in zip(rare, hit, strict=True) if is_near}  # a slip may stand in many rows too
+    right = [value for value in dict.fromkeys([*frequent, *rare]) if value not in slipped][:FREQUENT]
     pairs = len(right) * (len(right) - 1) // 2
     by_chance = (np.triu(close(right, right), 1).sum() + 1) / (pairs + PRIOR_PAIRS)
     if by_chance > maximum_false_share * near.sum() / near.size:

@@ -12,10 +12,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
 from pipeline.profile import Numeric
-
-NO_REFERENCE = "no reference to compare with"
+from pipeline.wording import count, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +28,9 @@ class LeakGroup:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None or not table.contract.groups:
-            yield Skipped(why=NO_REFERENCE if table.reference is None else "no column has the role group")
+            yield NO_REFERENCE if table.reference is None else Skipped(why="no column has the role group")
             return
-        yield from _left_out(table)
+        yield from outside_sample(table)
         for name in table.contract.groups:
             shared = shared_rows(table, table.reference, [name])
             groups = shared["value"].n_unique()
@@ -42,8 +41,9 @@ class LeakGroup:
                     rows=shared.height,
                     observed=groups,
                     threshold=0,
-                    message=f"{groups:,} groups of {name} stand in the reference too, with {shared.height:,} rows here",
-                    suggestion="split by the group, so that each is on one side",
+                    message=f"{count(shared.height, 'row is', 'rows are')} of {count(groups, 'group')} of {name} "
+                    f"that {'has' if groups == 1 else 'have'} rows in the reference too",
+                    suggestion="split by group: else a score tells how well groups are remembered",
                     flags=shared,
                 )
 
@@ -63,9 +63,9 @@ class LeakIndexOverlap:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         keys = [table.contract.key] if table.contract.key else _single_ids(table)
         if table.reference is None or not keys:
-            yield Skipped(why=NO_REFERENCE if table.reference is None else "no key, and no id that stands once")
+            yield NO_REFERENCE if table.reference is None else Skipped(why="no key, and no id that stands once")
             return
-        yield from _left_out(table)
+        yield from outside_sample(table)
         for key in keys:
             shared = shared_rows(table, table.reference, key)
             if shared.height:
@@ -75,9 +75,11 @@ class LeakIndexOverlap:
                     rows=shared.height,
                     observed=shared.height / table.sample.height,
                     threshold=0,
-                    message=f"{shared.height:,} rows have a {', '.join(key)} that stands in the reference",
+                    message=f"{count(shared.height, 'row has', 'rows have')} the {', '.join(key)} of a row "
+                    "in the reference",
                     suggestion="take them out of one side: a model is not judged on what it was fitted on",
                     flags=shared,
+                    shows=key,
                 )
 
 
@@ -97,7 +99,7 @@ class LeakDateOverlap:
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if table.reference is None or table.time is None or table.reference.time is None:
-            yield Skipped(why=NO_REFERENCE if table.reference is None else "no time axis")
+            yield NO_REFERENCE if table.reference is None else Skipped(why="no time axis")
             return
         here = table.profile.columns.get(table.time)
         there = table.reference.profile.columns.get(table.reference.time)
@@ -108,15 +110,15 @@ class LeakDateOverlap:
         seconds = by_name(table.time).cast(pl.Datetime("us")).dt.epoch("s")
         within = (seconds >= there.min) & (seconds < there.max)
         rows = table.rows.select(within.sum()).collect(engine="streaming").item()
-        share = rows / table.height
+        within_share = rows / table.height
         yield Hit(
             check=self.name,
             column=table.time,
-            observed=share,
+            observed=within_share,
             threshold=self.maximum_share,
-            message=f"{share:.1%} of the rows lie within the time of the reference",
-            suggestion="split by time: the reference before, these rows after",
-            severity="warning" if share > self.maximum_share else "info",
+            message=f"{table.time} lies within the time of the reference in {HIT_ROWS} ({share(within_share)})",
+            suggestion="split by time, the reference before and these rows after: a model is not to know the future",
+            severity="warning" if within_share > self.maximum_share else "info",
             where=within,
         )
 
@@ -142,10 +144,5 @@ def shared_rows(table: Table, reference: Table, names: Sequence[str]) -> pl.Data
 
 def _single_ids(table: Table) -> list[list[str]]:
     ids = [column.name for column in table.contract.of_role("id")]
-    held = [table.sample.select(by_name(name)).to_series().drop_nulls() for name in ids]
+    held = [table.sample.select(by_name(name).alias("value")).to_series().drop_nulls() for name in ids]
     return [[name] for name, values in zip(ids, held, strict=True) if len(values) and values.n_unique() == len(values)]
-
-
-def _left_out(table: Table) -> Iterator[Skipped]:
-    if table.height > table.sample.height:
-        yield Skipped(rows=table.height - table.sample.height, why="a sample")

@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
-from pipeline.findings import Hit, Policy, Severity, Skipped, Table
+from pipeline.findings import HIT_ROWS, Hit, Policy, Severity, Skipped, Table
 
 # what UTF-8 becomes when its bytes are read as Windows-1252 or Latin-1: a lead byte and its continuations
 MOJIBAKE = r"[ÂÃÅÐÑØÙ][\u0080-\u00BFŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]|â[\u0080-\u0082€‚][\u0080-\u00BF“”‘’˜¦¢™œž]"  # noqa: RUF001
@@ -18,6 +18,8 @@ MARKUP = (
     r"(?i)</?(?:a|b|i|u|p|br|div|span|em|strong|ul|ol|li|table|tr|td|h[1-6]|img|script|font|html|body)(?:\s[^<>]*)?/?>"
     r"|&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});"
 )
+JSON = r"^\s*[\[{]"  # its escapes, and the markup in its texts, are its own
+NEVER = r"[^\s\S]"
 ESCAPES = r"\p{L}(?:''|\\+'|\\+\"|\"\")\p{L}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\p{L}(?:%20|\\r\\n|\\n)\p{L}"
 TAG, ESCAPED_QUOTE = re.compile(r"</?[A-Za-z][^<>]*>"), re.compile(r"(?<=[^\W\d_])(?:''|\\+')(?=[^\W\d_])")
 ESCAPED_CODE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
@@ -35,8 +37,8 @@ class InvalidUtf8:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         def ask(values: Values) -> Iterator[Hit]:
             yield from damaged(
-                self.name, values, "\ufffd", "hold the sign � for bytes that were no UTF-8", severity="error",
-                suggestion="the letters are lost here: export the source again as UTF-8",
+                self.name, values, "\ufffd", "holds the sign �, for bytes that were no UTF-8,", severity="error",
+                suggestion="the letters are lost: export the data again as UTF-8, or read them in their own encoding",
             )  # fmt: skip
 
         yield from every(table, texts(table), ask)
@@ -54,8 +56,8 @@ class Mojibake:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         def ask(values: Values) -> Iterator[Hit]:
             yield from damaged(
-                self.name, values, MOJIBAKE, "hold UTF-8 that was read as another encoding",
-                suggestion="read the source as UTF-8; repair reads these cells again",
+                self.name, values, MOJIBAKE, "holds letters that were read in a wrong encoding",
+                suggestion="read the source as UTF-8; the policy `repair` mends these cells",
                 mend=recoded, only_mended=True,
             )  # fmt: skip
 
@@ -74,8 +76,8 @@ class ControlCharacters:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         def ask(values: Values) -> Iterator[Hit]:
             yield from damaged(
-                self.name, values, CONTROL, "hold characters that are not seen",
-                suggestion="strip them: equal texts differ by them; repair does, and reads codes of Windows-1252",
+                self.name, values, CONTROL, "holds characters that are not seen",
+                suggestion="strip them: texts that look equal differ by them; the policy `repair` does",
                 mend=seen,
             )  # fmt: skip
 
@@ -94,8 +96,8 @@ class Markup:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         def ask(values: Values) -> Iterator[Hit]:
             yield from damaged(
-                self.name, values, MARKUP, "hold HTML",
-                suggestion="take the plain text; repair does",
+                self.name, values, MARKUP, "holds HTML", but=JSON,
+                suggestion="take the plain text; the policy `repair` does",
                 mend=lambda value: html.unescape(TAG.sub("", value)),
             )  # fmt: skip
 
@@ -114,8 +116,8 @@ class EscapeResidue:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         def ask(values: Values) -> Iterator[Hit]:
             yield from damaged(
-                self.name, values, ESCAPES, "hold escapes that were not undone",
-                suggestion="export the source without a second escaping; repair undoes it",
+                self.name, values, ESCAPES, "holds escapes that were not undone", but=JSON,
+                suggestion="export the source without a second escaping; the policy `repair` undoes it",
                 mend=unescaped, only_mended=False,
             )  # fmt: skip
 
@@ -139,15 +141,12 @@ class SpecialCharactersOnly:
         bare = ~value.str.contains(r"[\p{L}\p{N}\p{So}]") & ~is_marker(value)  # a picture (So) says something
         found = values.counts.filter(bare)
         if found.height and rows_in(found) <= 0.1 * values.rows:
-            yield Hit(
-                check=self.name,
-                column=values.name,
-                threshold=0,
-                message=f"cells of {values.name} hold signs alone: {shown(found['value'])}",
-                suggestion="if they stand for nothing, name them under ingest.null_values",
+            yield values.hit(
+                self.name,
+                found["value"],
+                message=f"{values.name} holds signs alone, no letter or digit, in {HIT_ROWS}: " + shown(found["value"]),
+                suggestion="if they stand for `not known`, list them under `ingest.null_values` in params.yaml",
                 severity="info" if is_prose(values.column) else "warning",
-                where=values.cells(found["value"]),
-                value=text(values.name),
             )
 
 
@@ -164,22 +163,21 @@ def damaged(
     severity: Severity = "warning",
     mend: Callable[[str], str | None] | None = None,
     only_mended: bool = False,
+    but: str = NEVER,
 ) -> Iterator[Hit]:
-    """The hit of the cells in which the pattern is found; with `only_mended`, of those that can be mended."""
-    found = values.counts.filter(pl.col("value").str.contains(pattern))["value"].to_list()
-    mended = {value: new for value in found if mend and (new := mend(value)) is not None and new != value}
-    wrong = [value for value in found if value in mended] if only_mended else found
-    if wrong:
-        yield Hit(
-            check=check,
-            column=values.name,
-            threshold=0,
-            message=f"{len(wrong):,} texts of {values.name} {words}: {shown(wrong)}",
+    """The hit of the cells in which the pattern is found, and not `but`; with `only_mended`, of what can be mended."""
+    found = values.counts.filter(pl.col("value").str.contains(pattern) & ~pl.col("value").str.contains(but))
+    mended = {value: new for value in found["value"] if mend and (new := mend(value)) is not None and new != value}
+    wrong = found.filter(pl.col("value").is_in(list(mended))) if only_mended else found
+    if wrong.height:
+        yield values.hit(
+            check,
+            wrong["value"],
+            message=f"{values.name} {words} in {HIT_ROWS}: {shown(wrong['value'])}",
             suggestion=suggestion,
+            otherwise=text(values.name).str.contains(pattern) & ~text(values.name).str.contains(but),
+            mended=mended,
             severity=severity,
-            where=values.cells(wrong, otherwise=text(values.name).str.contains(pattern)),
-            value=text(values.name),
-            suggested=values.mended(mended),
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.media.telling import unseen, unusable
+from pipeline.media.telling import unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,8 @@ class TextFileUnreadable:
     source: ClassVar[str] = "no threshold but one: more than a hundredth control or replacement characters"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        words, suggestion = "cannot be read", "save them as whole UTF-8 files, or leave the rows out"
-        yield from unusable(table, "text-file", self.name, words=words, suggestion=suggestion)
-        yield from unseen(table, "text-file", faulty=False)
+        suggestion = "save them as whole UTF-8 files, or leave the rows out"
+        yield from unusable(table, "text-file", self.name, words="unreadable", suggestion=suggestion)
 
 
 CHECKS = (TextFileUnreadable,)

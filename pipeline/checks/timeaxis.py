@@ -26,8 +26,9 @@ from pipeline.checks.timeline import (
     timeline,
 )
 from pipeline.contract import ROW_ID
-from pipeline.findings import EXAMPLES, Hit, Policy, Skipped, Table
+from pipeline.findings import EXAMPLES, HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
+from pipeline.wording import count, listed
 
 Step = Literal["1m", "5m", "15m", "30m", "1h", "1d", "1w"]
 STEPS: dict[Step, int] = dict(zip(get_args(Step), (60, 300, 900, 1800, 3600, 86_400, 604_800), strict=True))
@@ -80,18 +81,18 @@ class TimeGap:
         called = names(table, holes[ENTITY])
         told = pl.Series([called.get(entity, "") for entity in holes[ENTITY]], dtype=pl.String)
         holes = holes.with_columns(name=told).sort("name", "until")
-        steps = int(holes["steps"].sum())
+        steps, long = int(holes["steps"].sum()), spoken(holes["step"].sort()[holes.height // 2])
         worst = holes.group_by("name").agg(pl.col("steps").sum()).sort("steps", "name", descending=[True, False])
-        where = ", ".join(f"{name} {count:,}" for name, count in worst.head(3).iter_rows() if name)
+        where = listed([f"{name} {missed:,}" for name, missed in worst.iter_rows() if name])
         stretches = holes.head(EXAMPLES).select("name", "after", "until").iter_rows()
         return Hit(
             check=self.name,
             column=table.time,
             observed=steps,
             threshold=0,
-            message=f"{steps:,} steps of {spoken(holes['step'].sort()[holes.height // 2])} have no row, "
-            f"in {holes.height:,} stretches" + (f" ({where}{', ...' * (worst.height > 3)})" if where else ""),
-            suggestion="ask the source for the missing stretches, or accept that the model never saw them",
+            message=f"{count(steps, f'step of {long} has', f'steps of {long} have')} no row, "
+            f"in {count(holes.height, 'stretch')}" + (f" ({where})" if where else ""),
+            suggestion="ask the source for the missing stretches, or leave them empty: a model never sees them",
             examples=[f"{name} after {shown(a)} until {shown(b)}".strip() for name, a, b in stretches],
         )
 
@@ -124,7 +125,8 @@ class DuplicateTimestamp:
             rows=later.height,
             observed=later.height / table.height,
             threshold=0,
-            message=f"{later.height:,} rows repeat one of {stamps:,} stamps of {_whose(table)}",
+            message=f"{count(later.height, 'row has', 'rows have')} the stamp of an earlier row of {_whose(table)} "
+            f"({count(stamps, 'stamp')} in all)",
             suggestion="keep one row a stamp: the latest, or the mean; an hour twice in autumn is the clock's change",
             flags=stamped(later),
         )
@@ -159,7 +161,7 @@ class OutOfOrder:
                 rows=back.height,
                 observed=back.height / table.height,
                 threshold=self.maximum_share,
-                message=f"{back.height:,} rows are earlier than the row before them, in a file in order of time",
+                message=f"the rows are in order of time, but {count(back.height, 'goes', 'go')} back in time",
                 suggestion="look for late arrivals or a changed clock; sort by time before any lag or rolling window",
                 flags=stamped(back),
             )
@@ -189,7 +191,8 @@ class IrregularFrequency:
                 rows=found.height,
                 observed=found.height / table.height,
                 threshold=0,
-                message=f"{found.height:,} rows come between the steps of {spoken(line.step or 0)} of {_whose(table)}",
+                message=f"{count(found.height, 'row comes', 'rows come')} between the steps of "
+                f"{spoken(line.step or 0)} of {_whose(table)}",
                 suggestion="round the stamps to the step, or resample: lags and windows count rows, not time",
                 flags=stamped(found),
             )
@@ -228,8 +231,8 @@ class FutureOrEpochTimestamp:
             column=table.time,
             where=(second > end) | second.is_in(begins),
             threshold=shown(int(end) * SECOND),
-            message=f"rows are stamped with a calendar's beginning, or after {shown(int(end) * SECOND)}",
-            suggestion="a zero, a default or a wrong unit became a date: mend the source, set the rows aside",
+            message=f"{table.time} is a calendar's first day, or after {shown(int(end) * SECOND)}, in {HIT_ROWS}",
+            suggestion="a zero, a default or a wrong unit became a date: correct the source, leave these rows out",
         )
 
 

@@ -13,11 +13,13 @@ from pydantic import Field
 from pipeline.checks.missing import missing, missing_rows
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.wording import count
 
 BITS = 63  # a pattern is the bits of a signed 64-bit number
 BINS = 10
 CATEGORIES = 50  # beyond that a table of counts is too thin to say anything
 Counts = np.ndarray[Any, np.dtype[np.float64]]
+Codes = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,8 @@ class MissingnessCorrelated:
             check=self.name,
             observed=phi,
             threshold=self.minimum_together,
-            message=f"{', '.join(names)} are missing in the same rows, all of them in {both:,} rows",
-            suggestion="they come from one source or join that found nothing: one indicator for all is enough",
+            message=f"{', '.join(names)} are missing in the same rows, all of them in {count(both, 'row')}",
+            suggestion="they seem to come from one source, or from one join that found nothing: ask there",
             severity="info",
         )
 
@@ -76,15 +78,23 @@ class MissingnessCorrelated:
         tellers = [c for c in table.data_columns if c.role != "id"]
         classes = {c.name: _classes(sample, c) for c in tellers}
         for column in asked:
-            lacks = sample.select(missing(column)).to_series()
-            if min(lacks.sum(), sample.height - lacks.sum()) < self.minimum_rows:
+            lacks = sample.select(missing(column).alias("lacks")).to_series().to_numpy().astype(np.int64)
+            if min(int(lacks.sum()), sample.height - int(lacks.sum())) < self.minimum_rows:
                 continue
-            told = {n: cramers_v(lacks, k) for n, k in classes.items() if k is not None and n != column.name}
+            told = {
+                name: association(lacks, by)
+                for name, by in classes.items()
+                if by is not None and name != column.name and self._is_known(by, lacks)
+            }
             best = max(told, key=lambda name: (told[name], name), default=None)
             if best is not None and told[best] >= self.minimum_told:
                 yield self._tells(column.name, best, told[best], table)
         if sample.height < table.height:
             yield Skipped(rows=table.height - sample.height, why="what tells missing values is asked of a sample")
+
+    def _is_known(self, by: Codes, lacks: Codes) -> bool:
+        """Whether enough rows with the missing value, and enough without, have the column that is to tell it."""
+        return int(np.bincount(lacks[by >= 0], minlength=2).min()) >= self.minimum_rows
 
     def _tells(self, name: str, by: str, strength: float, table: Table) -> Hit:
         label = by == table.label
@@ -93,10 +103,10 @@ class MissingnessCorrelated:
             column=name,
             observed=strength,
             threshold=self.minimum_told,
-            message=f"whether {name} is missing follows {by} (Cramér's V {strength:.2f})",
+            message=f"whether {name} is missing depends on {by} (Cramér's V {strength:.2f}, where 1 is entirely)",
             suggestion=f"if {name} is filled in after the label is known, it is a leak: ask the source"
             if label
-            else f"values are not missing at random: keep the was-missing indicator, and ask why {by} decides it",
+            else f"ask why; rows without {name} are no fair sample of all, so do not just leave them out",
             severity="warning" if label else "info",
         )
 
@@ -143,15 +153,15 @@ def components(linked_CC: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterable[list[
             yield sorted(found)
 
 
-def _classes(sample: pl.DataFrame, column: Column) -> pl.Series | None:
-    """The column as at most some `CATEGORIES` classes, tenths for numbers and stamps; None where it has more."""
+def _classes(sample: pl.DataFrame, column: Column) -> Codes | None:
+    """The codes of at most some `CATEGORIES` classes, tenths for numbers and stamps; None where it has more."""
     cell = by_name(column.name)
     if kind_of(column) in ("numeric", "timestamp") and column.dtype != pl.Boolean:
         number = cell.to_physical().cast(pl.Float64)
-        classes = _tenths(sample.select(pl.when(number.is_finite()).then(number)).to_series())
+        classes = _tenths(sample.select(pl.when(number.is_finite()).then(number).alias("value")).to_series())
     else:
-        classes = sample.select(cell).to_series()
-    return classes.cast(pl.String) if classes.drop_nulls().n_unique() in range(2, CATEGORIES + 1) else None
+        classes = sample.select(cell.alias("value")).to_series()
+    return codes_of(classes) if classes.drop_nulls().n_unique() in range(2, CATEGORIES + 1) else None
 
 
 def _tenths(values: pl.Series) -> pl.Series:
@@ -169,13 +179,26 @@ def cramers_v(a: pl.Series, b: pl.Series) -> float:
     >>> cramers_v(pl.Series([True, False] * 50), pl.Series(["x", "y"] * 50))
     1.0
     """
-    counted = pl.DataFrame({"a": a, "b": b}).drop_nulls().group_by("a", "b").len().pivot("b", index="a", values="len")
-    observed = counted.drop("a").fill_null(0).to_numpy().astype(np.float64)
+    return association(codes_of(a), codes_of(b))
+
+
+def codes_of(classes: pl.Series) -> Codes:
+    """A number for each class, in the order of their texts; -1 for null."""
+    texts = classes.cast(pl.String)
+    known = pl.Enum(texts.unique().drop_nulls().sort())
+    return texts.cast(known).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def association(a: Codes, b: Codes) -> float:
+    """Cramér's V of two columns of codes; rows with a negative one are left out."""
+    known = (a >= 0) & (b >= 0)
+    n, rows, columns = int(known.sum()), int(a.max(initial=-1)) + 1, int(b.max(initial=-1)) + 1
+    observed = np.bincount(a[known] * columns + b[known], minlength=rows * columns).reshape(rows, columns)
+    observed = observed[observed.any(axis=1)][:, observed.any(axis=0)]
     rows, columns = observed.shape
-    n = observed.sum()
     if min(rows, columns) < 2:
         return 0.0
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / n
     squared = max(0.0, ((observed - expected) ** 2 / expected).sum() / n - (rows - 1) * (columns - 1) / (n - 1))
-    shrunk = [k - (k - 1) ** 2 / (n - 1) for k in (rows, columns)]
-    return float(np.sqrt(squared / (min(shrunk) - 1)))
+    spread = min(k - (k - 1) ** 2 / (n - 1) for k in (rows, columns)) - 1
+    return float(np.sqrt(squared / spread)) if spread > 0 else 0.0

@@ -1,6 +1,6 @@
 """Distinct texts of a column: what the checks of categories, text and formats look at, instead of the rows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,10 +8,11 @@ from polars.selectors import by_name
 
 from pipeline.checks.markers import DOUBTFUL, SURE
 from pipeline.contract import Column
-from pipeline.findings import SAMPLE_ROWS, Hit, Skipped, Table
+from pipeline.findings import SAMPLE_ROWS, Hit, Severity, Skipped, Table
 from pipeline.profile import Categorical
 
 MANY = 200_000  # distinct texts that are counted over all rows; of a column with more a sample is looked at
+NO_PROSE = "no column of free text"
 MARKERS = sorted(SURE | DOUBTFUL)
 CHECKS = ()  # asks nothing itself
 
@@ -44,7 +45,36 @@ class Values:
             return otherwise
         return text(self.name).is_in(sorted(values))
 
-    def mended(self, by_value: dict[str, str]) -> pl.Expr:
+    def hit(
+        self,
+        check: str,
+        odd: Iterable[str],
+        *,
+        message: str,
+        suggestion: str,
+        otherwise: pl.Expr | None = None,
+        mended: Mapping[str, str] | None = None,
+        observed: float | None = None,
+        threshold: float = 0,
+        severity: Severity = "warning",
+        private: bool = False,
+    ) -> Hit:
+        """The hit of the cells that hold one of the odd texts; `mended` has the text that such a cell is to have."""
+        return Hit(
+            check=check,
+            column=self.name,
+            message=message,
+            suggestion=suggestion,
+            observed=observed,
+            threshold=threshold,
+            severity=severity,
+            private=private,
+            where=self.cells(odd, otherwise=otherwise),
+            value=text(self.name),
+            suggested=self.mended(mended or {}),
+        )
+
+    def mended(self, by_value: Mapping[str, str]) -> pl.Expr:
         """The text that a cell is to have, by the text that it has; null where there is none."""
         old, new = list(by_value), list(by_value.values())
         return text(self.name).replace_strict(old, new, default=None, return_dtype=pl.String) if old else NOTHING
@@ -77,6 +107,16 @@ def texts(table: Table) -> list[Column]:
     ]
 
 
+def words(table: Table) -> list[Column]:
+    """The columns of text but for free text: names, categories, codes."""
+    return [column for column in texts(table) if not is_prose(column)]
+
+
+def prose(table: Table) -> list[Column]:
+    """The columns of free text."""
+    return [column for column in texts(table) if is_prose(column)]
+
+
 def is_prose(column: Column) -> bool:
     """Is it free text by its contract, where odd characters are told as worth knowing, not as faults?"""
     return column.modality == "text"
@@ -90,15 +130,21 @@ def counted(table: Table, column: Column) -> Values:
     return kept[column.name]
 
 
-def every(table: Table, columns: Iterable[Column], ask: Callable[[Values], Iterable[Hit]]) -> Iterator[Hit | Skipped]:
-    """Ask of the distinct texts of each column; say which rows a sample left out."""
+def every(
+    table: Table,
+    columns: Iterable[Column],
+    ask: Callable[[Values], Iterable[Hit]],
+    *,
+    none: str = "no column of text",
+) -> Iterator[Hit | Skipped]:
+    """Ask of the distinct texts of each column; say which rows a sample left out, or that there is `none`."""
     asked = [counted(table, column) for column in columns]
     for values in asked:
         if values.rows:
             yield from ask(values)
     left = max((values.left for values in asked), default=0)
     if not asked:
-        yield Skipped(why="no column of text")
+        yield Skipped(why=none)
     elif left:
         names = ", ".join(values.name for values in asked if values.left)
         yield Skipped(rows=left, why=f"a sample: too many distinct texts in {names}")
@@ -112,6 +158,16 @@ def shown(values: Iterable[str], most: int = 3) -> str:
     """
     few = [repr(value if len(value) <= 40 else value[:39] + "…") for value in list(values)[:most]]
     return ", ".join(few)
+
+
+def told(mended: Mapping[str, str], most: int = 3) -> str:
+    """A few texts with what they are to become.
+
+    >>> told({"Cordoba": "Córdoba"})
+    "'Cordoba' for 'Córdoba'"
+    """
+    few = [f"{shown([old])} for {shown([new])}" for old, new in list(mended.items())[:most]]
+    return ", ".join(few) + (f" and {len(mended) - most:,} more" if len(mended) > most else "")
 
 
 def _count(table: Table, column: Column) -> Values:

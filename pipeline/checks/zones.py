@@ -12,6 +12,7 @@ from pipeline.checks.timeaxis import EVENTS, NO_TIME
 from pipeline.checks.timeline import ELAPSED, ENTITY, SECOND, STAMP, Timeline, timeline
 from pipeline.contract import ISO_ZONE, ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.wording import count, listed
 
 HOUR = 3600 * SECOND
 # one zone for each rule by which clocks change, seen in local time
@@ -68,7 +69,8 @@ class TimezoneOrDst:
                 rows=mixed.height,
                 observed=mixed.height / max(table.height, 1),
                 threshold=0,
-                message=f"{mixed.height:,} stamps have an offset ({', '.join(offsets[:3])}), the others have none",
+                message=f"{count(mixed.height, 'stamp has', 'stamps have')} an offset ({listed(offsets)}), "
+                "the others have none",
                 suggestion="write all stamps in UTC, and give the column a time zone in the contract",
                 flags=mixed,
             )

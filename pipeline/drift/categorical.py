@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.drift.homogeneity import Comparison, compare_counts
-from pipeline.profile import Categorical, stable_hash
+from pipeline.profile import Categorical, hashes_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class Categories:
         """Say how far the batch's values are from the reference's; the rarest values are pooled."""
         limits = [limit for limit in (reference.hash_limit, batch.hash_limit) if limit is not None]
         limit = min(limits, default=2**64)
-        values = sorted({v for c in (reference, batch) for v in c.counts if stable_hash(v) <= limit})
+        known = sorted({*reference.counts, *batch.counts})
+        values = [value for value, hashed in zip(known, hashes_of(known), strict=True) if hashed <= limit]
         counted = zip(_counts(reference, values), _counts(batch, values), strict=True)
         # Bins may be ordered by their totals, never by one side's: pooling would then find a difference.
         falling = sorted(counted, key=lambda pair: -sum(pair))

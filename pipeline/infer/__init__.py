@@ -5,8 +5,8 @@
 """
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,18 +20,27 @@ from pipeline.infer import source
 from pipeline.infer.decide import decide, nulls
 from pipeline.infer.evidence import SURE, gather
 from pipeline.infer.found import Found
+from pipeline.infer.typed import gather_typed
+from pipeline.profile import Categorical, Numeric, Profile
 
 ALONE: tuple[Role, ...] = ("label", "time")  # roles that one column has at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inferred:
-    """What the columns of `name` are; `null_values` are cells that `typed` reads as missing."""
+    """What the columns of `name` are; `null_values` are cells that `typed` reads as missing.
+
+    Of a file that says its types, `summarised` is the profile of the columns whose typed values were summarised on the
+    way, `drawn` the typed rows that were asked for, and `without_nan` the columns of numbers that hold no NaN.
+    """
 
     name: str
     rows: int
     columns: tuple[Found, ...]
     null_values: list[str]
+    summarised: Profile = field(default_factory=Profile)
+    drawn: pl.DataFrame | None = None
+    without_nan: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Found:
         """The column of that name."""
@@ -84,7 +93,7 @@ class Inferred:
         """The cell as it came, null where it stands for a missing value."""
         cell = by_name(column.name)
         if found.is_float():
-            return cell.fill_nan(None)
+            return cell if seen and column.name in self.without_nan else cell.fill_nan(None)
         if found != pl.String or (seen and not column.markers):
             return cell
         return pl.when(~cell.is_in(self.null_values)).then(cell).alias(column.name)
@@ -97,15 +106,17 @@ def infer(
     text: bool,
     roles: Mapping[str, Role],
     media: Mapping[str, str] | None = None,
+    draw: pl.Expr | None = None,
 ) -> Inferred:
     """Infer the columns of `frame` (row_id aside); given `roles` win over what their values speak for.
 
-    `text`: every cell came as text. `media`: columns that hold the paths of files, by their modality. Raises
-    DataError for a role of a column that is not there, and for a time column that holds no moments.
+    `text`: every cell came as text. `media`: columns that hold the paths of files, by their modality. `draw` says of a
+    row whether it is to be kept as `drawn`, where the file says its types. Raises DataError for a role of a column that
+    is not there, and for a time column that holds no moments.
     """
     names = [column for column in frame.collect_schema().names() if column != ROW_ID]
     _require_roles(names, roles, name)
-    seen = gather(frame)
+    seen, kept, drawn = (gather(frame), Profile(), None) if text else gather_typed(frame, draw)
     found = decide(seen, roles, cast(Mapping[str, Modality], media or {}), text=text)
     for column in found:
         if column.role == "time" and column.dtype not in (pl.Date, pl.Datetime):
@@ -115,7 +126,30 @@ def infer(
                 fix="name another column with --time, or write it as 2024-01-31 or 2024-01-31 12:00:00",
             )
     rows = max((evidence.rows for evidence in seen.values()), default=0)
-    return Inferred(name=name, rows=rows, columns=tuple(found), null_values=nulls(found))
+    null_values = nulls(found)
+    summarised = _typed_as_is(kept, found, null_values)
+    without_nan = frozenset(n for n, each in kept.columns.items() if isinstance(each, Numeric) and not each.nan)
+    inferred = Inferred(
+        name=name,
+        rows=rows,
+        columns=tuple(found),
+        null_values=null_values,
+        summarised=summarised,
+        without_nan=without_nan,
+    )
+    return inferred if drawn is None else replace(inferred, drawn=inferred.typed(drawn.lazy(), seen=True)[0].collect())
+
+
+def _typed_as_is(kept: Profile, found: Sequence[Found], null_values: Sequence[str]) -> Profile:
+    """The summaries that hold of the typed values too: NaN is null there, and so are the null values."""
+    columns: dict[str, Numeric | Categorical] = {}
+    for column in (c for c in found if c.name in kept.columns):
+        summary = kept.columns[column.name]
+        if isinstance(summary, Numeric):
+            columns[column.name] = summary.model_copy(update={"nulls": summary.missing, "nan": 0})
+        elif column.dtype in (pl.String, pl.Boolean) and not set(column.markers) & set(null_values):
+            columns[column.name] = summary
+    return Profile(rows=kept.rows, columns=dict(sorted(columns.items())))
 
 
 def _require_roles(names: list[str], roles: Mapping[str, Role], where: str) -> None:
@@ -134,7 +168,7 @@ def _value(cell: pl.Expr, found: pl.DataType, column: Found) -> pl.Expr:
     if found == pl.String and column.dtype != pl.String:
         cell = cell.str.strip_chars()
     value = typed_as(cell, found, column.dtype, column.format)
-    return (value.fill_nan(None) if column.dtype.is_float() else value).alias(column.name)
+    return (value.fill_nan(None) if column.dtype.is_float() and found == pl.String else value).alias(column.name)
 
 
 def _unparsed(frame: pl.LazyFrame, cells: Mapping[str, pl.Expr], bad: Mapping[str, pl.Expr]) -> pl.LazyFrame:

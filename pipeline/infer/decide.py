@@ -1,6 +1,8 @@
 """From the counts of a column to its type, role and modality, each with its reason. Pure: no rows are read here.
 
-A column is of a type when at least `ENOUGH` of its values read as it; the others are told as cells that do not.
+A column is of a type when at least `ENOUGH` of its values read as it; the others are told as cells that do not. So it
+is with numbers among words: `MOSTLY` are numbers, and `ENOUGH` are that or hold no digit (`A12` is a code, `twelve` is
+none).
 """
 
 import re
@@ -16,6 +18,7 @@ from pipeline.infer.found import Evidence, Found
 from pipeline.infer.rules import rules
 
 ENOUGH = 0.95
+MOSTLY = 0.8  # four numbers to a word; with more words a reader would see two kinds of answers
 UNIQUE = 0.95  # `distinct` is an estimate: 2% off now and then
 MANY = 20  # values below which uniqueness says little
 DENSE = 2.0  # whole numbers that count up fill at least half of their range
@@ -55,7 +58,7 @@ def decide(
 
 
 def _column(name: str, seen: Evidence, given: Role | None, medium: Modality | None, text: bool) -> Found:
-    kind = _type(seen, text)
+    kind = _type(name, seen, text)
     role, modality, why = _role(name, seen, kind)
     if medium is not None:
         role, modality, why = "feature", medium, f"the paths of {medium} files"
@@ -86,7 +89,7 @@ def _modality(role: Role, guessed: Modality | None, kind: Typed, seen: Evidence)
     return "timestamp" if kind.dtype.is_temporal() else "numeric" if kind.dtype.is_numeric() else "categorical"
 
 
-def _type(seen: Evidence, text: bool) -> Typed:
+def _type(name: str, seen: Evidence, text: bool) -> Typed:
     if seen.dtype != pl.String:
         return _own_type(seen)
     if not seen.values:
@@ -94,8 +97,18 @@ def _type(seen: Evidence, text: bool) -> Typed:
     for candidate in (_moment(seen), *((_boolean(seen), _number(seen)) if text else ())):
         if candidate is not None and candidate.parsed >= ENOUGH * seen.values:
             return candidate
+        if candidate is not None and candidate.dtype.is_numeric() and _is_but_for_words(name, seen, candidate.parsed):
+            return candidate
     _, doubt = chosen(seen.patterns, ENOUGH * seen.values)
     return Typed(dtype=pl.String(), parsed=seen.values, why=_why_text(seen, doubt) if text else "text")
+
+
+def _is_but_for_words(name: str, seen: Evidence, numbers: int) -> bool:
+    """Whether words alone keep the values from being numbers; few different ones, or codes by their name, are names."""
+    told = [value for value in seen.members if any(letter.isdigit() for letter in value)]
+    few = bool(seen.members) and len(told) <= CLASSES
+    enough = numbers >= MOSTLY * seen.values and numbers + seen.wordy >= ENOUGH * seen.values
+    return enough and not few and not tokens(name) & (CODES | NAMES)
 
 
 def _own_type(seen: Evidence) -> Typed:

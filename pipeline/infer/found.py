@@ -16,7 +16,8 @@ class Evidence:
     Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading
     `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`; `groups`: it may as well part thousands), as ISO
     `moments` (`zoned` with a zone, `timed` with a time of day), as `booleans`, by which other `patterns` of dates;
-    how many hold a space inside (`spaced`), words and characters of the mean value, the shortest and the longest.
+    how many have no digit (`wordy`) or a space inside (`spaced`), words and characters of the mean value, the shortest
+    and the longest.
     `members` has the rows of each value where they are few.
     """
 
@@ -36,6 +37,7 @@ class Evidence:
     zoned: int = 0
     timed: int = 0
     booleans: int = 0
+    wordy: int = 0
     padded: int = 0
     spaced: int = 0
     words: float = 0.0

@@ -36,6 +36,8 @@ def _range(seen: Evidence, *, whole: bool) -> dict[str, float]:
     largest = max(abs(seen.low), abs(seen.high)) or 1.0
     spread = seen.values >= ROWS and seen.distinct >= VALUES
     width = seen.high - seen.low if spread else 10 * largest
+    if not 1e-300 < width < 1e300:  # no range that a float holds is wider
+        return {}
     low = 0.0 if seen.low >= 0 else _outwards(seen.low - width, width)
     high = 0.0 if seen.high < 0 else _outwards(seen.high + width, width)
     return {"ge": int(low), "le": int(high)} if whole else {"ge": low, "le": high}

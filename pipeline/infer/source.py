@@ -66,8 +66,9 @@ def python(name: str, rows: int, columns: Sequence[Found]) -> str:
 
 def _field(place: int, column: Found) -> str:
     """One field; a name that is no plain identifier stands as a quoted alias."""
-    plain = _is_plain(column.name)
-    attribute = column.name if plain else f"column_{place + 1}"
+    ours = f"column_{place + 1}"
+    plain = _is_plain(column.name) and (column.name == ours or not re.fullmatch(r"column_\d+", column.name))
+    attribute = column.name if plain else ours
     rules = [f"{key}={literal(value)}" for key, value in column.rules.items()]
     open_ended = column.role in ("label", "ignore") or column.name == ALL
     nullable = ["nullable=True"] if column.nullable or column.unparsed or open_ended else []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline.contract import ROW_ID
 
@@ -38,7 +39,7 @@ def measured(rows: pl.LazyFrame, column: str, base: Path, measure: Measure, sche
     A file is measured once, however many rows name it. `fault` says why it cannot be used, `refused` whether that is
     by our own limits; then the measures are null. `digest` tells files of equal bytes.
     """
-    named = rows.select(ROW_ID, pl.col([column]).alias("path")).drop_nulls("path").collect(engine="streaming")
+    named = rows.select(ROW_ID, by_name(column).alias("path")).drop_nulls("path").collect(engine="streaming")
     paths = named["path"].unique(maintain_order=True).to_list()
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -5,8 +5,10 @@ What is odd is odd by a limit of its own and within the set: among X-rays a dark
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
+from pydantic import Field
 
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Severity, Skipped, Table
@@ -20,6 +22,7 @@ RARE = 0.1  # what more files share than these is the set's nature: worth knowin
 WITHIN_SET = "and a modified z of 3.5 within the set (Iglewicz and Hoaglin 1993)"
 SMALLEST_SPREAD = 0.01  # where most are equal, what is less than some 5% away is equal too
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Read = Callable[[pl.LazyFrame, str, Path], pl.DataFrame]
 READERS: Mapping[str, Read] = {"image": pictures, "audio": sounds, "text-file": texts}
 THINGS = {"image": "pictures", "audio": "sounds", "text-file": "text files"}
@@ -51,8 +54,8 @@ def unseen(table: Table, modality: str, *, faulty: bool = True) -> Iterator[Skip
 
 def unusable(
     table: Table, modality: str, check: str, *, words: str, suggestion: str, refused: bool | None = None
-) -> Iterator[Hit]:
-    """The files with a fault: those that we refuse, those that are broken, or both."""
+) -> Iterator[Hit | Skipped]:
+    """The files with a fault: those that we refuse, those that are broken, or both; `words` say what they are."""
     wanted = pl.lit(True) if refused is None else pl.col("refused") == refused
     for column, seen in measured(table, modality).items():
         found = seen.filter(pl.col("fault").is_not_null(), wanted)
@@ -64,10 +67,11 @@ def unusable(
                 observed=found.height / seen.height,
                 threshold=0,
                 severity="warning" if refused else "error",
-                message=f"{found.height:,} of {seen.height:,} {THINGS[modality]} in {column} {words}",
+                message=_told(found.height, seen.height, modality, column, words),
                 suggestion=suggestion,
                 flags=found.select(ROW_ID, value=pl.format("{} {}", "path", "fault")),
             )
+    yield from unseen(table, modality, faulty=False)
 
 
 def unlike(
@@ -81,14 +85,19 @@ def unlike(
     suggestion: str,
     threshold: float | None,
     severity: Severity = "warning",
+    usual: bool = False,
 ) -> Iterator[Hit | Skipped]:
-    """The usable files for which `wrong` holds, with `value` as what was seen; what is common is info."""
+    """The usable files for which `wrong` holds, which are `words`, with `value` as what was seen; common is info.
+
+    `usual`: the message says which value is the most common one.
+    """
     for column, seen in measured(table, modality).items():
         usable = seen.filter(pl.col("fault").is_null())
         shown = pl.format("{} ({})", "path", value)  # before the filter: it may speak of the set
         found = usable.with_columns(value=shown).filter(wrong).select(ROW_ID, "value")
         if found.height:
             share = found.height / usable.height
+            most = usable.select(value.mode().sort().first()).item() if usual else None
             yield Hit(
                 check=check,
                 column=column,
@@ -96,8 +105,30 @@ def unlike(
                 observed=share,
                 threshold=threshold,
                 severity=severity if share <= RARE else "info",
-                message=f"{found.height:,} of {usable.height:,} {THINGS[modality]} in {column} {words}",
+                message=_told(found.height, usable.height, modality, column, words + (f" ({most})" if usual else "")),
                 suggestion=suggestion,
+                flags=found,
+            )
+    yield from unseen(table, modality)
+
+
+def repeated(
+    table: Table, modality: str, check: str, copies: Callable[[pl.DataFrame], pl.DataFrame], *, threshold: float
+) -> Iterator[Hit | Skipped]:
+    """The usable files that `copies` finds: row_id, the earlier file's path as `value`, a score of 1 where exact."""
+    for column, seen in measured(table, modality).items():
+        found = copies(seen.filter(pl.col("fault").is_null()))
+        if found.height:
+            exact = int((found["score"] == 1).sum())
+            yield Hit(
+                check=check,
+                column=column,
+                rows=found.height,
+                observed=found.height / table.height,
+                threshold=threshold,
+                message=_told(found.height, seen.height, modality, column, "equal to an earlier one")
+                + (f", {found.height - exact:,} of them to the eye alone" if exact < found.height else ""),
+                suggestion="keep one of each, or all on one side of a split: a copy in the test data flatters a score",
                 flags=found,
             )
     yield from unseen(table, modality)
@@ -111,6 +142,10 @@ def modified_z(value: pl.Expr) -> pl.Expr:
     """
     away = value - value.median()
     return 0.6745 * away / pl.max_horizontal(away.abs().median(), pl.lit(SMALLEST_SPREAD))
+
+
+def _told(found: int, of: int, modality: str, column: str, words: str) -> str:
+    return f"{found:,} of {of:,} {THINGS[modality]} in {column} {'is' if found == 1 else 'are'} {words}"
 
 
 def _columns(table: Table, modality: str) -> list[str]:

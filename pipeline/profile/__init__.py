@@ -10,7 +10,7 @@ numbers: whole seconds since 1970-01-01 UTC. Whatever else (booleans too) is cat
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -19,13 +19,13 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.artefacts import Record
-from pipeline.profile.columns import CATEGORIES, Categorical, Numeric, merge_columns, stable_hash
-from pipeline.profile.tally import Kind, tally
+from pipeline.profile.columns import CATEGORIES, Categorical, Numeric, hashes_of, merge_columns
+from pipeline.profile.tally import Kind, Tally, tally
 
 if TYPE_CHECKING:
     from pipeline.contract import Modality
 
-__all__ = ["CATEGORIES", "Categorical", "ColumnProfile", "Numeric", "Profile", "merge", "profile", "stable_hash"]
+__all__ = ["CATEGORIES", "Categorical", "ColumnProfile", "Numeric", "Profile", "hashes_of", "merge", "profile"]
 
 BATCH_ROWS = 1 << 18
 THREADS = pl.thread_pool_size()
@@ -48,21 +48,36 @@ def profile(frame: pl.LazyFrame, columns: "Mapping[str, Modality]") -> Profile:
     `numeric` is summarised as categorical, so that drift can say so.
     """
     schema = frame.collect_schema()
-    kinds = {name: _kind(columns[name], schema[name]) for name in sorted(columns) if name in schema}
-    if not kinds:
-        return Profile(rows=int(frame.select(pl.len()).collect(engine="streaming").item()))
-    values = frame.select(_values(name, kind, schema[name]).alias(name) for name, kind in kinds.items())
-    tallies = {name: tally(kind) for name, kind in kinds.items()}
-    rows = 0
+    tallies = {name: tally(summary_kind(columns[name], schema[name])) for name in sorted(columns) if name in schema}
+    rows = count(frame, tallies)
+    return Profile(rows=rows, columns={name: each.summary() for name, each in tallies.items()})
+
+
+def count(
+    frame: pl.LazyFrame, tallies: Mapping[str, Tally], *, also: Callable[[pl.DataFrame], None] | None = None
+) -> int:
+    """Add every row to the tallies of its columns, in the rows' order, in one streamed pass; returns how many.
+
+    `also` is shown each batch, with every column of the frame.
+    """
+    there = int(frame.select(pl.len()).collect(engine="streaming").item())
+    if not tallies:
+        return there
+    schema, rows = frame.collect_schema(), 0
+    values = [_values(name, each.kind, schema[name]).alias(name) for name, each in tallies.items()]
+    read = frame if also else frame.select(values)
     with ThreadPoolExecutor(THREADS) as pool:  # numpy and Polars let go of the interpreter while they count
-        for batch in values.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+        for batch in read.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
             rows += batch.height
-            parts = (batch.get_column(name).alias("value") for name in tallies)
-            deque(pool.map(lambda column, part: column.add(part), tallies.values(), parts), maxlen=0)
-    if rows != (there := int(frame.select(pl.len()).collect(engine="streaming").item())):
+            if also:
+                also(batch)
+            cells = batch.select(values) if also else batch
+            parts = (cells.get_column(name).alias("value") for name in tallies)
+            deque(pool.map(lambda each, part: each.add(part), tallies.values(), parts), maxlen=0)
+    if rows != there:
         # a panic inside Polars ends collect_batches without a word
         raise pl.exceptions.ComputeError(f"only {rows:,} of {there:,} rows could be read")
-    return Profile(rows=rows, columns={name: column.summary() for name, column in tallies.items()})
+    return rows
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -80,7 +95,8 @@ def merge(a: Profile, b: Profile) -> Profile:
     return Profile(rows=a.rows + b.rows, columns=columns)
 
 
-def _kind(modality: str, dtype: pl.DataType) -> Kind:
+def summary_kind(modality: str, dtype: pl.DataType) -> Kind:
+    """How a column of that modality and type is summarised."""
     if modality not in ("numeric", "timestamp"):
         return "categorical"
     if dtype == pl.Null:

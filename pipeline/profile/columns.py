@@ -190,14 +190,9 @@ def smallest(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def hashes_of(values: Iterable[str]) -> list[int]:
-    """The 64-bit hash of each text."""
+    """The 64-bit hash of each text, the same in every process."""
     hashes: list[int] = text_hashes(pl.Series(values=list(values), dtype=pl.String)).tolist()
     return hashes
-
-
-def stable_hash(value: str) -> int:
-    """The 64-bit hash of one text."""
-    return hashes_of([value])[0]
 
 
 def _iso(seconds: float | None) -> str | None:

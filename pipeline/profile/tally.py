@@ -6,6 +6,7 @@ as far as its sketch or its sample of categories can hold. The summary is that o
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
 
@@ -30,10 +31,14 @@ from pipeline.profile.sketch import (
 Kind: TypeAlias = Literal["numeric", "timestamp", "categorical"]
 
 WIDEST = 1 << 16  # buckets from the least to the largest that are counted in an array, and not by sorting
+SHORTEST, LONGEST = 1 << 12, 1 << 17  # rows of a stretch
 
 
 class Tally(Protocol):
     """A column's running summary."""
+
+    @property
+    def kind(self) -> Kind: ...
 
     def add(self, values: pl.Series) -> None:
         """Take in one batch, a series called `value`."""
@@ -49,12 +54,21 @@ def tally(kind: Kind) -> Tally:
     return CategoricalTally() if kind == "categorical" else NumericTally(kind)
 
 
+def stretches(values: pl.Series, seen: int) -> Iterator[pl.Series]:
+    """A batch in pieces no longer than what was seen before: few rows settle what is kept, the others are compared."""
+    start = 0
+    while start < values.len():
+        length = min(max(SHORTEST, seen + start), LONGEST)
+        yield values.slice(start, length)
+        start += length
+
+
 class NumericTally:
     """Counts, exact sums and the sketch of a column of float64."""
 
     def __init__(self, kind: Literal["numeric", "timestamp"]) -> None:
         self.kind = kind
-        self.nulls = self.nan = self.positive = self.negative = 0
+        self.rows = self.nulls = self.nan = self.positive = self.negative = 0
         self.least, self.largest = math.inf, -math.inf
         self.sum, self.squares = Fraction(0), Fraction(0)
         self.level = 0
@@ -63,18 +77,23 @@ class NumericTally:
 
     def add(self, values: pl.Series) -> None:
         self.nulls += values.null_count()
-        numbers = values.drop_nulls().to_numpy()
-        finite = np.isfinite(numbers)
-        if not finite.all():
-            self.nan += int(np.isnan(numbers).sum())
-            self.positive += int((numbers == math.inf).sum())
-            self.negative += int((numbers == -math.inf).sum())
-            numbers = numbers[finite]
-        if numbers.size:
-            self._add(numbers + 0.0)  # so that -0.0 is 0.0
+        for stretch in stretches(values, self.rows):
+            numbers = stretch.drop_nulls().to_numpy()
+            if not np.isfinite(numbers).all():
+                numbers = self._finite(numbers)
+            if numbers.size:
+                self._add(numbers)
+        self.rows += values.len()
+
+    def _finite(self, numbers: Floats) -> Floats:
+        self.nan += int(np.isnan(numbers).sum())
+        self.positive += int((numbers == math.inf).sum())
+        self.negative += int((numbers == -math.inf).sum())
+        return numbers[np.isfinite(numbers)]
 
     def _add(self, numbers: Floats) -> None:
-        self.least, self.largest = min(self.least, float(numbers.min())), max(self.largest, float(numbers.max()))
+        self.least = min(self.least, float(numbers.min()) + 0.0)  # so that -0.0 is 0.0
+        self.largest = max(self.largest, float(numbers.max()) + 0.0)
         total, squares = sums(numbers)
         self.sum, self.squares = self.sum + total, self.squares + squares
         index = bucket_of(numbers)
@@ -125,14 +144,20 @@ class NumericTally:
 class CategoricalTally:
     """Exact counts of the values of smallest hash of a column of text."""
 
+    kind: Literal["categorical"] = "categorical"
+
     def __init__(self) -> None:
-        self.nulls = self.other = 0
+        self.rows = self.nulls = self.other = 0
         self.counts: Counter[str] = Counter()
         self.limit: int | None = None  # the largest hash that is kept, once there are values that are not
 
     def add(self, values: pl.Series) -> None:
         self.nulls += values.null_count()
-        filled = values.drop_nulls()
+        for stretch in stretches(values, self.rows):
+            self._add(stretch.drop_nulls())
+        self.rows += values.len()
+
+    def _add(self, filled: pl.Series) -> None:
         if self.limit is not None:
             filled = self._below(filled)
         counted = filled.value_counts(name="rows")
@@ -159,7 +184,7 @@ class CategoricalTally:
 
 def _distinct(numbers: Floats) -> tuple[Integers, Integers]:
     """The level-0 buckets of the distinct numbers, and their counts."""
-    counted = pl.Series("value", numbers).value_counts(name="rows")
+    counted = pl.Series("value", numbers + 0.0).value_counts(name="rows")
     return bucket_of(counted["value"].to_numpy()), counted["rows"].to_numpy().astype(np.int64)
 
 

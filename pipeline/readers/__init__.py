@@ -31,7 +31,7 @@ MAGIC = {  # the first bytes say more than the name
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ".xls",
 }
 REFUSED = {
-    b"SQLite format 3\x00": ("is an SQLite database", "ask it: --sql sqlite:///FILE 'SELECT ...'"),
+    b"SQLite format 3\x00": ("is an SQLite database", "ask it: keepfit check sqlite:///FILE --sql 'SELECT ...'"),
     b"ORC": ("is an ORC file, which is not read here", "write it as Parquet"),
     b"\x89HDF": ("is an HDF5 file, which is not read here", "write it as Parquet or CSV"),
     b"\x89PNG": ("is a picture", "name the folder that it lies in"),
@@ -41,6 +41,7 @@ REFUSED = {
 
 def files(source: Path) -> list[Path]:
     """The data files of a folder (or the one file), in the order of their names; raises DataError if none."""
+    source, _ = _sheet(source)
     if source.is_file():
         return [source]
     found = _tables(source) if source.is_dir() else []

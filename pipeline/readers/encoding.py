@@ -38,6 +38,7 @@ SAMPLE_BYTES = 1 << 16
 JUDGED_BLOCKS = 16  # with bytes that are no UTF-8: enough to judge which they are
 FEW = 8  # bytes outside ASCII, too few to tell encodings apart
 COHERENT = 0.1
+TOLD = 1000  # lines with bad bytes that are told one by one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,22 +91,28 @@ def first_bad(parts: Iterable[bytes]) -> tuple[int, str] | None:
 
 
 def transcode(path: Path, found: Encoding, target: Path) -> list[BadBytes]:
-    """Write the text as UTF-8 without a mark; what will not decode becomes U+FFFD and is told, once a line."""
+    """Write the text as UTF-8 without a mark; what will not decode becomes U+FFFD and is told, once a line.
+
+    Beyond `TOLD` lines only their number is.
+    """
     end = "\n".encode(found.name)
     bad: list[BadBytes] = []
-    line, offset = 1, 0
+    line, offset, last, more = 1, 0, 0, 0
     with target.open("wb") as out:
         for part in lines_of(path, end):
             text, broken = _decoded(part, found.name)
             for start, stop in broken:
                 at = line + part[:start].count(end)
-                if not bad or bad[-1].line != at:
+                if at == last:
+                    continue
+                last, more = at, more + (len(bad) == TOLD)
+                if not more:
                     what = f"{part[start:stop].hex(' ')} (hexadecimal) is no {found.name}"
                     bad.append(BadBytes(line=at, byte=offset + start + 1, what=what))
             out.write((text.removeprefix("\ufeff") if offset == 0 else text).encode("utf-8", "replace"))
             line += text.count("\n")
             offset += len(part)
-    return bad
+    return [*bad, BadBytes(line=last, byte=offset, what=f"the last of {more:,} more such lines")] if more else bad
 
 
 def lines_of(path: Path, end: bytes = b"\n", size: int = BLOCK) -> Iterator[bytes]:

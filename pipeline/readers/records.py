@@ -82,6 +82,8 @@ class Text:
                     raise self.error(error.pos - self.at, f"is no JSON ({error.msg})", "mend it there") from error
             except RecursionError as error:
                 raise self.error(0, "is nested too deeply", "flatten it") from error
+            except ValueError as error:  # a number of thousands of digits
+                raise self.error(0, f"cannot be read ({str(error).split(';')[0]})", "write it as text") from error
 
     def records(self) -> Iterator[Record]:
         """The records of the array that begins here, to the end of the text."""
@@ -205,6 +207,8 @@ def _record(line: bytes, name: str, number: int, offset: int) -> Record:
         raise _fault(name, number, offset + len(text[: error.pos].encode()), f"is no JSON ({error.msg})") from error
     except RecursionError as error:
         raise _fault(name, number, offset, "is nested too deeply") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise _fault(name, number, offset, f"cannot be read ({str(error).split(';')[0]})") from error
     if not isinstance(record, dict):
         raise _fault(name, number, offset, "holds no record")
     return record

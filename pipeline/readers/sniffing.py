@@ -22,6 +22,7 @@ NUMBER = re.compile(r"[+-]?(\d[\d ,'_]*\.?\d*|\.\d+|\d+,\d+)([eE][+-]?\d+)?%?")
 MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
 COMMA_NUMBER = re.compile(r"(?![+-]?\d{1,3}(,\d{3})+$)[+-]?\d+(\.\d{3})*,\d+")
 POINT_NUMBER = re.compile(r"(?![+-]?\d{1,3}(\.\d{3})+$)[+-]?\d+(,\d{3})*\.\d+")
+STATED = re.compile(r"sep=([\t !#$%&()*+,./:;<=>?@^_`{|}~-])\r?")  # no letter, digit, quote, backslash or bracket
 MISSING = {"", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "-"}
 
 Rows = list[list[str]]
@@ -98,14 +99,14 @@ def _text(cell: re.Match[bytes], grammar: Grammar) -> str:
 def _preamble(head: str, end: str) -> tuple[int, str | None]:
     """How many lines before the table are comments (`# ...`) or state the delimiter (`sep=;`), and that delimiter.
 
-    The last comment stays when it has as many cells as the next line: then it is the header.
+    Blank lines among them count too. The last comment stays when it has as many cells as the next line: then it is
+    the header.
     """
     lines = head.split(end)
-    if stated := re.fullmatch(r"sep=(.)\r?", lines[0]):
-        return 1, stated[1]
-    blank = next((i for i, line in enumerate(lines) if line.strip("\r")), 0)
-    count = next((i for i, line in enumerate(lines[blank:], blank) if not line.startswith("#")), blank)
-    if count and count < len(lines):
+    if stated := STATED.fullmatch(lines[0]):
+        return next((i for i, line in enumerate(lines[1:], 1) if line.strip("\r")), 1), stated[1]
+    count = next((i for i, line in enumerate(lines) if line.strip("\r") and not line.startswith("#")), 0)
+    if count:
         header, row = lines[count - 1], lines[count]
         if header.startswith("#") and any(row.count(c) == header.count(c) > 0 for c in DELIMITERS[:-1]):
             count -= 1

@@ -7,6 +7,7 @@ value is lost. What is nested is JSON text.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,37 +31,48 @@ PLAIN: dict[type, Any] = {
 HALF = re.compile("[\ud800-\udfff]")
 EXACT = 2**53  # whole numbers beyond it are not all floats
 LONG = 2**63
+DIGITS = 38  # that a decimal holds
 
 
 def spool(batches: Iterable[Batch], scratch: Path) -> pl.LazyFrame:
     """Write the batches as Parquet parts into `scratch`, a folder of its own; columns that one lacks are null in it."""
     scratch.mkdir(parents=True, exist_ok=True)
     parts: list[Path] = []
+    long: set[str] = set()
     for batch in batches:
         parts.append(scratch / f"{len(parts):06}.parquet")
-        pl.DataFrame([column(name, values) for name, values in batch.items()]).write_parquet(parts[-1])
+        columns = [column(name, values) for name, values in batch.items()]
+        long.update(each.name for each in columns if _is_long(each))
+        pl.DataFrame(columns).write_parquet(parts[-1])
     if not parts:
         return pl.LazyFrame()
     frames = [pl.scan_parquet(part, glob=False) for part in parts]
     schemas = [frame.collect_schema() for frame in frames]
-    types = _union(schemas)
+    types = {
+        name: pl.String() if kind == pl.Float64 and name in long else kind for name, kind in _union(schemas).items()
+    }
     return pl.concat([_as(frame, schema, types) for frame, schema in zip(frames, schemas, strict=True)])
 
 
 def column(name: str, values: Sequence[Any]) -> pl.Series:
     """The values as one type that loses none of them."""
+    return _typed(values).alias(name)  # made without it: for some types Polars takes `^x$` for a pattern
+
+
+def _typed(values: Sequence[Any]) -> pl.Series:
     kinds = {type(value) for value in values} - {type(None)}
     if not kinds:
-        return pl.Series(name, values, dtype=pl.Null)
+        return pl.Series(values, dtype=pl.Null)
     if kinds <= {int, float} and _exact(values, kinds):
-        return pl.Series(name, values, dtype=pl.Float64 if float in kinds else pl.Int64, strict=False)
-    if len(kinds) == 1 and kinds <= PLAIN.keys():
-        return pl.Series(name, values, dtype=PLAIN[kinds.pop()])
+        return pl.Series(values, dtype=pl.Float64 if float in kinds else pl.Int64, strict=False)
+    if len(kinds) == 1 and kinds <= PLAIN.keys() and (kinds != {Decimal} or _fit(values)):
+        with suppress(pl.exceptions.InvalidOperationError, OverflowError):  # beyond what its type holds
+            return pl.Series(values, dtype=PLAIN[next(iter(kinds))])
     texts = values if kinds == {str} else [None if value is None else _text(value) for value in values]
     try:
-        return pl.Series(name, texts, dtype=pl.String)
+        return pl.Series(texts, dtype=pl.String)
     except UnicodeEncodeError:
-        return pl.Series(name, [None if text is None else mended(text) for text in texts], dtype=pl.String)
+        return pl.Series([None if text is None else mended(text) for text in texts], dtype=pl.String)
 
 
 def mended(text: str) -> str:
@@ -72,6 +84,21 @@ def _exact(values: Sequence[Any], kinds: set[type]) -> bool:
     """Whether no whole number is too large for the type that all get."""
     limit = EXACT if float in kinds else LONG - 1
     return all(-limit <= value <= limit for value in values if type(value) is int)
+
+
+def _is_long(values: pl.Series) -> bool:
+    """Whether there is a whole number that no float holds."""
+    ends = (values.min(), values.max()) if values.dtype == pl.Int64 else ()
+    return any(isinstance(end, int) and abs(end) > EXACT for end in ends)
+
+
+def _fit(values: Sequence[Any]) -> bool:
+    """Whether decimals are numbers that have at most `DIGITS` digits together, before and behind the point."""
+    numbers = [value for value in values if value is not None]
+    if not all(number.is_finite() for number in numbers):
+        return False
+    whole = max(number.adjusted() + 1 for number in numbers)
+    return max(whole, 0) + max(0, *(-number.as_tuple().exponent for number in numbers)) <= DIGITS
 
 
 def _text(value: object) -> str:
@@ -106,5 +133,11 @@ def _either(a: pl.DataType, b: pl.DataType) -> pl.DataType:
 
 def _as(frame: pl.LazyFrame, schema: pl.Schema, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
     return frame.select(
-        (by_name(name) if name in schema else pl.lit(None).alias(name)).cast(kind) for name, kind in types.items()
+        (_own(name, schema[name], kind) if name in schema else pl.lit(None).alias(name)).cast(kind)
+        for name, kind in types.items()
     )
+
+
+def _own(name: str, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """The column; bytes that are to be text as `_text` writes them."""
+    return by_name(name).bin.encode("hex") if found == pl.Binary and wanted == pl.String else by_name(name)

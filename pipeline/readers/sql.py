@@ -16,16 +16,19 @@ from pipeline.readers.spool import BATCH_ROWS, Batch, spool
 READS = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
+URLS = "use sqlite:///file.db, duckdb:///file.duckdb or postgresql://user@host/name"
 WRITING = {"load_extension", "writefile", "edit", "fts3_tokenizer"}  # functions of SQLite that reach outside
 
 
 def open_sql(url: str, query: str, *, scratch: Path) -> Source:
     """Run one SELECT on the database at `url`: sqlite:///file, duckdb:///file or postgresql://user@host/name."""
-    scheme = urlsplit(url).scheme.split("+")[0]
+    try:
+        scheme = urlsplit(url).scheme.split("+")[0]
+    except ValueError as error:
+        raise DataError(f"is no address of a database ({error})", where="--sql", fix=URLS) from error
     run = {"sqlite": _sqlite, "duckdb": _duckdb, "postgresql": _postgres, "postgres": _postgres}.get(scheme)
     if run is None:
-        fix = "use sqlite:///file.db, duckdb:///file.duckdb or postgresql://user@host/name"
-        raise DataError(f"`{scheme}` is no database that is read here", where="--sql", fix=fix)
+        raise DataError(f"`{scheme}` is no database that is read here", where="--sql", fix=URLS)
     scratch.mkdir(parents=True, exist_ok=True)
     frame = spool(run(url, query), Path(tempfile.mkdtemp(prefix="sql-", dir=scratch)))
     if not frame.collect_schema():
@@ -77,7 +80,7 @@ def _postgres(url: str, query: str) -> Iterator[Batch]:
             reading = opened.execution_options(postgresql_readonly=True, stream_results=True, no_parameters=True)
             result = reading.exec_driver_sql(query)
             yield from _batches(list(result.keys()), result.fetchmany)
-    except (alchemy.exc.SQLAlchemyError, ImportError) as error:
+    except (alchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:  # a port that is no number
         raise _failed(url, getattr(error, "orig", None) or error) from error
 
 

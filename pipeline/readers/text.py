@@ -94,11 +94,11 @@ def _table(file: File, mark: int) -> TextTable:
 
 
 def _head(plain: Path, mark: int) -> str:
-    """The first lines: at least two, where there are two."""
+    """The first lines: at least two, where there are two; all of a small file, as a line's end may be in a cell."""
     parts: list[bytes] = []
     for part in lines_of(plain, size=HEAD_BYTES):
         parts.append(part)
-        if len(parts) == 2 or part.count(b"\n") > 1 or part.count(b"\r") > 1:
+        if len(parts) == 2 or (2 * len(part) > HEAD_BYTES and max(part.count(b"\n"), part.count(b"\r")) > 1):
             break
     return b"".join(parts)[mark:].decode("utf-8", "replace")
 

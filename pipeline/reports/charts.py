@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pipeline.reports import svg
 from pipeline.reports.svg import GLYPH, Interval, Point, Scale, shortened, text
-from pipeline.reports.words import number, share
+from pipeline.wording import number, share
 
 NOTHING = Markup("")
 LADDER = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # where a heat cell takes the next colour

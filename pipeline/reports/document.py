@@ -12,9 +12,9 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.reports import charts, words
+from pipeline.wording import clip, count, number, share
 
 TEMPLATES = Path(__file__).parent / "templates"
-LONGEST = 240
 
 
 def render(template: str, *, filters: Mapping[str, Callable[..., object]] | None = None, **values: Any) -> str:
@@ -28,7 +28,7 @@ def render(template: str, *, filters: Mapping[str, Callable[..., object]] | None
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    said = (words.number, words.share, words.moment, words.metric, words.model, words.interval, words.count)
+    said = (number, share, words.moment, words.metric, words.model, words.interval, count)
     environment.filters.update({function.__name__: function for function in said})
     environment.filters.update(clip=clip, title_case=words.title_case, bar=charts.share_bar, **(filters or {}))
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
@@ -40,14 +40,3 @@ def render(template: str, *, filters: Mapping[str, Callable[..., object]] | None
         swatch=charts.swatch,
         **values,
     )
-
-
-def clip(value: object, longest: int = LONGEST) -> str:
-    """Text from the data at a length that a page can bear, with signs that are not seen written out.
-
-    >>> clip("a\\u202eb")
-    'a\\\\u202eb'
-    """
-    said = str(value)
-    shown = said if len(said) <= longest else f"{said[:longest]}…"
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in shown)

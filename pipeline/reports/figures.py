@@ -14,7 +14,8 @@ from pipeline.reports import charts, words
 from pipeline.reports.charts import Cell, Entry, Series, Step
 from pipeline.reports.svg import Interval, Scale
 from pipeline.reports.timeline import Event, Moment, timeline
-from pipeline.reports.words import Json, metric, number, share, short_names
+from pipeline.reports.words import Json, metric, short_names
+from pipeline.wording import count, number, share
 
 WIDE, HALF, NARROW = 1000.0, 480.0, 340.0
 BATCHES, COLUMNS, CLASSES = 48, 40, 12
@@ -68,7 +69,7 @@ def _moment(batch: Json, short: str, name: str) -> Moment:
         f"maintained: {metric(name)} {words.interval(own)}" if own else "no labels yet",
         f"first, frozen: {metric(name)} {words.interval(first)}" if first else "",
         f"on test when promoted: {words.interval(promised)}" if promised else "",
-        f"drifted: {len(drifted)} of {words.count(of, 'column')}",
+        f"drifted: {len(drifted)} of {count(of, 'column')}",
         {"": "decision: keep", "asked": "decision: retrain, not done yet", "kept": "retrained, not promoted"}.get(
             event, f"retrained: {became} promoted"
         ),

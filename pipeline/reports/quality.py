@@ -15,7 +15,8 @@ from pipeline import checks
 from pipeline.artefacts import Record
 from pipeline.reports import bars, document, figures, words
 from pipeline.reports.bars import Stack
-from pipeline.reports.words import Json, count, number, share
+from pipeline.reports.words import Json
+from pipeline.wording import clip, count, number, share
 
 SEVERITIES = ("error", "warning", "info")
 CARDS, COLUMNS, STACKS, SOURCES, DAMAGES = 150, 400, 12, 50, 20
@@ -56,8 +57,8 @@ def _claim(found: Sequence[Json], name: str) -> str:
     tally = Counter(one["severity"] for one in found)
     told = [count(tally[severity], severity) for severity in ("error", "warning") if tally[severity]]
     if told:
-        return f"{' and '.join(told)} in {document.clip(name)}"
-    return f"{'No error and no warning' if found else 'No check found anything'} in {document.clip(name)}"
+        return f"{' and '.join(told)} in {clip(name)}"
+    return f"{'No error and no warning' if found else 'No check found anything'} in {clip(name)}"
 
 
 def _lead(answer: Json) -> str:
@@ -90,7 +91,7 @@ def _stacked(pairs: Iterable[tuple[str, str]], what: str) -> Markup:
         tally.setdefault(name, Counter())[severity] += 1
     ranked = sorted(tally.items(), key=lambda item: (*(-item[1][severity] for severity in SEVERITIES), item[0]))
     rows = [
-        Stack(name=document.clip(name, 60), parts=[(s, counts[s]) for s in SEVERITIES], note=_note(counts))
+        Stack(name=clip(name, 60), parts=[(s, counts[s]) for s in SEVERITIES], note=_note(counts))
         for name, counts in ranked[:STACKS]
     ]
     if rest := ranked[STACKS:]:
@@ -171,7 +172,7 @@ def _said(value: object) -> str:
     ('49', '0.0371', '2e+300', 'Int64')
     """
     if not isinstance(value, float) or not math.isfinite(value):
-        return document.clip(number(value))
+        return clip(number(value))
     if abs(value) >= 1e15:
         return f"{value:.3g}"
     return number(int(value) if value.is_integer() else value)
@@ -226,7 +227,7 @@ def _shape(column: Json, ends: Mapping[str, str], rows: int) -> Markup:
         return bars.columns(amounts, bars_told if len(amounts) > 1 else f"{ends['min']} in {amounts[0]:,} rows")
     if not column["top"]:
         return Markup("")
-    told = [f"{document.clip(value)}: {amount:,} rows, {share(amount / rows)}" for value, amount in column["top"]]
+    told = [f"{clip(value)}: {amount:,} rows, {share(amount / rows)}" for value, amount in column["top"]]
     return bars.columns([amount for _, amount in column["top"]], "\n".join(told), width=24.0 * len(column["top"]))
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipeline.reports import svg
 from pipeline.reports.charts import NARROW, NOTHING
 from pipeline.reports.svg import GLYPH, Interval, Point, Scale, text
-from pipeline.reports.words import number
+from pipeline.wording import number
 
 Event = Literal["", "asked", "kept", "promoted"]
 

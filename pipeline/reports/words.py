@@ -1,14 +1,14 @@
-"""How the report says things: numbers, names, and the plain sentences above the charts. Pure."""
+"""How the report says things: names, intervals, and the plain sentences above the charts. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.metrics import LOWER_IS_BETTER
+from pipeline.wording import NOTHING, count, number, share
 
 Json = Mapping[str, Any]
 
-NOTHING = "\N{EN DASH}"
 MODELS = {
     "candidate": "candidate",
     "champion": "champion before it",
@@ -26,45 +26,6 @@ METRICS = {
     "f1": "F1",
     "brier": "Brier score",
 }
-
-
-def number(value: object) -> str:
-    """A number with three significant digits and thousands separators; text as it is, nothing as a dash.
-
-    >>> number(0.74812), number(135312), number(-0.0071234), number(4.2e-9)
-    ('0.748', '135,312', '-0.00712', '4.2e-09')
-    """
-    if isinstance(value, float) and math.isfinite(value):
-        return _digits(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return NOTHING if value is None or isinstance(value, float) else str(value)
-
-
-def _digits(value: float) -> str:
-    if value == 0 or abs(value) >= 100:
-        return f"{value:,.0f}"
-    if abs(value) < 1e-4:
-        return f"{value:.2g}"
-    return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
-
-
-def share(value: float | None) -> str:
-    """A share of 0..1 as a percentage that never rounds to nothing or to all.
-
-    >>> share(0.0312), share(0.00002), share(1.0), share(0.99999), share(0.8)
-    ('3.12%', '<0.01%', '100%', '>99.9%', '80%')
-    """
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    if 0 < value < 0.0001:
-        return "<0.01%"
-    if 0.9995 <= value < 1:
-        return ">99.9%"
-    shown = number(value * 100)
-    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown}%"
 
 
 def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
@@ -97,16 +58,6 @@ def model(name: str) -> str:
 def metric(name: str) -> str:
     """A metric's name as people say it."""
     return METRICS.get(name, name.replace("_", " "))
-
-
-def count(amount: int, thing: str) -> str:
-    """`1 batch`, `7 batches`.
-
-    >>> count(1, "batch"), count(1200, "row")
-    ('1 batch', '1,200 rows')
-    """
-    plural = f"{thing}es" if thing.endswith(("s", "x", "ch")) else f"{thing}s"
-    return f"{amount:,} {thing if amount == 1 else plural}"
 
 
 def short_names(names: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ def constant(material: Material, columns: Sequence[str], count: int, rng: Rng) -
 
 def doubled(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
     """The columns once more, by another name."""
-    new = {name: f"extra {place}" for place, name in enumerate(columns)}
+    new = {name: material.free(f"extra {place}") for place, name in enumerate(columns)}
     rows = material.rows.with_columns(material.cells(name).alias(again) for name, again in new.items())
     return whole(rows, *columns, *new.values())
 
@@ -56,7 +56,8 @@ def leaked(material: Material, columns: Sequence[str], count: int, rng: Rng) -> 
     said = label.replace_strict(known, [f"kind {place}" for place in range(len(known))], default=None)
     wrong = rng.random(material.height) < LEAK_NOISE
     noisy = {int(place): f"kind {rng.integers(len(known))}" for place in np.flatnonzero(wrong)}
-    return whole(put(material.rows.with_columns(said.alias("extra")), "extra", dict(noisy)), "extra")
+    name = material.free("extra")
+    return whole(put(material.rows.with_columns(said.alias(name)), name, dict(noisy)), name)
 
 
 def moved(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:

@@ -118,7 +118,7 @@ def dependency(material: Material) -> Sequence[str]:
     pairs = [(telling, told) for told in distinct for telling in distinct if telling != told]
     for telling, told in pairs:
         few = distinct[told] <= distinct[telling] < material.height / 3
-        if few and material.rows.select(pl.struct(telling, told).n_unique()).item() == distinct[telling]:
+        if few and material.rows.select(pl.struct(by_name(telling, told)).n_unique()).item() == distinct[telling]:
             return [telling, told]
     return []
 
@@ -134,12 +134,13 @@ def broken(material: Material, columns: Sequence[str], count: int, rng: Rng) -> 
 
 def miscalculated(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
     """A column `extra total`, the sum of two others but in `count` rows, where a tenth is added."""
+    name = material.free("extra total")
     first, second = (material.value(name) for name in columns)
-    total = (first + second).round(6).cast(pl.String).rename("extra total")
+    total = (first + second).round(6).cast(pl.String).rename(name)
     places = drawn((first + second > 1).fill_null(False).arg_true().to_list(), count, rng)
-    rows = put(material.rows.with_columns(total), "extra total", {p: scaled(total[p], 1.1, 1.0) for p in places})
+    rows = put(material.rows.with_columns(total), name, {p: scaled(total[p], 1.1, 1.0) for p in places})
     truth = truths(material, [(place, None) for place in places])
-    return Damage(rows=rows, truth=truth, columns=("extra total", *columns), added=("extra total",))
+    return Damage(rows=rows, truth=truth, columns=(name, *columns), added=(name,))
 
 
 NEAR = ("near_duplicate_rows", "text_duplicates", "duplicate_rows_but_ids")

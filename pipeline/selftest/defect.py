@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline.contract import ROW_ID
 from pipeline.selftest.material import Material
@@ -122,7 +123,7 @@ def inserted(material: Material, new: pl.DataFrame, source: Sequence[int], rng: 
     both = pl.concat(
         [
             material.rows.with_columns(pl.int_range(pl.len()).cast(pl.Float64).alias("#place")),
-            numbered.with_columns(where).select(*material.rows.columns, "#place"),
+            numbered.with_columns(where).select(by_name(*material.rows.columns, "#place")),
         ]
     )
     listed = [(item, row, None) for item, place in enumerate(source) for row in (ids[place], first + item)]

@@ -48,7 +48,14 @@ class Material:
 
     def cells(self, name: str) -> pl.Series:
         """A column as text."""
-        return self.rows.get_column(name)
+        return self.rows.get_column(name).alias("cell")  # the methods of a series take some names for patterns
+
+    def free(self, name: str) -> str:
+        """The name of a new column: this one, with a number behind it where it is taken."""
+        number, free = 2, name
+        while free in self.rows.columns:
+            number, free = number + 1, f"{name} {number}"
+        return free
 
     def value(self, name: str) -> pl.Series:
         """A column as numbers; null for what is none."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline.contract import ROW_ID
 from pipeline.selftest.defect import (
@@ -59,7 +60,7 @@ def entity(material: Material) -> str | None:
     groups = [column.name for column in material.inferred.columns if column.role == "group"]
     for name in ["", *groups, *material.categories]:
         keys = [time, name] if name else [time]
-        if material.rows.select(pl.struct(keys).n_unique()).item() >= NEARLY * material.height:
+        if material.rows.select(pl.struct(by_name(*keys)).n_unique()).item() >= NEARLY * material.height:
             return name
     return None
 
@@ -80,7 +81,7 @@ def shuffled(material: Material, columns: Sequence[str], count: int, rng: Rng) -
     at[places] = rng.uniform(0, material.height, len(places))
     rows = material.rows[np.argsort(at, kind="stable").tolist()]
     of = entity(material)
-    follower = pl.col(ROW_ID).shift(-1).over(of) if of else pl.col(ROW_ID).shift(-1)
+    follower = pl.col(ROW_ID).shift(-1).over(by_name(of)) if of else pl.col(ROW_ID).shift(-1)
     follows = dict(rows.select(ROW_ID, follower.alias("next")).iter_rows())
     ids = material.rows.get_column(ROW_ID).gather(places)
     listed = [(item, row, None) for item, moved in enumerate(ids) for row in (moved, follows[moved]) if row is not None]

@@ -25,6 +25,7 @@ Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 BATCH_ROWS = 1 << 18
 PARTITION_ROWS = 1 << 24  # sorted in memory with their positions: some 500 MB
 READ_ROWS = 1 << 22
+FIRST_BITS = 22  # a table of so many bits, one byte each, stays in the processor's cache
 CELLS = 1 << 25  # compared by value at a time: some 500 MB
 ANY_WIDTH = 1 << 62
 WIDTH_BYTES = np.dtype(np.uint64).itemsize
@@ -89,7 +90,7 @@ class Fingerprints:
         """
         waiting: list[Positions] = []
         for hashes, positions in self._partitions(name):
-            again = pl.Series(hashes).is_duplicated().to_numpy()
+            again = _repeated(hashes)
             found, shared = _sorted(positions[again], hashes[again])
             if differing is not None and found.size:
                 found = found[_mixed(shared, self._unordered(differing, found))]
@@ -104,12 +105,13 @@ class Fingerprints:
         """How many pairs of rows share a hash; with `across`, one row before that position and one from it on."""
         found = 0
         for unordered, places in self._partitions(name):
-            positions, hashes = _sorted(places, unordered)
+            again = _repeated(unordered)
+            positions, hashes = _sorted(places[again], unordered[again])
             starts = np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))
             rows = np.diff(starts, append=hashes.size)
             if across is None:
                 found += int((rows * (rows - 1) // 2).sum())
-            else:
+            elif starts.size:
                 before = np.add.reduceat((positions < across).astype(np.int64), starts)
                 found += int((before * (rows - before)).sum())
         return found
@@ -166,6 +168,23 @@ def _hash(name: str) -> pl.Expr:
 def _append(file: Path, hashes: Hashes) -> None:
     with file.open("ab") as handle:
         hashes.tofile(handle)
+
+
+def _repeated(hashes: Hashes) -> Positions:
+    """Where the hashes stand that stand more than once, in rising order.
+
+    Sorting tells which they are; a table of their first bits leaves few rows to be looked up among them.
+    """
+    ordered = np.sort(hashes)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not shared.size:
+        return np.empty(0, np.int64)
+    first_bits = np.uint64(64 - FIRST_BITS)
+    likely = np.zeros(1 << FIRST_BITS, np.bool_)
+    likely[shared >> first_bits] = True
+    places = np.flatnonzero(likely[hashes >> first_bits])
+    nearest = np.minimum(np.searchsorted(shared, hashes[places]), shared.size - 1)
+    return places[shared[nearest] == hashes[places]]
 
 
 def _sorted(positions: Positions, hashes: Hashes) -> tuple[Positions, Hashes]:

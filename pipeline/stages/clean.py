@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from polars.selectors import by_name
 
 from pipeline import artefacts, contract
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
 from pipeline.findings import Check, Table
 from pipeline.ledger import Entry, Ledger, reasons
-from pipeline.plan import CHANGE_SCHEMA, MERGING, changes, mended, planned, suggesting
+from pipeline.merging import EXACT, MERGED_SCHEMA, MERGING, copies, fullest, told
+from pipeline.plan import CHANGE_SCHEMA, changes, mended, planned, suggesting
 from pipeline.recheck import asked_again, of_contract
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
@@ -28,14 +28,16 @@ QUARANTINED = "quarantined.parquet"
 MERGED = "merged.parquet"
 REPAIRED = "repaired.parquet"
 DERIVED = "derived again"
-HASH = f"{ROW_ID} hash"
+MERGED_WHY = dict.fromkeys(MERGING, "merged: the fullest of its duplicates stays") | {
+    EXACT: "merged: equals an earlier row"
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fates:
     """What happens to the rows; every other row is kept as it is.
 
-    `quarantined`: row_id, reason. `merged`: row_id, into. `repairs`: the cells that change, as CHANGE_SCHEMA.
+    `quarantined`: row_id, reason. `merged`: as MERGED_SCHEMA. `repairs`: the cells that change, as CHANGE_SCHEMA.
     A row that is quarantined is not also merged or repaired; a merged one is not repaired.
     """
 
@@ -88,12 +90,12 @@ def reason_column(agreed: Contract) -> str:
 
 def repairing() -> pl.Expr:
     """Is this flag's policy to repair its cell? Over the rows of flags."""
-    return (pl.col("policy") == "repair") & (pl.col("check") != MERGING)
+    return (pl.col("policy") == "repair") & ~pl.col("check").is_in(MERGING)
 
 
-def changed(table: Table, told: pl.DataFrame, derive: Mapping[str, str]) -> pl.DataFrame:
-    """Every cell that changes, as CHANGE_SCHEMA: those told, each once, and those that are derived from them."""
-    cells = told.unique([ROW_ID, "column"], keep="first", maintain_order=True)
+def changed(table: Table, wanted: pl.DataFrame, derive: Mapping[str, str]) -> pl.DataFrame:
+    """Every cell that changes, as CHANGE_SCHEMA: those wanted, each once, and those that are derived from them."""
+    cells = wanted.unique([ROW_ID, "column"], keep="first", maintain_order=True)
     for target, text in derive.items():
         of_inputs = cells.filter(pl.col("column").is_in(pl.sql_expr(text).meta.root_names()))
         touched = of_inputs.select(ROW_ID).unique()
@@ -117,58 +119,32 @@ def decide(
     What is wrong with the column `but_for` alone does not count.
     """
     standing = asked_again(table, flags, cells, asked)
-    decided = fates(standing if but_for is None else standing.filter(pl.col("column").ne_missing(but_for)), cells)
-    policy = next((check.policy for check in asked if check.name == MERGING), "off")
-    if cells.is_empty() or policy not in ("repair", "quarantine"):
-        return decided
-    left = replace(decided, merged=decided.merged.clear(), repairs=cells)
-    parts = [kept(rows, left, table.contract) for rows in table.partitions.values()]
-    merged = copies(pl.concat(parts), pl.concat([cells.select(ROW_ID), _ends(decided.merged)]), table.contract)
-    settled = replace(decided, merged=merged)
+    if but_for is not None:
+        standing = standing.filter(pl.col("column").ne_missing(but_for))
+    left = Fates(quarantined=leaving(standing, cells), merged=pl.DataFrame(schema=MERGED_SCHEMA), repairs=cells)
+    rows, pairs = pl.concat([kept(p, left, table.contract) for p in table.partitions.values()]), told(standing)
+    policy = next((check.policy for check in asked if check.name == EXACT), "off")
+    if cells.height and policy in ("repair", "quarantine"):
+        exact, rest = pairs.filter(pl.col("check") == EXACT), pairs.filter(pl.col("check") != EXACT)
+        among = pl.concat([cells.select(ROW_ID), exact.select(ROW_ID), exact.select(pl.col("into").alias(ROW_ID))])
+        pairs = pl.concat([copies(rows, among, table.contract), rest])
+    settled = replace(left, merged=fullest(pairs, rows, table.contract) if pairs.height else left.merged)
     return replace(settled, repairs=cells.join(settled.gone, on=ROW_ID, how="anti", maintain_order="left"))
 
 
-def fates(flags: pl.DataFrame, cells: pl.DataFrame) -> Fates:
-    """Decide from the flags what happens to each row, when these cells change; several reasons are joined by ` + `.
+def leaving(flags: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows that are quarantined, when these cells change: row_id and reason, several joined by ` + `.
 
     Under `repair` a row leaves where nothing is suggested for its cell; where something is, but no rule of the plan
     speaks of it, it stays as it is, unless it breaks the contract.
     """
     described = pl.concat_str(pl.col("check"), pl.lit(": ") + pl.col("column"), ignore_nulls=True)
-    merging = (pl.col("policy") == "repair") & (pl.col("check") == MERGING)
     unrepaired = flags.filter(repairing() & (~suggesting() | of_contract())).join(
         cells, on=[ROW_ID, "column"], how="anti", nulls_equal=True
     )
     out = pl.concat([flags.filter(pl.col("policy") == "quarantine"), unrepaired])
-    quarantined = (
-        out.group_by(ROW_ID, maintain_order=True).agg(described.unique(maintain_order=True).alias("reason"))
-    ).with_columns(pl.col("reason").list.join(" + "))
-    repeated = (
-        flags.filter(merging)
-        .select(ROW_ID, into="value")
-        .join(quarantined, on=ROW_ID, how="anti", maintain_order="left")
-        .join(quarantined.select(into=ROW_ID, left=True), on="into", how="left", maintain_order="left")
-    )
-    # where the first row was quarantined, the first of its copies that stays takes its place
-    first = pl.when("left").then(pl.col(ROW_ID).first().over("into")).otherwise("into")
-    merged = repeated.select(ROW_ID, into=first).filter(pl.col(ROW_ID) != pl.col("into"))
-    gone = pl.concat([quarantined.select(ROW_ID), merged.select(ROW_ID)])
-    repairs = cells.join(gone, on=ROW_ID, how="anti", maintain_order="left")
-    return Fates(quarantined=quarantined, merged=merged, repairs=repairs)
-
-
-def copies(rows: pl.LazyFrame, among: pl.DataFrame, agreed: Contract) -> pl.DataFrame:
-    """Which of these rows, and of those that equal them, are copies of an earlier row: row_id, into."""
-    together = pl.struct(by_name(*agreed.names))
-    hashed = rows.with_columns(together.hash(seed=0).alias(HASH))
-    wanted = hashed.join(among.unique().lazy(), on=ROW_ID, how="semi").select(HASH).unique()
-    found = hashed.join(wanted, on=HASH, how="semi", maintain_order="left").drop(HASH).collect(engine="streaming")
-    first = found.select(ROW_ID, pl.col(ROW_ID).first().over(together).alias("into"))
-    return first.filter(pl.col(ROW_ID) != pl.col("into"))
-
-
-def _ends(merged: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([merged.select(ROW_ID), merged.select(pl.col("into").alias(ROW_ID))])
+    reason = described.unique(maintain_order=True).alias("reason")
+    return out.group_by(ROW_ID, maintain_order=True).agg(reason).with_columns(pl.col("reason").list.join(" + "))
 
 
 def kept(rows: pl.LazyFrame, decided: Fates, agreed: Contract) -> pl.LazyFrame:
@@ -180,6 +156,7 @@ def kept(rows: pl.LazyFrame, decided: Fates, agreed: Contract) -> pl.LazyFrame:
 def entry(stage: str, rows_in: int, counted: int, decided: Fates) -> Entry:
     """The ledger's entry of a stage, from the rows counted in its output; it raises unless it adds up."""
     why = dict(decided.quarantined.group_by("reason").len().iter_rows())
+    merged = decided.merged.select(reason=pl.col("check").replace_strict(MERGED_WHY, return_dtype=pl.String))
     cell = decided.repairs.select(rule=pl.format("{}: {}", "check", "column"))
     return Entry(
         stage=stage,
@@ -188,7 +165,7 @@ def entry(stage: str, rows_in: int, counted: int, decided: Fates) -> Entry:
         repaired=decided.repairs[ROW_ID].n_unique(),
         merged=decided.merged.height,
         quarantined=decided.quarantined.height,
-        reasons=reasons(why | {"merged: equals an earlier row": decided.merged.height}),
+        reasons=reasons(why | dict(merged.group_by("reason").len().iter_rows())),
         repairs=reasons(dict(cell.group_by("rule").len().iter_rows())),
     )
 

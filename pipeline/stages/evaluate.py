@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
-import polars as pl
 from pydantic import Field
 
 from pipeline import artefacts, metrics, registry
@@ -100,7 +99,7 @@ def run(workspace: Workspace) -> Evaluation:
     if champion is not None:
         model, classes = Predictor.load(champion), Preprocessor.read(workspace.candidate).classes
         for name in COMPARED:
-            p_NK = model.probabilities(pl.read_parquet(workspace.split / f"{name}.parquet"))
+            p_NK = model.probabilities(artefacts.scan_parquet(workspace.split / f"{name}.parquet").collect())
             judged[name].answers["champion"] = aligned(p_NK, model.preprocessor.classes, classes)
     record = evaluation(judged, settings, workspace.seed, _facts(workspace))
     _publish(workspace, record)

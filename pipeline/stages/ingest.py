@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 UNPARSED = "unparsed.parquet"
 UNPARSED_SCHEMA = pl.Schema({ROW_ID: pl.String, "column": pl.String, "raw": pl.String})
 WRONG_TYPE_SHARE = 0.5
+ASKED_ALONE = 20  # rows whose derived value is computed once more, from that row by itself
 BAD_ROWS = 10_000  # of one file that an expression may fail for, before it is the expression that is wrong
 
 
@@ -200,8 +201,10 @@ def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) 
     """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells."""
     try:
         value = pl.sql_expr(text)
+        whole = value.cast(column.dtype).alias(column.name)
         elementwise = typed.clear().select(value).is_empty()
-        made, failed = _tolerantly(typed, value.cast(column.dtype).alias(column.name))
+        made, failed = _tolerantly(typed, whole)
+        elementwise = elementwise and _is_by_row(typed, whole, made)
     except readers.ERRORS as error:
         raise SettingsError(
             f"`{text:.80}` does not work on {name}: {str(error).splitlines()[0]:.200}",
@@ -210,13 +213,13 @@ def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) 
         ) from error
     if not elementwise:
         raise SettingsError(
-            f"`{text:.80}` gives one value for all rows",
+            f"`{text:.80}` does not give each row a value of its own",
             where=f"params.yaml: ingest.derive.{column.name}",
-            fix="write an expression that gives each row its own",
+            fix="write an expression over the cells of one row, without aggregates and windows",
         )
     inputs = sorted(set(value.meta.root_names()) & set(typed.columns)) or [ROW_ID]
     cells = typed.filter(pl.col(ROW_ID).is_in(failed)).drop_nulls(inputs)
-    raw = pl.concat_str([pl.format(f"{i}={{}}", pl.col(i).cast(pl.String)) for i in inputs], separator=" ")
+    raw = pl.concat_str([pl.lit(f"{i}=") + pl.col(i).cast(pl.String) for i in inputs], separator=" ")
     typed = typed.with_columns(made.fill_nan(None) if made.dtype.is_float() else made)
     return typed, cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
 
@@ -240,6 +243,14 @@ def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str
                 raise
             parts.append(rows.clear().select(value).to_series().extend_constant(None, 1))
     return pl.concat(parts), failed
+
+
+def _is_by_row(rows: pl.DataFrame, value: pl.Expr, made: pl.Series) -> bool:
+    """Does a row's value follow from its own cells? Asked of a few rows that have one, each by itself."""
+    known = made.is_not_null().arg_true()
+    asked = known.gather_every(max(1, known.len() // ASKED_ALONE))
+    alone = [rows[at : at + 1].select(value).to_series() for at in asked]
+    return bool(pl.concat([made.clear(), *alone]).eq_missing(made.gather(asked)).all())
 
 
 def _refuse_other_type(found: pl.DataType, name: str, column: contract.Column) -> None:

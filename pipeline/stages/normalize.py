@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import polars as pl
+from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline import artefacts, contract, profile
@@ -49,7 +50,7 @@ def run(workspace: Workspace) -> Normalized:
     settings, agreed = workspace.section(NormalizeSettings), contract.load(workspace.contract_file)
     splits = {name: workspace.split / f"{name}.parquet" for name in SPLITS}
     require_columns(settings.numeric.columns, agreed)
-    train = pl.scan_parquet(splits["train"])
+    train = artefacts.scan_parquet(splits["train"])
     fitted = preprocessor.fit(train, agreed, settings.by_modality())
     with artefacts.replacing(workspace.preprocessor) as folder:
         fitted.write(folder)
@@ -57,7 +58,8 @@ def run(workspace: Workspace) -> Normalized:
     rows: dict[SplitName, int] = {}
     with artefacts.replacing(workspace.normalized) as folder:
         for name, path in splits.items():
-            encoded = fitted.encode(pl.read_parquet(path, columns=[*fitted.columns, fitted.label]))
+            part = artefacts.scan_parquet(path).select(by_name(*fitted.columns, fitted.label))
+            encoded = fitted.encode(part.collect())
             artefacts.write_tensors(folder / f"{name}.safetensors", encoded.tensors())
             rows[name] = len(encoded.dense_ND)
     coded = {e.column: e.cardinality for e in fitted.encoders if e.cardinality}

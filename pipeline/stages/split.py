@@ -72,14 +72,16 @@ def run(workspace: Workspace) -> SplitRecord:
     """Split the clean rows; raises DataError when a split would be empty or of one class."""
     settings, agreed = workspace.section(SplitSettings), contract.load(workspace.contract_file)
     rows = artefacts.scan_parquet(workspace.clean)
-    fates = assign(keys(rows, agreed), settings, workspace.seed)
+    seen = keys(rows, agreed)
+    require_labels(seen.label, agreed.label.name)
+    fates = assign(seen, settings, workspace.seed)
     marked = rows.select(ROW_ID).collect().with_columns(split=pl.Series([SPLITS[i] for i in range(3)]).gather(fates))
     with artefacts.replacing(workspace.split) as folder:
         for name in SPLITS:
             chosen = marked.lazy().filter(pl.col("split") == name).select(ROW_ID)
             part = rows.join(chosen, on=ROW_ID, how="semi", maintain_order="left")
             artefacts.write_parquet(folder / f"{name}.parquet", part)
-        record = described({n: pl.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed)
+        record = described({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed)
         require_classes(record, agreed.label.name)
         record.write(folder / MANIFEST)
     return record
@@ -179,22 +181,34 @@ def _by_chance(keys: Keys, settings: SplitSettings, seed: int) -> np.ndarray:
 def described(splits: dict[SplitName, pl.LazyFrame], agreed: Contract) -> SplitRecord:
     """Count what is in each split, from the files as written."""
     label, source = pl.col(agreed.label.name).cast(pl.String), pl.col(ROW_ID).str.extract(r"^(.*)#\d+$")
-    counted = {name: rows.select(label=label, source=source).collect() for name, rows in splits.items()}
+    classes = {name: _count(rows, label) for name, rows in splits.items()}
     return SplitRecord(
-        rows={name: rows.height for name, rows in counted.items()},
-        classes={name: _count(rows["label"]) for name, rows in counted.items()},
+        rows={name: sum(counted.values()) for name, counted in classes.items()},
+        classes=classes,
         span={} if agreed.time is None else {name: _span(rows, agreed.time) for name, rows in splits.items()},
-        sources={name: _count(rows["source"]) for name, rows in counted.items()},
+        sources={name: _count(rows, source) for name, rows in splits.items()},
     )
 
 
-def _count(values: pl.Series) -> dict[str, int]:
-    return dict(values.value_counts().sort(values.name).iter_rows())
+def _count(rows: pl.LazyFrame, value: pl.Expr) -> dict[str, int]:
+    """Rows by value, in its order."""
+    counted = rows.group_by(value.alias("value")).len().sort("value")
+    return dict(counted.collect(engine="streaming").iter_rows())
 
 
 def _span(rows: pl.LazyFrame, time: str) -> tuple[str, str]:
     ends = rows.select(first=pl.col(time).min(), last=pl.col(time).max()).collect().row(0)
     return str(ends[0]), str(ends[1])
+
+
+def require_labels(values: pl.Series, label: str) -> None:
+    """Raise DataError when a row has no label."""
+    if values.null_count():
+        raise DataError(
+            f"{values.null_count():,} rows have no label `{label}`, and none can be learnt from or judged by",
+            where="data/clean",
+            fix="set checks.missing_label to quarantine in params.yaml",
+        )
 
 
 def require_classes(record: SplitRecord, label: str) -> None:

@@ -70,6 +70,7 @@ def run(workspace: Workspace) -> Quality:
             docs=docs,
             seed=workspace.seed,
             known=(workspace.data_docs, workspace.arrivals),
+            private=inspection.private,
         )
     quality = Quality(
         rows=table.height,

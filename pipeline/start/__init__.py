@@ -28,6 +28,7 @@ from pipeline.workspace import Workspace
 FEWEST_ROWS = 100  # 15 of them are test: with fewer, nothing that is found there means anything
 ROWS_A_CLASS = 10
 COMPARED = 1000  # rows by which two ways to read a file are compared
+WORDS_OF_YAML = ("null", "true", "false", "yes", "no", "on", "off")
 GIT_BYTES = 50_000_000  # up to here the data themselves go into git; it refuses no more, but grows slow
 
 
@@ -85,7 +86,7 @@ def dataset_name(data: Path) -> str:
     'data_2024_sales_final'
     """
     plain = re.sub(r"\W+", "_", data.name.split(".")[0], flags=re.ASCII).strip("_").lower()
-    clashes = not plain.isidentifier() or keyword.iskeyword(plain) or plain in ("null", "true", "false", "yes", "no")
+    clashes = not plain.isidentifier() or keyword.iskeyword(plain) or plain in WORDS_OF_YAML
     return f"data_{plain}".rstrip("_") if clashes else plain
 
 
@@ -113,7 +114,7 @@ def _write(folder: Path, found: Inferred, seed: int) -> Workspace:
     """Every file of the workspace; its settings and its contract are loaded, so that they are known to be right."""
     files = {
         "params.yaml": _params(found, seed),
-        "dvc.yaml": DVC.replace("KEEPFIT", _command()).replace("NAME", found.name),
+        "dvc.yaml": DVC.replace("NAME", found.name).replace("KEEPFIT", _command()),
         f"schemas/{found.name}.py": found.source(),
         ".gitignore": GITIGNORE,
         ".dvcignore": DVCIGNORE,
@@ -164,8 +165,8 @@ def _is_plain(source: Source, path: Path) -> bool:
 
 
 def _write_csv(path: Path, frame: pl.LazyFrame) -> None:
-    with artefacts.replacing(path) as temporary:
-        frame.sink_csv(temporary)
+    with artefacts.replacing(path) as temporary, temporary.open("wb") as file:  # as artefacts.write_parquet does
+        frame.sink_csv(file)
 
 
 def _params(found: Inferred, seed: int) -> str:

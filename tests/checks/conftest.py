@@ -7,6 +7,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 import pytest
+from polars.selectors import by_name
 
 from pipeline.contract import Column, Contract, Modality, Role
 from pipeline.findings import Table
@@ -41,7 +42,7 @@ def made(
         unique=list(key) or None,
     )
     ids = pl.format("rows#{}", pl.int_range(pl.len())).alias("row_id")
-    numbered = frame.with_columns(ids).select(pl.col(["row_id", *frame.columns]))
+    numbered = frame.with_columns(ids).select(by_name("row_id", *frame.columns))
     size = -(-frame.height // parts) or 1
     pieces = {f"part-{i}": numbered[i * size : (i + 1) * size].lazy() for i in range(parts)}
     cells = pl.DataFrame(

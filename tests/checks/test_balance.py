@@ -127,7 +127,7 @@ def test_classes_on_one_side_alone_are_told() -> None:
     assert (new.rows, new.observed) == (4, 1)
     assert "class rare of y has 4 rows" in new.message
     assert (gone.observed, gone.severity) == (1, "warning")
-    assert "gone (10)" in gone.message
+    assert "gone (10 rows)" in gone.message
 
 
 def test_a_class_that_is_absent_by_chance_is_worth_knowing(make: Make) -> None:

@@ -37,7 +37,7 @@ def test_features_that_say_the_same_are_one_cluster(make: Make) -> None:
     found = hits(FeatureFeatureCorrelation(), make(columns, parts=3))
 
     assert [hit.column for hit in found] == ["a", "b"]
-    assert "a, falling, ex say nearly the same" in found[0].message
+    assert "a, falling, ex rise and fall together" in found[0].message
     assert all(hit.severity == "info" for hit in found)
 
 
@@ -76,7 +76,7 @@ def test_a_pair_that_goes_together_otherwise_is_told() -> None:
     (hit,) = hits(CorrelationChange(), changed({"a": A, "b": A + B}))
 
     assert hit.column == "a"
-    assert "a and b have a rank correlation of 0.7" in hit.message
+    assert "a and b go together otherwise" in hit.message and "correlation is 0.7" in hit.message
 
 
 def test_the_same_and_what_may_be_chance_are_not_told() -> None:

@@ -49,3 +49,12 @@ def test_versions_years_and_codes_are_no_dates(make: Make, values: list[str]) ->
     table = make({"s": values})
 
     assert told(MixedDateFormats(), table) == {} == told(DateParseable(), table)
+
+
+def test_a_time_of_day_is_not_lost_to_a_repair() -> None:
+    cells = [f"2024-01-{1 + i % 28:02} 09:{i % 60:02}" for i in range(98)] + ["31/12/2024 11:30", "31/12/2024"]
+
+    assert told(MixedDateFormats(), made({"d": cells}))["d"] == [
+        (98, "31/12/2024 11:30", "2024-12-31 11:30"),
+        (99, "31/12/2024", "2024-12-31"),
+    ]

@@ -114,5 +114,5 @@ def test_two_columns_are_needed(make: Make) -> None:
 def test_the_finding_says_how_nearly_it_holds(parts: int) -> None:
     found = {hit.column: hit for hit in hits(FunctionalDependency(), broken(parts))}
 
-    assert found["state"].message == "state follows from city, mayor, zip, but not in 1 rows"
+    assert found["state"].message == "rows with the same city, mayor or zip have one state, but not in 1 row"
     assert (found["state"].observed, found["state"].threshold) == (1.0, 0.95)  # a slip counts as agreeing

@@ -112,7 +112,7 @@ def test_a_skewed_label_is_told_by_its_long_side(make: Make) -> None:
     (hit,) = hits(RegressionTargetSkew(), make({"x": [1, 2] * 1500, "y": -SKEWED}))
 
     assert hit.column == "y"
-    assert "the smallest values lead" in hit.message
+    assert "its smallest values lead" in hit.message
 
 
 def test_classes_and_even_labels_have_no_skew_to_tell(make: Make) -> None:
@@ -149,3 +149,10 @@ def test_no_rows_are_too_few(make: Make) -> None:
     (hit,) = hits(MinRows(), make({"x": pl.Series([], dtype=pl.Int64)}))
 
     assert hit.observed == 0
+
+
+def test_a_sample_that_holds_one_of_the_values_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.findings.SAMPLE_ROWS", 20)
+    rows = [0.0] * 20_000 + [float(i) for i in range(1, 2501)]
+
+    assert hits(MostCommonValue(), made({"x": rows})) == []

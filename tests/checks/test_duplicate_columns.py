@@ -105,3 +105,11 @@ def test_columns_may_have_any_name(name: str) -> None:
 
 def test_a_few_rows_say_nothing(make: Make) -> None:
     assert told(DuplicateColumns(), make({"a": [1, 2, 3], "b": [1, 2, 3]})) == []
+
+
+def test_large_whole_numbers_are_told_apart_to_the_last_digit() -> None:
+    first = [2**60 + 256 * i for i in range(200)]
+    rows = {"a": first, "b": [value + i % 7 for i, value in enumerate(first)]}
+
+    assert list(hits(DuplicateColumns(), made(rows))) == []
+    assert len(list(hits(DuplicateColumns(), made(rows | {"b": first})))) == 1

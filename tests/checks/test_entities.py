@@ -48,9 +48,9 @@ def test_an_entity_that_vanishes_begins_late_or_is_short_is_named() -> None:
     (appeared,) = hits(ShortSeries(), shops([60, 60, 60, 60, 60, 25], late=35))
     (short,) = hits(ShortSeries(), shops([200, 200, 200, 200, 200, 12]))
 
-    assert "have no row near the end" in vanished.message
-    assert "have no row near the beginning" in appeared.message
-    assert "have under a tenth of the usual rows" in short.message
+    assert "has no row near the end" in vanished.message
+    assert "has no row near the beginning" in appeared.message
+    assert "has fewer than a tenth of the usual rows" in short.message
     assert vanished.examples == appeared.examples == short.examples == ["f"]
 
 
@@ -64,7 +64,7 @@ def test_new_and_changed_history_is_flagged() -> None:
 
     assert hit.flags is not None
     assert hit.flags["row_id"].to_list() == ["rows#7", "rows#5"]
-    assert "1 rows are new and 1 have changed" in hit.message
+    assert "1 row is new and 1 has changed" in hit.message
 
 
 def test_history_that_is_the_same_is_not_told(make: Make) -> None:

@@ -49,6 +49,13 @@ def test_a_lost_sign_is_told_and_repaired(make: Make) -> None:
     assert hit.flags.row(0) == ("rows#200", "-5.5", 1.0, "5.5")
 
 
+@pytest.mark.parametrize(("lost", "told"), [(5, 5), (6, 0)])
+def test_signs_are_lost_in_at_most_one_row_in_twenty(make: Make, lost: int, told: int) -> None:
+    values = [float(50 + i % 20) for i in range(100 - lost)] + [-float(50 + i) for i in range(lost)]
+
+    assert sum(hit.rows for hit in hits(ImpossibleValue(), make({"x": values}))) == told
+
+
 def test_negative_numbers_of_a_column_around_zero_are_not_told(make: Make) -> None:
     assert told(make({"delay": [float(i) for i in range(-2, 300)]})) == {}
 

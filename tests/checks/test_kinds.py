@@ -1,5 +1,6 @@
 """Kinds: words among numbers, numbers among words, numbers with a unit."""
 
+import dataclasses
 from collections.abc import Callable
 
 import polars as pl
@@ -41,6 +42,17 @@ def test_a_number_among_words_is_told(make: Make) -> None:
 )
 def test_columns_of_both_codes_and_quantities_are_no_mix(make: Make, values: list[str]) -> None:
     assert told(MixedTypesInColumn(), make({"s": values})) == {}
+
+
+def test_one_word_in_five_among_many_numbers_is_told_and_among_few_is_no_mix(make: Make) -> None:
+    many, few = [str(i) for i in range(40)], [str(i % 12) for i in range(40)]
+
+    assert told(MixedTypesInColumn(), make({"n": [*many, *["few"] * 9]})) == {
+        "n": [(40 + i, "few", None) for i in range(9)]
+    }
+    assert told(MixedTypesInColumn(), make({"n": [*many, *["few"] * 11]})) == {}
+    assert told(MixedTypesInColumn(), make({"n": [*few, *["K"] * 9]})) == {}
+    assert told(MixedTypesInColumn(), make({"n": [*many, *["A12"] * 4]})) == {}
 
 
 def test_a_column_of_one_unit_is_told_as_a_whole_and_another_unit_by_cell() -> None:
@@ -85,3 +97,18 @@ def test_quantities_are_read_with_their_unit() -> None:
     assert quantities(cells, pl.col("v")).select("number", "unit").rows() == [
         ("-3", "°c"), ("1234.5", "km/h"), ("5", "€"), ("5", "usd"), (".5", "")
     ]  # fmt: skip
+
+
+def test_two_signs_and_digits_of_other_scripts_are_no_number() -> None:
+    cells = ["12"] * 50 + [str(i) for i in range(50)] + ["--5", "\uff15", "7 kg"]
+
+    assert told(NumbersAsText(), made({"w": cells}))["w"][-1] == (102, "7 kg", "7")
+
+
+def test_a_decimal_comma_is_not_taken_for_thousands() -> None:
+    table = made({"w": [float(i) for i in range(50)]}, unparsed=[("rows#3", "w", "3,500 kg")])
+    columns = tuple(dataclasses.replace(column, format=",") for column in table.columns)
+    comma = dataclasses.replace(table, contract=dataclasses.replace(table.contract, columns=columns))
+
+    assert told(NumbersAsText(), table)["w"] == [(3, "3,500 kg", "3500")]
+    assert told(NumbersAsText(), comma) == {}

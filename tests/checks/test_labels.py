@@ -8,6 +8,7 @@ import pytest
 from sklearn import datasets
 
 from pipeline import confident
+from pipeline.checks import labels
 from pipeline.checks.annotators import AnnotatorAgreement, agreement
 from pipeline.checks.labels import AmbiguousLabel, LabelError, UnderperformingGroup, opinions
 from pipeline.findings import Hit, Skipped, Table
@@ -125,6 +126,19 @@ def test_rows_that_share_their_features_are_left_to_another_check(make: Make) ->
     assert "conflicting_labels" in said.why
 
 
+def test_of_many_rows_some_are_judged_and_the_finding_says_how_many(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "JUDGED", 600)
+    table = make(two_clouds(1200, wrong=range(0, 1200, 10)))
+
+    *_, skipped, hit = LabelError().hits(table)
+
+    assert isinstance(skipped, Skipped) and skipped.why == "a sample" and skipped.rows is not None
+    assert 500 < 1200 - skipped.rows < 700
+    assert isinstance(hit, Hit) and f"({1200 - skipped.rows:,} rows looked at)" in hit.message
+
+
 def test_twins_are_in_one_fold(make: Make) -> None:
     """Each row stands twice, its label drawn by chance: a model that sees a twin would be right half the time."""
     random = np.random.default_rng(0)
@@ -225,3 +239,11 @@ def test_kappa_is_that_of_fleiss() -> None:
     kappa, _ = agreement(labelled)
 
     assert kappa == pytest.approx(0.210, abs=0.0005)
+
+
+def test_agreement_is_the_same_each_time() -> None:
+    labels = [f"l{i * i % 12}" if i % 7 else f"l{i % 12}" for i in range(180)]
+    labelled = pl.DataFrame({"row_id": [str(i) for i in range(180)], "id": [str(i // 3) for i in range(180)]})
+    labelled = labelled.with_columns(label=pl.Series(labels))
+
+    assert len({agreement(labelled)[0] for _ in range(50)}) == 1

@@ -280,3 +280,10 @@ def test_what_is_known_after_the_flight_is_found_when_made_a_feature(flights: Ta
     careless = dataclasses.replace(flights, contract=dataclasses.replace(flights.contract, columns=changed))
 
     assert {*leaks(careless), *late(careless)} == set(AFTERWARDS)
+
+
+def test_missing_together_is_counted_the_same_each_time() -> None:
+    y = [None if i % 3 == 0 else "yes" for i in range(200_000)]
+    x = [None if i % 3 == 0 and i % 50 else 0.1 for i in range(200_000)]
+
+    assert len({hits(FutureInformation(), made({"x": x, "y": y}, parts=5))[0].observed for _ in range(10)}) == 1

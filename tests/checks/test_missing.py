@@ -92,7 +92,7 @@ def test_rows_that_lack_most_features_are_flagged() -> None:
 
     assert hit.flags is not None
     assert hit.flags.select("row_id", "value").rows() == [("rows#1", "3 of 4 missing"), ("rows#3", "4 of 4 missing")]
-    assert (hit.severity, "1 of them each one" in hit.message) == ("warning", True)
+    assert (hit.severity, "missing in 2 rows, and all of them in 1" in hit.message) == ("warning", True)
 
 
 def test_rows_that_have_something_are_for_information(make: Make) -> None:

@@ -118,7 +118,7 @@ def test_a_secret_is_located_and_never_shown() -> None:
     found = inspect(secret_rows(1), [SecretPresent()])
 
     assert [(f.column, f.severity, f.rows) for f in found.findings] == [("password", "error", 5), ("note", "error", 2)]
-    assert found.findings[1].message == "note holds a GitHub token"
+    assert found.findings[1].message == "note holds a GitHub token in 2 rows"
     assert found.flags.filter(pl.col("column") == "note").select("row_id", "value").rows() == [
         ("rows#1", "***"),
         ("rows#4", "***"),

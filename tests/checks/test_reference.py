@@ -92,7 +92,7 @@ def test_a_mean_and_shares_that_moved_are_told() -> None:
     found = {hit.column: hit.message for hit in hits(DistributionShift(), against(x=X + 4, shop=shops))}
 
     assert "+2.0 standard deviations" in found["x"]
-    assert "a has 66.7% of its values, and had" in found["shop"]
+    assert "'a' in 66.7% of the rows, and was" in found["shop"]
 
 
 def test_another_draw_and_missing_rows_are_no_shift() -> None:
@@ -118,7 +118,7 @@ def test_other_shares_of_classes_are_told() -> None:
     (hit,) = hits(ClassBalanceChange(), against(y=[True] * 300 + [False] * 300))
 
     assert hit.column == "y"
-    assert "had 33.3%" in hit.message or "had 66.7%" in hit.message
+    assert "was in 33.3%" in hit.message or "was in 66.7%" in hit.message
 
 
 def test_unlabelled_rows_are_no_change_of_classes() -> None:
@@ -161,3 +161,10 @@ def test_two_halves_of_one_real_table_are_alike(kind: type[Check]) -> None:
     frame = pl.read_csv(DIAMONDS).rename({"y": "width", "price": "y"}).sample(fraction=1, shuffle=True, seed=1)
 
     assert hits(kind(), dataclasses.replace(made(frame[:27_000]), reference=made(frame[27_000:]))) == []
+
+
+def test_a_column_called_before_is_a_column() -> None:
+    rows: dict[str, list[Any]] = {"id": list(range(100)), "x": [float(i) for i in range(100)], "x before": [0.0] * 100}
+    table = made(rows, key=["id"])
+
+    assert hits(TrainServeSkew(), dataclasses.replace(table, reference=table)) == []

@@ -78,3 +78,10 @@ def test_small_counts_that_agree_by_chance_are_no_rule(make: Make) -> None:
     rows = {"a": [i % 2 for i in range(300)], "b": [i % 3 % 2 for i in range(300)], "c": [0] * 300}
 
     assert told(DerivedColumnConsistent(), make(rows)) == {}
+
+
+def test_what_holds_in_the_first_rows_alone_is_not_told() -> None:
+    a, b = [float(i % 97 + 1) for i in range(9000)], [float(i % 89 + 1) for i in range(9000)]
+    total = [x + y + (7 if i >= 3000 else 0) for i, (x, y) in enumerate(zip(a, b, strict=True))]
+
+    assert told(DerivedColumnConsistent(), made({"a": a, "b": b, "total": total})) == {}

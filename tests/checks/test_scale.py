@@ -94,7 +94,7 @@ def test_rounded_numbers_are_told(make: Make) -> None:
     (hit,) = hits(DigitHeaping(), make({"age": [*AGES, *(AGES // 10 * 10)]}))
 
     assert hit.severity == "info"
-    assert "multiples of 10" in hit.message
+    assert "multiple of 10" in hit.message
 
 
 def test_even_digits_a_coarse_unit_and_one_common_value_are_no_rounding(make: Make) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline import contract
+from pipeline.checks.markers import MixedNullTokens
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Table
@@ -110,7 +111,8 @@ def test_a_rule_over_several_columns_is_about_no_column(tmp_path: Path) -> None:
 
     (hit,) = hits(ContractBroken(), table)
 
-    assert (hit.check, hit.column, hit.rows, hit.message) == ("contract", None, 1, "a row breaks ordered in 1 rows")
+    assert (hit.check, hit.column, hit.rows) == ("contract", None, 1)
+    assert hit.message == "columns together break the contract's rule ordered in 1 row"
     assert hit.flags is not None and hit.flags["row_id"].to_list() == ["a#1"]
 
 
@@ -144,12 +146,22 @@ def test_the_finding_counts_rows_and_shows_the_first_value(make: Make) -> None:
 
 
 def test_values_that_would_not_parse_are_told_by_column(make: Make) -> None:
-    cells = [("rows#0", "x", "many"), ("rows#1", "x", ""), ("rows#1", "y", "maybe")]
+    cells = [("rows#0", "x", "many"), ("rows#1", "x", "1 2"), ("rows#1", "y", "maybe")]
 
     found = hits(DtypeMismatch(), make({"x": [None, None, 1.0], "y": [None, None, True]}, unparsed=cells))
 
     assert [(hit.column, hit.rows, hit.observed) for hit in found] == [("x", 2, "many"), ("y", 1, "maybe")]
-    assert found[0].flags is not None and found[0].flags.rows() == [("rows#0", "many"), ("rows#1", "")]
+    assert found[0].flags is not None and found[0].flags.rows() == [("rows#0", "many"), ("rows#1", "1 2")]
+    assert found[0].message == "x is not a number (Float64) in 2 rows: '1 2', 'many'"
+
+
+def test_a_marker_of_nothing_is_told_once_and_as_missing_where_that_is_forbidden(make: Make) -> None:
+    cells = [("rows#0", "x", "N/A"), ("rows#0", "y", "N/A")]
+    table = make({"x": [None, 1.0], "y": [None, 2.0]}, required=["y"], unparsed=cells)
+
+    assert hits(DtypeMismatch(), table) == []
+    assert [(hit.check, hit.column) for hit in hits(ContractBroken(), table)] == [("null_forbidden", "y")]
+    assert [hit.column for hit in hits(MixedNullTokens(), table)] == ["x", "y"]
 
 
 def test_what_parsed_is_not_told(make: Make) -> None:

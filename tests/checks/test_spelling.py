@@ -56,6 +56,13 @@ def test_where_right_values_are_near_each_other_nearness_says_nothing() -> None:
     assert typos(dict.fromkeys(codes[:60], 50) | dict.fromkeys(codes[60:], 1), ratio=10, maximum_false_share=0.1) == {}
 
 
+def test_a_slip_that_stands_in_many_rows_is_no_right_value() -> None:
+    right = {"Ideal": 4000, "Premium": 3000, "Very Good": 2000, "Good": 1000}
+    slips = {f"Ide{letter}l": 12 for letter in "bcdefgh"} | {f"Pre{letter}ium": 12 for letter in "bcdefgh"}
+
+    assert set(typos(right | slips, ratio=10, maximum_false_share=0.1)) == set(slips)
+
+
 def test_edits_are_those_of_lucene_and_a_tenth_beyond() -> None:
     # "AUTO": 1 edit for 3 to 5 characters, 2 beyond (Elasticsearch reference, fuzziness)
     assert [edits("x" * size) for size in (3, 5, 6, 20, 40)] == [1, 1, 2, 2, 4]

@@ -1,5 +1,6 @@
 """Characters: lost bytes, misread encodings, unseen signs, markup, escapes, signs alone."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -105,3 +106,10 @@ def test_only_what_is_utf8_again_is_recoded(value: str, mended: str | None) -> N
 )
 def test_escapes_are_undone_where_they_mean_a_letter(value: str, plain: str | None) -> None:
     assert unescaped(value) == plain
+
+
+def test_what_json_escapes_is_left_to_it() -> None:
+    cells = [json.dumps({"name": f"caf\u00e9 {i}", "page": "<b>x</b>"}) for i in range(40)]
+
+    assert told(EscapeResidue(), made({"j": cells})) == told(Markup(), made({"j": cells})) == {}
+    assert len(told(EscapeResidue(), made({"j": [cell.strip("{}") for cell in cells]}))["j"]) == 40

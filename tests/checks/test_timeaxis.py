@@ -79,7 +79,7 @@ def test_a_missing_day_of_daily_rows_is_a_gap() -> None:
     (hit,) = hits(TimeGap(), at(every(24, 28, without=lambda stamp: stamp.day == 10)))
 
     assert (hit.observed, hit.column) == (1, "t")
-    assert hit.message == "1 steps of 1d have no row, in 1 stretches"
+    assert hit.message == "1 step of 1d has no row, in 1 stretch"
     assert hit.examples == ["after 2024-01-09 00:00:00 until 2024-01-11 00:00:00"]
 
 
@@ -126,7 +126,7 @@ def test_nights_and_weekends_are_no_gaps() -> None:
 def test_holes_are_told_by_entity() -> None:
     (hit,) = hits(TimeGap(), sensors())
 
-    assert hit.message == "2 steps of 1h have no row, in 1 stretches (b 2)"
+    assert hit.message == "2 steps of 1h have no row, in 1 stretch (b 2)"
     assert hit.examples == ["b after 2024-01-01 04:00:00 until 2024-01-01 07:00:00"]
 
 
@@ -200,7 +200,7 @@ def test_a_day_without_any_of_many_events_is_a_gap_and_a_day_without_one_of_few_
 
     (hit,) = hits(TimeGap(), at(many))
 
-    assert hit.message.startswith("1 steps of 1d")
+    assert hit.message.startswith("1 step of 1d")
     assert hits(TimeGap(), at(sorted(few))) == []
 
 

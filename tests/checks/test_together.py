@@ -52,7 +52,7 @@ def test_holes_that_a_label_tells_are_a_warning(make: Make) -> None:
     (hit,) = hits(CHECK, make({"paid": [None if label else 1.5 * i for i, label in enumerate(labels)], "y": labels}))
 
     assert (hit.column, hit.severity) == ("paid", "warning")
-    assert "follows y" in hit.message
+    assert "depends on y" in hit.message
 
 
 def test_holes_that_a_number_tells_are_for_information(make: Make) -> None:
@@ -60,7 +60,7 @@ def test_holes_that_a_number_tells_are_for_information(make: Make) -> None:
     (hit,) = hits(CHECK, make({"speed": speed, "gust": [None if v < 60 else v + 9 for v in speed]}))
 
     assert (hit.column, hit.severity) == ("gust", "info")
-    assert "follows speed" in hit.message
+    assert "depends on speed" in hit.message
 
 
 def test_a_few_holes_say_nothing(make: Make) -> None:
@@ -96,3 +96,30 @@ def test_v_is_the_bias_corrected_one() -> None:
 
 def test_v_of_independent_columns_is_0() -> None:
     assert cramers_v(pl.Series([0, 0, 1, 1] * 25), pl.Series([0, 1, 0, 1] * 25)) == 0.0
+
+
+def test_a_value_may_be_called_as_it_likes() -> None:
+    rows: dict[str, list[Any]] = {"k": ["a", "b", "c", "a"] * 250, "x": [None if i % 4 == 0 else float(i) for i in range(1000)]}
+
+    assert [hit.column for hit in hits(CHECK, made(rows))] == ["x"]
+
+
+def test_v_is_the_same_each_time() -> None:
+    drawn = np.random.default_rng(3).integers(0, 12, (2, 4000))
+    a, b = (pl.Series(values).cast(pl.String) for values in drawn)
+
+    assert len({cramers_v(a, b) for _ in range(30)}) == 1
+
+
+def test_v_of_too_few_rows_is_0() -> None:
+    assert cramers_v(pl.Series([1, 2]), pl.Series(["x", "y"])) == 0.0
+    assert cramers_v(pl.Series([], dtype=pl.Int64), pl.Series([], dtype=pl.String)) == 0.0
+
+
+def test_what_is_known_in_a_few_rows_tells_nothing() -> None:
+    random.seed(1)
+    rows: dict[str, list[Any]] = {"x": [None if random.random() < 0.3 else random.random() for _ in range(1000)]}
+    for sparse in range(10):
+        rows[f"s{sparse}"] = [random.choice([0, 1]) if i % 160 == sparse else None for i in range(1000)]
+
+    assert [hit for hit in hits(CHECK, made(rows)) if hit.column == "x"] == []

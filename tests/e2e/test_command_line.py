@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,24 @@ ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "
 def one_database(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Prefect builds its database once for all tests here, not once for each workspace."""
     ENVIRONMENT["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+
+
+@pytest.fixture(scope="module")
+def run_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory, one_database: None) -> Workspace:
+    """`tiny` after its first `keepfit run`; only to be read."""
+    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("run") / "tiny")
+    workspace = Workspace.open(root)
+    done = run(workspace, "keepfit", "run")
+    assert done.returncode == 0, done.stderr
+    assert "promoted v1" in done.stdout
+    return workspace
+
+
+@pytest.fixture
+def flown(run_once: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `run_once`, to write in."""
+    shutil.copytree(run_once.root, tmp_path / "flown")
+    return Workspace.open(tmp_path / "flown")
 
 
 def run(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
@@ -40,47 +59,39 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_flow_and_dvc_honour_each_other(tiny: Workspace) -> None:
-    flow = run(tiny, "keepfit", "run")
-    assert flow.returncode == 0, flow.stderr
-    assert "promoted v1" in flow.stdout
-
-    repro = run(tiny, "dvc", "repro")
+def test_flow_and_dvc_honour_each_other(flown: Workspace) -> None:
+    repro = run(flown, "dvc", "repro")
     assert "Data and pipelines are up to date" in repro.stdout + repro.stderr, repro.stdout
 
-    edit(tiny.params_file, "epochs: 2", "epochs: 3")
-    again = run(tiny, "dvc", "repro")
+    edit(flown.params_file, "epochs: 2", "epochs: 3")
+    again = run(flown, "dvc", "repro")
     assert again.returncode == 0, again.stderr
     assert "Running stage 'train'" in again.stdout
     assert "Running stage 'split'" not in again.stdout
 
-    skipped = run(tiny, "keepfit", "run")
+    skipped = run(flown, "keepfit", "run")
     assert skipped.stdout.count("up to date") >= 7, skipped.stdout
-    difference = run(tiny, "dvc", "params", "diff")
+    difference = run(flown, "dvc", "params", "diff")
     assert "train.epochs" in difference.stdout
 
 
-def test_monitoring_retrains_on_the_drifted_batch_and_keeps_records(tiny: Workspace) -> None:
-    assert run(tiny, "keepfit", "run").returncode == 0
-
-    monitored = run(tiny, "keepfit", "monitor")
+def test_monitoring_retrains_on_the_drifted_batch_and_keeps_records(flown: Workspace) -> None:
+    monitored = run(flown, "keepfit", "monitor")
 
     assert monitored.returncode == 0, monitored.stderr
-    records = [json.loads(path.read_text()) for path in sorted(tiny.monitoring.glob("*.json"))]
+    records = [json.loads(path.read_text()) for path in sorted(flown.monitoring.glob("*.json"))]
     assert len(records) == 2
     retrained = [record for record in records if record["decision"]["retrain"]]
     assert retrained and all(record["outcome"]["batch_rows_in_training"] > 0 for record in retrained)
-    assert tiny.report.is_file()
-    assert "no new batch" in run(tiny, "keepfit", "monitor").stdout
+    assert flown.report.is_file()
+    assert "no new batch" in run(flown, "keepfit", "monitor").stdout
 
 
-def test_the_ledger_agrees_with_the_files(tiny: Workspace) -> None:
-    assert run(tiny, "keepfit", "run").returncode == 0
-
-    raw = sum(len(gzip.decompress(path.read_bytes()).splitlines()) - 1 for path in tiny.raw.glob("*.gz"))
-    raw += sum(len(path.read_bytes().splitlines()) - 1 for path in tiny.raw.glob("*.csv"))
-    ledger = json.loads(tiny.ledger.read_text())
-    split = json.loads((tiny.split / "manifest.json").read_text())["rows"]
+def test_the_ledger_agrees_with_the_files(run_once: Workspace) -> None:
+    raw = sum(len(gzip.decompress(path.read_bytes()).splitlines()) - 1 for path in run_once.raw.glob("*.gz"))
+    raw += sum(len(path.read_bytes().splitlines()) - 1 for path in run_once.raw.glob("*.csv"))
+    ledger = json.loads(run_once.ledger.read_text())
+    split = json.loads((run_once.split / "manifest.json").read_text())["rows"]
 
     assert ledger["rows_in"] == raw
     assert raw == ledger["kept"] + ledger["merged"] + ledger["quarantined"]
@@ -105,18 +116,17 @@ def test_wrong_settings_end_in_one_line_and_exit_code_2(tiny: Workspace, old: st
     assert named in one_line(done)
 
 
-def test_a_damaged_file_ends_in_one_line_and_leaves_the_old_state(tiny: Workspace) -> None:
-    assert run(tiny, "keepfit", "run").returncode == 0
-    before = tiny.evaluation.read_bytes()
-    victim = sorted(tiny.raw.glob("*.gz"))[0]
+def test_a_damaged_file_ends_in_one_line_and_leaves_the_old_state(flown: Workspace) -> None:
+    before = flown.evaluation.read_bytes()
+    victim = sorted(flown.raw.glob("*.gz"))[0]
     victim.write_bytes(victim.read_bytes()[:200])
 
-    done = run(tiny, "keepfit", "run")
+    done = run(flown, "keepfit", "run")
 
     assert done.returncode == 2
     assert victim.name in one_line(done)
-    assert tiny.evaluation.read_bytes() == before
-    assert not list(tiny.root.rglob("*.tmp"))
+    assert flown.evaluation.read_bytes() == before
+    assert not list(flown.root.rglob("*.tmp"))
 
 
 def test_a_failed_gate_ends_with_exit_code_1(tiny: Workspace) -> None:

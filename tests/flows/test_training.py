@@ -103,7 +103,8 @@ def test_what_dvc_calls_up_to_date_is_not_run_and_ends_as_cached(
     [
         ("keepfit stage ingest", True),
         ('PATH="$PATH:$DVC_ROOT/.venv/bin" keepfit stage ingest', True),
-        ("A=1 B= keepfit stage ingest", True),
+        ("CUDA_VISIBLE_DEVICES= keepfit stage ingest", False),
+        ("PATH=bin A=1 keepfit stage ingest", False),
         ("keepfit stage validate", False),
         ("keepfit stage ingest && rm -rf data", False),
         ("echo hello; keepfit stage ingest", False),

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 
 from pipeline import readers
 from pipeline.errors import DataError
+from pipeline.readers.spool import spool
 
 from .conftest import Open, rows, shared, written
 
@@ -137,3 +140,28 @@ def test_naughty_strings_come_back_from_every_format(tmp_path: Path) -> None:
     for name in ("t.csv", "t.parquet", "t.jsonl", "t.json"):
         source = readers.open_source(tmp_path / name, scratch=tmp_path / "scratch")
         assert source.frame.collect()["s"].to_list() == strings, name
+
+
+@pytest.mark.parametrize(("name", "content"), [("t.json", '[{{"a": {}}}]'), ("t.jsonl", '{{"a": {}}}\n')])
+def test_a_number_of_thousands_of_digits_is_refused_in_one_line(
+    refused: Callable[..., str], name: str, content: str
+) -> None:
+    assert "cannot be read (Exceeds the limit (4300 digits)" in refused(name, content.format("1" * 5_000))
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        ([[2**53 + 1], [0.5]], ["9007199254740993", "0.5"]),
+        ([[2], [0.5]], [2.0, 0.5]),
+        ([[b"\xff"], ["x"]], ["ff", "x"]),
+        ([[Decimal("1.5"), Decimal("NaN")]], ["1.5", "NaN"]),
+        ([[Decimal("1E+40"), Decimal("1.5")]], ["1E+40", "1.5"]),
+        ([[Decimal("2.25"), None]], [Decimal("2.25"), None]),
+        ([[timedelta(days=200_000_000)]], ["200000000 days, 0:00:00"]),
+    ],
+)
+def test_what_no_type_holds_together_is_text(
+    tmp_path: Path, batches: list[list[object]], expected: list[object]
+) -> None:
+    assert spool([{"^a$": batch} for batch in batches], tmp_path / "parts").collect()["^a$"].to_list() == expected

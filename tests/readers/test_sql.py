@@ -101,6 +101,8 @@ def test_duckdb_is_asked_and_not_written(tmp_path: Path) -> None:
         ("sqlite:///absent.db", "absent.db: is absent; name a database"),
         ("mysql://me:s3cret@host/db", "--sql: `mysql` is no database that is read here"),
         ("file.db", "--sql: `` is no database"),
+        ("sqlite://[", "--sql: is no address of a database (Invalid IPv6 URL)"),
+        ("postgresql://me:s3cret@host:port/db", "postgresql://host/db: cannot be asked ("),
         ("postgresql://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
         ("postgresql+asyncpg://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
     ],

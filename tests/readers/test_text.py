@@ -122,6 +122,10 @@ def test_what_was_found_out_is_told_with_why(opened: Open, content: bytes | str,
         ("a,b\n1,2\x00\n", [["a", "b"], ["1", "2\x00"]]),
         ("*,^x$,[1]\n1,2,3\n", [["*", "^x$", "[1]"], ["1", "2", "3"]]),
         ("#id,n\n1,2\n", [["#id", "n"], ["1", "2"]]),
+        ("# made by x\n\n# in May\n\na,b\n1,2\n\n3,4\n", [["a", "b"], ["1", "2"], ["3", "4"]]),
+        ("sep=;\n\na;b\n1;2\n", [["a", "b"], ["1", "2"]]),
+        ('a|b|c\n\t|"\n"|"""1"', [["a", "b", "c"], ["\t", "\n", '"1']]),
+        ("sep=·\n1·2\n", [["sep=·"], ["1·2"]]),
         ('"a\nb",c\n1,2\n', [["a\nb", "c"], ["1", "2"]]),
         (
             "country,1990,1991,1992\nFrance,1,2.5,3\n",
@@ -148,6 +152,7 @@ def test_the_header_may_be_stated(opened: Open) -> None:
         (gzip.compress(TABLE.encode() * 99)[:-9], "t.csv: is a damaged gzip file"),
         (zstandard.compress(TABLE.encode() * 99)[:-9], "t.csv: is a damaged zstd file"),
         ("a,b\n1,2\n3\n", "t.csv: line 3, byte 9: holds 1 field, the header has 2"),
+        ('sep="\na"b\n1"2\n', "t.csv: line 1, byte 5: a quote stands inside a cell"),
         ("a,b\r\n1,2\r\n3,4,5\r\n", "t.csv: line 3, byte 11: holds 3 fields, the header has 2"),
         ('a,b\n"x\ny",2\n3\n', "t.csv: line 4, byte 13: holds 1 field"),
         ('a,b\n1,"2\n3,4\n', "t.csv: line 2, byte 7: a quote that opens here is not closed"),
@@ -179,6 +184,14 @@ def test_a_few_bytes_that_are_no_words_are_damage(opened: Open, bad: bytes) -> N
     assert source.frame.collect().height == 3
     assert "\ufffd" in str(rows(source)[2][0])
     assert [damage.line for damage in source.bad] == [3]
+
+
+def test_beyond_a_thousand_lines_with_bad_bytes_their_number_is_told(opened: Open) -> None:
+    source = opened("t.csv", b"name,n\n" + ("éé".encode() + b"\xff,1\n") * 1_200)
+
+    assert source.frame.collect().height == 1_200
+    assert len(source.bad) == 1_001
+    assert (source.bad[-1].line, source.bad[-1].what) == (1_201, "the last of 200 more such lines")
 
 
 def test_utf_16_that_is_cut_is_told(opened: Open) -> None:

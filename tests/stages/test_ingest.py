@@ -218,6 +218,17 @@ def test_sql_that_does_not_work_is_told_by_its_key(tiny: Workspace, sql: str) ->
     assert len(told) < 600
 
 
+@pytest.mark.parametrize(
+    "sql", ["minutes > AVG(minutes)", "minutes = MAX(minutes)", "LAG(minutes) OVER (ORDER BY placed) > 10"]
+)
+def test_sql_over_more_than_one_row_is_told(tiny: Workspace, sql: str) -> None:
+    derive = {"slow": sql, "weekday": "EXTRACT(ISODOW FROM placed)"}
+
+    told = fault(tiny, csv(tiny, HEADER + LINE + LINE.replace("20\n", "40\n") * 2), derive=derive)
+
+    assert "does not give each row a value of its own" in told
+
+
 def test_a_derived_column_that_the_contract_lacks_is_told(tiny: Workspace) -> None:
     told = fault(tiny, csv(tiny, HEADER + LINE), derive={"nonsense": "minutes"})
 

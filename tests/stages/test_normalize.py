@@ -1,10 +1,12 @@
 """Normalize: fitted on train alone, in the order of the rows, and the reference that drift is measured against."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from pipeline import artefacts, contract
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.profile import Profile
 from pipeline.stages import normalize
@@ -78,6 +80,17 @@ def test_the_reference_is_of_train_with_the_label_and_without_the_time(trained_o
     assert reference.rows == train.height
     counts = dict(train["slow"].cast(pl.String).value_counts().iter_rows())
     assert reference.columns["slow"].counts == counts  # type: ignore[union-attr]
+
+
+def test_a_folder_named_like_a_pattern_is_none(trained: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace.open(trained.root.rename(tmp_path / "trained [1]"))
+
+    assert normalize.run(workspace).codes == {"shop": 6, "weekday": 10}
+
+
+def test_rows_that_were_not_split_are_told(tiny: Workspace) -> None:
+    with pytest.raises(WorkspaceError, match=r"train\.parquet: is absent; run `keepfit run` first"):
+        normalize.run(tiny)
 
 
 def test_twice_gives_the_same_bytes(trained: Workspace, trained_once: Workspace) -> None:

@@ -66,6 +66,21 @@ def cleaned(tiny: Workspace, **settings: Any) -> Workspace:
     return workspace
 
 
+def test_rows_without_a_label_are_told(tiny: Workspace) -> None:
+    workspace = cleaned(tiny)
+    for path in workspace.clean.glob("*.parquet"):
+        pl.read_parquet(path).with_columns(pl.lit(None, pl.Boolean).alias("slow")).write_parquet(path)
+
+    with pytest.raises(DataError, match=r"data/clean: 582 rows have no label `slow`"):
+        split.run(workspace)
+
+
+def test_a_folder_named_like_a_pattern_is_none(tiny: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace.open(cleaned(tiny).root.rename(tmp_path / "tiny [1]"))
+
+    assert sum(split.run(workspace).rows.values()) == 582
+
+
 def parts(workspace: Workspace) -> dict[str, pl.DataFrame]:
     return {name: pl.read_parquet(workspace.split / f"{name}.parquet") for name in SPLITS}
 

@@ -1,8 +1,6 @@
 """Batch-level expectations: Great Expectations judges each arriving file as a whole (validate, monitor).
 
-What one row can break is the pandera model's business. The pages are drawn by Great Expectations' own section
-renderer, in a shell of ours that works offline: its page template loads eleven files from other hosts and
-writes times and random ids, so that equal input would not give equal bytes.
+What one row can break is the pandera model's business.
 """
 
 import hashlib
@@ -11,46 +9,22 @@ import json
 import logging
 import math
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import partial
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from pipeline.artefacts import Record, read_json, write_json, write_text
 from pipeline.errors import ContractError
+from pipeline.expectations import pages
+from pipeline.expectations.outcome import BatchResult, Outcome, Spec, configuration, quiet
 
 SAMPLE_ROWS = 200_000  # 30 expectations on a million rows took Great Expectations 17 s
 ROW_COUNT = "expect_table_row_count"
 ROW = "__row"
-Spec = Mapping[str, Any]
-
-
-class BatchResult(Record):
-    """What was found in one batch; `page` is relative to the Data Docs, `rows` counts the whole batch."""
-
-    batch: str
-    rows: int
-    sampled_rows: int | None
-    success: bool
-    failed: list[str]
-    expectations: int
-    page: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One expectation on one batch: the rule, what was seen, and `failure`: None, or one plain line."""
-
-    spec: dict[str, Any]
-    seen: dict[str, Any]
-    failure: str | None
 
 
 def check_expectations(expectations: Sequence[Spec], *, where: str = "EXPECTATIONS") -> None:
@@ -59,12 +33,12 @@ def check_expectations(expectations: Sequence[Spec], *, where: str = "EXPECTATIO
     Each is {"type": str, "kwargs": {...}, "notes": str}, notes are optional. Inside kwargs
     {"$from_name": regex} stands for the regex's first group in the batch's name, as a number if it is digits.
     """
-    with _quiet():
+    with quiet():
         from great_expectations.exceptions.exceptions import GreatExpectationsError
 
         for at, spec in enumerate(expectations):
             try:
-                _configuration(_resolved(spec, _stand_in)).to_domain_obj()
+                configuration(_resolved(spec, _stand_in)).to_domain_obj()
             except (GreatExpectationsError, ValueError, TypeError, AttributeError, re.error) as error:
                 what, mend = f"cannot be used: {_one_line(error)}", "mend its type, kwargs or notes"
                 raise ContractError(what, where=f"{where}[{at}]", fix=mend) from error
@@ -77,52 +51,59 @@ def validate_batches(
     docs: Path,
     seed: int,
     known: Sequence[Path] = (),
+    private: Set[str] = frozenset(),
 ) -> list[BatchResult]:
     """Judge each (name, frame), add a page for each to the Data Docs in `docs`, and rewrite their index.
 
     A batch over SAMPLE_ROWS rows is judged on a uniform sample drawn by `seed`; its row count stays exact.
     Pages that are there stay: the same batch with the same outcome keeps its page, another outcome adds one.
     What `docs` or the Data Docs in `known` say of the very same rows and expectations is not asked again.
+    What was seen in a `private` column is hidden.
     """
     check_expectations(expectations)
-    judged = _judged((docs, *known))
-    results = [_validate(name, frame, expectations, docs=docs, seed=seed, judged=judged) for name, frame in batches]
-    _write_index(docs)
+    judged = pages.judged((docs, *known))
+    asked = partial(_validate, expectations=expectations, docs=docs, seed=seed, judged=judged, private=private)
+    results = [asked(name, frame) for name, frame in batches]
+    pages.write_index(docs)
     return results
 
 
 def _validate(
     name: str,
     frame: pl.LazyFrame,
-    expectations: Sequence[Spec],
     *,
+    expectations: Sequence[Spec],
     docs: Path,
     seed: int,
     judged: Mapping[str, list[Outcome]],
+    private: Set[str],
 ) -> BatchResult:
     rows = frame.select(pl.len()).collect().item()
     sample = _sample(frame.select(_columns(frame, expectations)), rows, seed)
-    asked = _fingerprint(name, sample, expectations, rows)
-    outcomes = judged[asked] if asked in judged else judge(name, sample, expectations, rows=rows)
+    asked = _fingerprint(sample, name, rows, list(expectations), sorted(private))
+    said = judged[asked] if asked in judged else judge(name, sample, expectations, rows=rows)
+    outcomes = [_hidden(one) if one.spec["kwargs"].get("column") in private else one for one in said]
     failed = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     sampled = SAMPLE_ROWS if rows > SAMPLE_ROWS else None
     counts = {"rows": rows, "sampled_rows": sampled, "expectations": len(outcomes)}
     result = BatchResult(batch=name, success=not failed, failed=failed, page="", **counts)
-    return _publish(result, outcomes, docs, asked)
+    return pages.publish(result, outcomes, docs, asked)
 
 
-def _judged(folders: Iterable[Path]) -> dict[str, list[Outcome]]:
-    """What these Data Docs say, by the fingerprint of what was asked."""
-    records = [read_json(path) for folder in folders for path in sorted(folder.glob("batches/*/*.json"))]
-    return {one["asked"]: [Outcome(**said) for said in one["outcomes"]] for one in records if "asked" in one}
-
-
-def _fingerprint(name: str, sample: pl.DataFrame, expectations: Sequence[Spec], rows: int) -> str:
+def _fingerprint(sample: pl.DataFrame, *asked: Any) -> str:
     """SHA-256 of all that the outcomes follow from; another engine's version asks anew."""
     cells = io.BytesIO()
     sample.rechunk().write_ipc(cells, compat_level=pl.CompatLevel.oldest())
-    asked = [name, rows, list(expectations), version("great_expectations")]
-    return hashlib.sha256(json.dumps(asked, default=str).encode() + cells.getvalue()).hexdigest()
+    words = json.dumps([*asked, version("great_expectations")], default=str)
+    return hashlib.sha256(words.encode() + cells.getvalue()).hexdigest()
+
+
+def _hidden(outcome: Outcome) -> Outcome:
+    """The outcome without the values that were seen; counts of rows may stay."""
+    if outcome.failure is None or "element_count" in outcome.seen:
+        seen = {key: "***" if key == "observed_value" else value for key, value in outcome.seen.items()}
+        return replace(outcome, seen=seen)
+    return _failed(outcome.spec, "got ***", {"observed_value": "***"})
 
 
 def judge(name: str, frame: pl.DataFrame, expectations: Sequence[Spec], *, rows: int) -> list[Outcome]:
@@ -143,7 +124,7 @@ def judge(name: str, frame: pl.DataFrame, expectations: Sequence[Spec], *, rows:
 
 def _run(specs: dict[int, dict[str, Any]], frame: Any) -> dict[int, Outcome]:
     """Let Great Expectations judge `specs`; it answers in an order of its own, hence `at`."""
-    with _quiet():
+    with quiet():
         import great_expectations as gx
         from great_expectations.data_context.types import base
         from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -154,7 +135,7 @@ def _run(specs: dict[int, dict[str, Any]], frame: Any) -> dict[int, Outcome]:
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("keepfit").add_dataframe_asset("batch")
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
-        rules = [_configuration(spec, at=at).to_domain_obj() for at, spec in specs.items()]
+        rules = [configuration(spec, at=at).to_domain_obj() for at, spec in specs.items()]
         suite = gx.ExpectationSuite(name="expectations", expectations=rules)
         answers = batch.validate(suite, result_format="BASIC").to_json_dict()  # type: ignore[no-untyped-call]
     found = {answer["expectation_config"]["meta"]["at"]: answer for answer in answers["results"]}
@@ -267,28 +248,6 @@ def _stand_in(pattern: str) -> int:
     return 0
 
 
-def _configuration(spec: Spec, **meta: Any) -> Any:
-    from great_expectations.expectations.expectation_configuration import (
-        ExpectationConfiguration,
-    )
-
-    return ExpectationConfiguration(type=spec["type"], kwargs=dict(spec["kwargs"]), notes=spec.get("notes"), meta=meta)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Great Expectations without the warnings that its import raises, and without logged tracebacks."""
-    logger = logging.getLogger("great_expectations")
-    level = logger.level
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"module 'sre_\w+' is deprecated")
-        logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
-
-
 def _columns(frame: pl.LazyFrame, expectations: Sequence[Spec]) -> list[str]:
     """The columns that the expectations name; all of them where one does not say which it reads."""
     present = frame.collect_schema().names()
@@ -315,117 +274,3 @@ def _to_pandas(frame: pl.DataFrame) -> Any:
 
     numbers = frame.cast({pl.Boolean: pl.Float64, pl.Decimal: pl.Float64})
     return pd.DataFrame({one.name: one.to_numpy() for one in numbers}, index=pd.RangeIndex(frame.height))
-
-
-def _publish(result: BatchResult, outcomes: list[Outcome], docs: Path, asked: str) -> BatchResult:
-    """Write the batch's page unless one of its pages says just this; numbered, as no clock is read."""
-    folder = "batches/" + re.sub(r"[^A-Za-z0-9_.-]|^\.+", "_", result.batch)
-    number = 1
-    while True:
-        page = f"{folder}/{number}"
-        result = result.model_copy(update={"page": f"{page}.html"})
-        said = {"result": result.model_dump(), "outcomes": [vars(outcome) for outcome in outcomes]}
-        known = docs / f"{page}.json"
-        if not known.is_file() or _but_for_asked(read_json(known)) == said:
-            break
-        number += 1
-    write_text(docs / result.page, _render(PAGE, result=result, sections=_sections(outcomes)))
-    write_json(known, {"asked": asked, **said})
-    return result
-
-
-def _but_for_asked(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != "asked"}
-
-
-def _write_index(docs: Path) -> None:
-    """The history: one line for each page, by batch and then in the order of arrival."""
-    records = [read_json(path)["result"] for path in docs.glob("batches/*/*.json")]
-    results = sorted(map(BatchResult.model_validate, records), key=lambda one: (one.batch, len(one.page), one.page))
-    write_text(docs / "index.html", _render(INDEX, results=results))
-
-
-def _sections(outcomes: list[Outcome]) -> list[str]:
-    """Great Expectations' own table for the batch, and for each column, as HTML."""
-    groups: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        groups.setdefault(outcome.spec["kwargs"].get("column", ""), []).append(outcome)
-    with _quiet():
-        from great_expectations.render.view.view import DefaultJinjaSectionView
-
-        view = DefaultJinjaSectionView()
-        return [
-            view.render({"section": _section(group), "section_loop": {"index": at}})  # type: ignore[no-untyped-call]
-            for at, group in enumerate(groups.values())
-        ]
-
-
-def _section(group: list[Outcome]) -> dict[str, Any]:
-    """A heading, and a table with a row for each of `group`; the renderer leaves out notes: we add them."""
-    from great_expectations.render.renderer import column_section_renderer
-
-    renderer = column_section_renderer.ValidationResultsColumnSectionRenderer()
-    answers = [_answer(outcome) for outcome in group]
-    drawn: dict[str, Any] = renderer.render(answers).to_json_dict()  # type: ignore[no-untyped-call]
-    for row, outcome in zip(drawn["content_blocks"][1]["table"], group, strict=True):
-        note = {"template": "$note", "params": {"note": outcome.spec.get("notes", "")}, "tag": "small"}
-        rule = row[1] if isinstance(row[1], list) else [row[1]]
-        row[1] = [*rule, {"content_block_type": "string_template", "string_template": note}]
-    return drawn
-
-
-def _answer(outcome: Outcome) -> Any:
-    """An outcome as Great Expectations' renderer wants it; that writes observed text as raw HTML."""
-    from great_expectations.core import ExpectationValidationResult
-
-    seen = {key: escape(value) if isinstance(value, str) else value for key, value in outcome.seen.items()}
-    return ExpectationValidationResult(
-        success=outcome.failure is None,
-        expectation_config=_configuration(outcome.spec),
-        result=seen,
-        exception_info={"raised_exception": False},
-    )
-
-
-def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment
-
-    return Environment(autoescape=True).from_string(HEAD + template).render(sample=SAMPLE_ROWS, **values)
-
-
-# No script and no other host, whatever the data say; dark where the reader's system is.
-HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<style>
-:root { color-scheme: light dark; --line: 1px solid #8884 }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere } h5 { font-size: 1.05rem; margin: 1.6rem 0 .2rem }
-table { border-collapse: collapse; width: 100% } .scroll, .table-responsive { overflow-x: auto }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: var(--line) }
-th, small { font-size: .85rem; opacity: .75 } small { display: block } .number { white-space: nowrap }
-.table th:first-child { width: 3.5rem } .table th:last-child { width: 30% } td ul { margin: 0; padding: 0 }
-.table td, li { overflow-wrap: anywhere } .badge { border: var(--line); padding: 0 .3rem }
-.good, .text-success { color: light-dark(#19703a, #5fcf86) } .fa-check-circle::before { content: "\\2714" }
-.bad, .text-danger { color: light-dark(#b3261e, #ff8a80) } .fa-times::before { content: "\\2718" }
-</style>
-"""
-PAGE = """<title>{{ result.batch }}</title><a href="../../index.html">All batches</a>
-<h1>{{ result.batch }}: <span class="{{ 'good' if result.success else 'bad' }}">
-{{ 'passed' if result.success else 'failed' }}</span></h1>
-<p>{{ '{:,}'.format(result.rows) }} rows · {{ result.expectations - result.failed|length }} of
-{{ result.expectations }} expectations met{% if result.sampled_rows %} · <strong>judged on a uniform sample of
-{{ '{:,}'.format(result.sampled_rows) }} rows</strong> (rows counted exactly){% endif %}</p>
-<ul class="bad">{% for line in result.failed %}<li>{{ line }}</li>{% endfor %}</ul>
-{% for section in sections %}{{ section|safe }}{% endfor %}</html>"""
-INDEX = """<title>Arriving batches</title><h1>Arriving batches</h1>
-<p>Each file as Great Expectations judged it on arrival: one page for each outcome.</p>
-<div class="scroll"><table>
-<tr><th>Batch<th>Result<th class="number">Rows<th class="number">Met<th>What failed</tr>
-{% for one in results %}<tr><td><a href="{{ one.page|urlencode }}">{{ one.batch }}</a>
-<td class="{{ 'good' if one.success else 'bad' }}">{{ 'passed' if one.success else 'failed' }}
-<td class="number">{{ '{:,}'.format(one.rows) }}{% if one.sampled_rows %}<br>
-<small>{{ '{:,}'.format(one.sampled_rows) }} sampled</small>{% endif %}
-<td class="number">{{ one.expectations - one.failed|length }} of {{ one.expectations }}
-<td><ul>{% for line in one.failed %}<li>{{ line }}</li>{% endfor %}</ul></tr>
-{% endfor %}</table></div></html>"""
