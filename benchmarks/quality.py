@@ -1,17 +1,19 @@
 """How long the scan-level profile and checks take beside hand-written queries of the same statistics, and other tools.
 
-    python -m benchmarks.quality 1e6 [1e7 1e8]
+    python -m benchmarks.quality 1e6 [1e7 1e8] [--python PYTHON ...]
 
-Each engine runs in a process of its own, one after the other, on the same Parquet files (see benchmarks/made.py);
-its seconds are without imports, its memory is the peak of that process. Near-duplicates, label errors and what else
-works on a sample are timed for themselves. A tool that is not installed is left out, and said to be.
+A tool that is not installed here, as few of them can be together, is looked for in the environments of these other
+interpreters (which need numpy and polars besides). Each engine runs in a process of its own, one after the other, on
+the same Parquet files (see benchmarks/made.py); its seconds are without imports, its memory is the peak of that
+process. Near-duplicates, label errors and what else works on a sample are timed for themselves. A tool that is not
+installed is left out, and said to be.
 """
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,12 +33,12 @@ ON_SAMPLES = (  # beyond the scan: a model or pairs of rows, each on at most a s
 )
 
 
-def table(rows: int, folder: Path) -> str:
+def table(rows: int, folder: Path, pythons: Sequence[str] = (sys.executable,)) -> str:
     """A Markdown table: seconds, ratio to the quicker hand-written query, and peak memory of each engine."""
     data = folder / f"{rows}"
     if not data.is_dir():
         made.write(data, rows)
-    results = {name: measured(name, data) for name in ENGINES}
+    results = {name: measured(name, data, pythons) for name in ENGINES}
     limit = min(results[name]["seconds"] for name in ("polars", "duckdb") if "seconds" in results[name])
     lines = ["| engine | seconds | ratio | peak memory, GB |", "|---|---|---|---|"]
     for name, result in results.items():
@@ -48,11 +50,12 @@ def table(rows: int, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def measured(name: str, data: Path) -> dict[str, Any]:
+def measured(name: str, data: Path, pythons: Sequence[str]) -> dict[str, Any]:
     """What the engine's own process printed: seconds and memory, or why there is nothing."""
-    if (needs := NEEDS.get(name)) and find_spec(needs) is None:
+    python = next((python for python in pythons if has(python, NEEDS.get(name, "polars"))), None)
+    if python is None:
         return {"why": "not installed"}
-    command = [sys.executable, "-m", "benchmarks.quality", "--engine", name, str(data)]
+    command = [python, "-m", "benchmarks.quality", "--engine", name, str(data)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -62,6 +65,12 @@ def measured(name: str, data: Path) -> dict[str, Any]:
         return {"why": last[0][:80]}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def has(python: str, package: str) -> bool:
+    """Whether the package is installed for that interpreter."""
+    code = f"import sys, importlib.util as found; sys.exit(found.find_spec({package!r}) is None)"
+    return subprocess.run([python, "-c", code], check=False).returncode == 0
 
 
 def run(name: str, data: Path) -> None:
@@ -224,6 +233,20 @@ def _pointblank(frame: object) -> None:
     asked.interrogate()
 
 
+def _tfdv(frame: object) -> None:
+    import pandas as pd
+    import tensorflow_data_validation as tfdv  # type: ignore[import-not-found]
+
+    assert isinstance(frame, pd.DataFrame)
+    tfdv.generate_statistics_from_dataframe(frame, n_jobs=2)
+
+
+def _pandas_tfdv(data: Path) -> object:
+    import tensorflow_data_validation  # noqa: F401
+
+    return _pandas(data)
+
+
 def _frame(data: Path) -> object:
     import polars as pl
 
@@ -240,6 +263,7 @@ ENGINES: dict[str, tuple[Callable[[Path], object], Callable[..., None]]] = {
     "polars": (_path, _polars),
     "duckdb": (_path, _duckdb),
     "summarize": (_path, _summarize),
+    "tfdv": (_pandas_tfdv, _tfdv),
     "evidently": (_pandas, _evidently),
     "great_expectations": (_pandas, _great_expectations),
     "cuallee": (_frame, _cuallee),
@@ -251,6 +275,7 @@ WORDS = {
     "polars": "Polars, by hand",
     "duckdb": "DuckDB, by hand",
     "summarize": "DuckDB SUMMARIZE",
+    "tfdv": "TFDV, statistics (frame in memory)",
     "evidently": "Evidently, data summary (frame in memory)",
     "great_expectations": "Great Expectations, rules alone (frame in memory)",
     "cuallee": "cuallee, rules alone (frame in memory)",
@@ -259,6 +284,7 @@ WORDS = {
 NEEDS = {
     "duckdb": "duckdb",
     "summarize": "duckdb",
+    "tfdv": "tensorflow_data_validation",
     "evidently": "evidently",
     "great_expectations": "great_expectations",
     "cuallee": "cuallee",
@@ -266,10 +292,20 @@ NEEDS = {
 }
 
 
+def main() -> None:
+    """One engine in this process, or a table for each number of rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", type=float)
+    parser.add_argument("--python", action="append", default=[sys.executable])
+    parser.add_argument("--data", type=Path, help="a folder of made data, by rows, to keep for another run")
+    parser.add_argument("--engine", nargs=2, metavar=("NAME", "DIR"))
+    chosen = parser.parse_args()
+    if chosen.engine:
+        return run(chosen.engine[0], Path(chosen.engine[1]))
+    with TemporaryDirectory() as scratch:
+        for rows in map(int, chosen.rows):
+            print(f"\n{rows:,} rows\n\n{table(rows, chosen.data or Path(scratch), chosen.python)}", flush=True)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--engine":
-        run(sys.argv[2], Path(sys.argv[3]))
-    else:
-        with TemporaryDirectory() as scratch:
-            for size in sys.argv[1:]:
-                print(f"\n{int(float(size)):,} rows\n\n{table(int(float(size)), Path(scratch))}", flush=True)
+    main()

@@ -1,11 +1,12 @@
 """Data quality against the truth and against the clock: the last part of RESULTS.md.
 
-    python -m benchmarks.truth [1e6 1e7]      some 10 minutes; the sizes are those of benchmarks/quality.py
+    python -m benchmarks.truth [1e6 1e7] [--python PYTHON ...]    as benchmarks/quality.py takes them; some 10 minutes
 
 Wrong cells, duplicates and wrong labels are looked for without labels and with the defaults of every check, in sets
 whose truth is known (they are not in this repository, see benchmarks/cells.py).
 """
 
+import argparse
 import io
 import sys
 from collections.abc import Callable
@@ -23,7 +24,7 @@ TEXTS = 200_000
 DATA = cells.DATA.parent
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[int], pythons: list[str]) -> None:
     before = RESULTS.read_text(encoding="utf-8").split(f"\n{HEAD}\n", maxsplit=1)[0].rstrip()
     parts = [
         f"{HEAD}\n\nMade by `python -m benchmarks.truth`. Machine: {machine()}. Commit {commit()}.",
@@ -31,15 +32,16 @@ def main(sizes: list[int]) -> None:
         f"### Near-duplicates\n\n{TEXTS:,} short texts\n\n{near_duplicates.texts_table(TEXTS)}"
         f"\n\n{near_duplicates.persons_table()}",
         f"### Wrong labels, a tenth of them flipped\n\n{printed(lambda: label_errors.main(DATA))}",
-        *speed(sizes),
+        *speed(sizes, pythons),
     ]
     artefacts.write_text(RESULTS, "\n\n".join([before, *parts]) + "\n")
 
 
-def speed(sizes: list[int]) -> list[str]:
+def speed(sizes: list[int], pythons: list[str]) -> list[str]:
     """The tables of benchmarks/quality.py."""
     with TemporaryDirectory() as folder:
-        return [f"### Speed: {size:,} rows of 22 columns\n\n{quality.table(size, Path(folder))}" for size in sizes]
+        tables = [(size, quality.table(size, Path(folder), pythons)) for size in sizes]
+        return [f"### Speed: {size:,} rows of 22 columns\n\n{table}" for size, table in tables]
 
 
 def printed(work: Callable[[], None]) -> str:
@@ -50,4 +52,8 @@ def printed(work: Callable[[], None]) -> str:
 
 
 if __name__ == "__main__":
-    main([int(float(size)) for size in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", type=float)
+    parser.add_argument("--python", action="append", default=[sys.executable])
+    chosen = parser.parse_args()
+    main([int(rows) for rows in chosen.rows], chosen.python)

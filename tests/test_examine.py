@@ -135,3 +135,35 @@ def test_the_exit_code_follows_the_worst_finding(tmp_path: Path, fail_on: str, e
 
     assert {finding.severity for finding in answer.findings} <= {"warning", "info"}
     assert examine.failing(answer, fail_on) is expected
+
+
+def test_files_of_one_name_are_each_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    paths = [written(tmp_path / name, *ROWS[:40]) for name in ("a.csv", "a.csv (3)", "other/a.csv")]
+
+    assert examine._name("a", {"a": 1, "a (3)": 2}) == "a (2)"
+    assert examine._name("a", {"a": 1, "a (2)": 2}) == "a (3)"
+    question = Question(paths=[str(path) for path in paths])
+    table = examine.read(question.paths, question, None, examine.Settings(), tmp_path / "scratch").table
+    assert (table.height, table.profile.rows, len(table.partitions)) == (120, 120, 3)
+
+
+def test_files_may_have_their_columns_in_another_order_and_another_format(tmp_path: Path) -> None:
+    text = written(tmp_path / "a.csv", *ROWS[:100])
+    rows = pl.read_csv(text)
+    rows.select("late", "city", "age", "name").write_parquet(tmp_path / "b.parquet")
+
+    answer = ask(tmp_path, text, tmp_path / "b.parquet").answer
+
+    assert answer.rows == 200
+    assert [answer.profile[name]["type"] for name in ("age", "late")] == ["Int64", "Boolean"]
+    assert not [finding for finding in answer.findings if finding.severity == "error"]
+
+
+def test_of_a_private_column_the_reason_for_its_type_is_left_out(tmp_path: Path) -> None:
+    cards = ["4111111111111111", "5555555555554444", "6011111111111117", "378282246310005"]
+    answer = ask(tmp_path, written(tmp_path / "a.csv", *cards, header="paid")).answer
+
+    assert any(finding.check == "pii_present" for finding in answer.findings)
+    assert answer.profile["paid"]["why"] == ""
+    assert not [card for card in cards if card in answer.model_dump_json()]

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline import expectations
 from pipeline.errors import ContractError
-from pipeline.expectations import BatchResult, check_expectations, judge, validate_batches
+from pipeline.expectations import check_expectations, judge, validate_batches
+from pipeline.expectations.outcome import BatchResult
 
 ROOT = Path(__file__).parents[1]
 MEAN = {

@@ -390,6 +390,23 @@ def test_the_source_says_what_was_inferred(tmp_path: Path) -> None:
     assert not found.contract.schema.columns["shop"].checks
 
 
+def test_columns_of_the_names_that_we_give_keep_theirs(tmp_path: Path) -> None:
+    found = of({"column_2": ["1", "2"], "a b": ["x", "y"], "column_3": ["z", "z"]})
+    file = tmp_path / "made.py"
+    file.write_text(found.source(), encoding="utf-8")
+
+    assert contract.load(file).names == ["column_2", "a b", "column_3"]
+
+
+@pytest.mark.parametrize("name", ["rows", "cell", "text", "^x$"])
+def test_a_column_of_text_may_have_any_name(name: str) -> None:
+    assert one("a", "b", "a", name=name).distinct == 2
+
+
+def test_numbers_near_the_largest_have_no_range() -> None:
+    assert one("1e308", "1", "2").rules == {}
+
+
 def test_types_of_the_flights_are_those_of_their_contract() -> None:
     agreed = contract.load(ROOT / "schemas" / "flights.py")
     frames = [readers.scan(path, []) for path in readers.files(ROOT / "data" / "raw" / "flights")[:2]]

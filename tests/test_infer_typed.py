@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from pipeline import examine, findings
 from pipeline.findings import Table
+from pipeline.infer import infer
 from pipeline.infer.typed import gather_typed
 from pipeline.profile import Profile
 
@@ -65,3 +66,12 @@ def test_markers_are_counted_among_more_texts_than_are_kept() -> None:
 
     assert seen["text"].markers == {" N/A ": 5, "NA": 5}
     assert seen["text"].values == 60_000
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_column_of_numbers_that_lacks_some_as_nan_may_be_empty(text: bool) -> None:
+    rows = pl.LazyFrame({"x": [1.5, float("nan"), 2.5]})
+
+    found = infer(rows, name="made", text=text, roles={}).column("x")
+
+    assert (found.values, found.nullable) == (2, True)

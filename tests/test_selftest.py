@@ -74,6 +74,36 @@ def test_the_truth_is_where_the_rows_differ(material: Material, defect: Defect) 
         assert before != after or defect.name == "flat line"
 
 
+def test_names_that_are_patterns_are_damaged_as_others_are(tmp_path: Path) -> None:
+    plain = written(tmp_path / "a.csv")
+    names = {name: f"^{name}$" for name in pl.read_csv(plain).columns} | {"size": "*"}
+    pl.read_csv(plain, infer_schema=False).rename(names).write_csv(tmp_path / "b.csv")
+    one, two = (
+        gather([str(tmp_path / file)], {label: "label"}, tmp_path / "scratch", 1_000)
+        for file, label in (("a.csv", "late"), ("b.csv", "^late$"))
+    )
+
+    for defect in DEFECTS:
+        first, second = (each.against() if defect.against else each for each in (one, two))
+        places = defect.chosen(first, np.random.default_rng(1))
+        assert [names.get(place, place) for place in places] == defect.chosen(second, np.random.default_rng(1))
+        damaged = defect.plant(first, places, 7, np.random.default_rng(2)).rows
+        again = defect.plant(second, [names.get(place, place) for place in places], 7, np.random.default_rng(2)).rows
+        assert damaged.rows() == again.rows()
+
+
+def test_a_column_of_the_users_own_is_not_taken_for_the_planted_one(tmp_path: Path) -> None:
+    rows = pl.read_csv(written(tmp_path / "a.csv"), infer_schema=False)
+    rows.with_columns(pl.col("city").alias("extra"), pl.col("size").alias("extra total")).write_csv(tmp_path / "b.csv")
+    material = gather([str(tmp_path / "b.csv")], {"late": "label"}, tmp_path / "scratch", 1_000)
+
+    for name in ("leaked label", "column of mails", "wrong sum"):
+        places = BY_NAME[name].chosen(material, np.random.default_rng(1))
+        damage = BY_NAME[name].plant(material, places, 7, np.random.default_rng(2))
+        assert damage.columns[0] in ("extra 2", "extra total 2")
+        assert damage.rows["extra"].equals(material.rows["extra"])
+
+
 def test_so_many_are_planted_as_were_asked_for(material: Material) -> None:
     damage = BY_NAME["outlier x10"].plant(material, ["size", "weight"], 9, np.random.default_rng(0))
 

@@ -193,7 +193,7 @@ class RegressionTargetSkew:
 
 @dataclass(frozen=True, kw_only=True)
 class MinRows:
-    """Are there too few rows to learn from so many features, or more or fewer rows than agreed?"""
+    """Are there too few rows to learn from so many features (an error: none), or more or fewer rows than agreed?"""
 
     minimum_rows: Annotated[int, Field(ge=1)] = 30
     maximum_rows: Annotated[int, Field(ge=1)] | None = None
@@ -206,15 +206,26 @@ class MinRows:
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         features = sum(column.role == "feature" for column in table.columns)
         needed = max(self.minimum_rows, round(self.rows_per_feature * features))
-        if table.height < needed:
+        if not table.height:
+            words = "there are no rows"
+            yield self._hit(0, needed, words, "was the file written whole, and is it the right one?", severity="error")
+        elif table.height < needed:
             words = f"{count(table.height, 'row')} for {count(features, 'feature')}: at least {needed:,} are needed"
             yield self._hit(table.height, needed, words, "bring more rows, or leave features out")
         if self.maximum_rows is not None and table.height > self.maximum_rows:
             words = f"{count(table.height, 'row')}: at most {self.maximum_rows:,} are agreed"
             yield self._hit(table.height, self.maximum_rows, words, "was something sent twice? then drop it")
 
-    def _hit(self, rows: int, limit: int, words: str, what: str) -> Hit:
-        return Hit(check=self.name, rows=rows, observed=rows, threshold=limit, message=words, suggestion=what)
+    def _hit(self, rows: int, limit: int, words: str, what: str, severity: Severity = "warning") -> Hit:
+        return Hit(
+            check=self.name,
+            rows=rows,
+            observed=rows,
+            threshold=limit,
+            message=words,
+            suggestion=what,
+            severity=severity,
+        )
 
 
 CHECKS = (ConstantColumn, AlmostConstantColumn, MostCommonValue, Skew, RegressionTargetSkew, MinRows)

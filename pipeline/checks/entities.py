@@ -86,13 +86,16 @@ class LateArrival:
         end = old.select(pl.col(STAMP).max()).collect(engine="streaming").item()
         new = self._contents(table, before).filter(pl.col(STAMP) <= (end if end is not None else 0))
         kept = old.select(ENTITY, STAMP, old="content").unique([ENTITY, STAMP], keep="none")
-        both = new.join(kept, on=[ENTITY, STAMP], how="left", maintain_order="left").collect(engine="streaming")
-        late, known = both.filter(pl.col("old").is_null()), both.filter(pl.col("old").is_not_null())
-        if late.height > known.height:
+        both = new.join(kept, on=[ENTITY, STAMP], how="left", maintain_order="left")
+        is_late = pl.col("old").is_null()
+        told = both.select(pl.len().alias("rows"), is_late.sum().alias("late")).collect(engine="streaming")
+        if 2 * told["late"].item() > told["rows"].item():
             yield Skipped(why="the reference is no earlier state of this series")
             return
-        changed = known.filter(pl.col("old") != pl.col("content"))
-        if late.height + changed.height:
+        is_changed = (pl.col("old") != pl.col("content")).fill_null(False)
+        found = both.filter(is_late | is_changed).collect(engine="streaming")
+        late, changed = found.filter(is_late), found.filter(~is_late)
+        if found.height:
             yield self._hit(table, late, changed, end)
 
     def _contents(self, table: Table, columns: Table) -> pl.LazyFrame:

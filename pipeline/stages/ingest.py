@@ -186,7 +186,7 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
     for target, text in derive.items():
         typed, failed = derived(typed, agreed.column(target), text, name)
         unparsed.append(failed)
-    return Parsed(typed=typed.select(ROW_ID, *agreed.names), unparsed=pl.concat(unparsed))
+    return Parsed(typed=typed.select(cs.by_name(ROW_ID, *agreed.names)), unparsed=pl.concat(unparsed))
 
 
 def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:

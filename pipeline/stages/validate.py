@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from pipeline import artefacts, checks, contract
 from pipeline.artefacts import Record
 from pipeline.errors import GateFailed
-from pipeline.expectations import BatchResult, validate_batches
+from pipeline.expectations import validate_batches
+from pipeline.expectations.outcome import BatchResult
 from pipeline.findings import Check, Finding, Hit, Policy, Table, finding
 from pipeline.inspection import Account, inspect
 from pipeline.stages import ingest

@@ -1,5 +1,6 @@
 """Privacy: each kind of private value is told and masked, and numbers and codes that only look like one are not."""
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -112,6 +113,25 @@ def codes() -> Iterator[tuple[str, list[Any]]]:
 @pytest.mark.parametrize(("name", "values"), list(codes()))
 def test_what_only_looks_private_is_not_told(make: Make, name: str, values: list[Any]) -> None:
     assert inspect(make({name: values}), [PiiPresent(), SecretPresent()]).findings == []
+
+
+def test_one_short_number_does_not_hide_a_column_of_cards(make: Make) -> None:
+    cards = [number for number in range(4111111111111111, 4111111111111511) if private.luhn(str(number))]
+
+    (found,) = inspect(make({"paid": [*cards, 9]}), [PiiPresent()]).findings
+
+    assert (found.check, found.column) == ("pii_present", "paid")
+
+
+def test_whole_numbers_that_are_names_are_asked(make: Make) -> None:
+    table = make({"phone": [2055550123, 3345550198, 2565550142]})
+    (column,) = table.contract.columns
+    named = dataclasses.replace(column, modality="categorical")
+    table = dataclasses.replace(table, contract=dataclasses.replace(table.contract, columns=(named,)))
+
+    (found,) = inspect(table, [PiiPresent()]).findings
+
+    assert "telephone numbers" in found.message
 
 
 def test_a_secret_is_located_and_never_shown() -> None:

@@ -99,7 +99,8 @@ def test_v_of_independent_columns_is_0() -> None:
 
 
 def test_a_value_may_be_called_as_it_likes() -> None:
-    rows: dict[str, list[Any]] = {"k": ["a", "b", "c", "a"] * 250, "x": [None if i % 4 == 0 else float(i) for i in range(1000)]}
+    x = [None if i % 4 == 0 else float(i) for i in range(1000)]
+    rows: dict[str, list[Any]] = {"k": ["a", "b", "c", "a"] * 250, "x": x}
 
     assert [hit.column for hit in hits(CHECK, made(rows))] == ["x"]
 

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline import checks
 from pipeline.errors import ContractError, GateFailed, KeepfitError
-from pipeline.expectations import BatchResult
+from pipeline.expectations.outcome import BatchResult
 from pipeline.findings import FLAG_SCHEMA, Finding
 from pipeline.stages import ingest, validate
 from pipeline.stages.validate import ChecksSettings, Quality
