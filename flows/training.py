@@ -8,6 +8,7 @@ import errno
 import logging
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,10 +61,10 @@ def named_after_data() -> str:
 def training(workspace: str) -> "Promotion":
     """Ingest to evaluate as dvc.yaml says, then promote; `workspace` is the folder's absolute path."""
     place = Workspace.open(Path(workspace))
-    with place.lock():
+    with place.lock() as freed:
         with Versions.open(place.root) as versions:
             for spec in versions.stages:
-                step(spec.name, bring_up_to_date, place, versions, spec)
+                step(spec.name, bring_up_to_date, place, versions, spec, freed)
         promotion = step("promote", promote, place)
         step("report", report, place)
     return promotion
@@ -95,8 +96,10 @@ def is_transient(_task: "Task[..., Any]", _run: "TaskRun", state: "State[Any]") 
     return isinstance(error, OSError) and error.errno in (*DISK, *NETWORK)
 
 
-def bring_up_to_date(workspace: Workspace, versions: Versions, spec: StageSpec) -> "State[None] | None":
-    """Run one stage and record it, unless DVC says that it is up to date."""
+def bring_up_to_date(
+    workspace: Workspace, versions: Versions, spec: StageSpec, freed: Callable[[], AbstractContextManager[None]]
+) -> "State[None] | None":
+    """Run one stage and record it, unless DVC says that it is up to date; `freed` as the workspace's lock yields it."""
     show = SHOWN_AFTER.get(spec.name, _show_nothing)
     if versions.is_up_to_date(spec.name):
         log.info("%s: up to date", spec.name)
@@ -104,7 +107,11 @@ def bring_up_to_date(workspace: Workspace, versions: Versions, spec: StageSpec) 
         return Completed(name="Cached", message="Skipped: up to date")
     log.info("%s ...", spec.name)
     try:
-        _run(workspace, versions, spec)
+        if is_ours(spec) and find_spec(f"pipeline.stages.{spec.name}"):
+            _run(workspace, versions, spec.name)
+        else:
+            with freed():
+                versions.run_command(spec.name)
     except GateFailed:
         show(workspace)
         raise
@@ -112,15 +119,11 @@ def bring_up_to_date(workspace: Workspace, versions: Versions, spec: StageSpec) 
     return None
 
 
-def _run(workspace: Workspace, versions: Versions, spec: StageSpec) -> None:
-    """A stage of ours runs in this process, by its module; any other by its own command."""
-    module = f"pipeline.stages.{spec.name}"
-    if not is_ours(spec) or not find_spec(module):
-        versions.run_command(spec.name)
-        return
-    with progress.listening(dashboard.progress_bar(workspace, spec.name)):
-        import_module(module).run(workspace)
-    versions.record(spec.name)
+def _run(workspace: Workspace, versions: Versions, name: str) -> None:
+    """Run a stage of ours in this process, by its module, and record it."""
+    with progress.listening(dashboard.progress_bar(workspace, name)):
+        import_module(f"pipeline.stages.{name}").run(workspace)
+    versions.record(name)
 
 
 def is_ours(spec: StageSpec) -> bool:

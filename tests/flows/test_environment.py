@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,44 @@ def test_a_server_that_does_not_start_is_one_line(
     monkeypatch.setenv("PREFECT_API_URL", "")
     connecting = environment.connected(workspace, say=lambda _: None)
     with pytest.raises(WorkspaceError, match=r"server\.log: Prefect's server did not start"), connecting:
+        pass
+
+
+def test_wrong_settings_end_it_and_the_server_that_starts(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    def refuse() -> None:
+        raise WorkspaceError("is wrong", where="params.yaml", fix="mend it")
+
+    started: list[subprocess.Popen[Any]] = []
+
+    def start(*args: Any, **kwargs: Any) -> subprocess.Popen[Any]:
+        started.append(popen(*args, **kwargs))
+        return started[0]
+
+    popen = subprocess.Popen
+    home = workspace.state / "prefect"
+    home.mkdir(parents=True)
+    (home / "prefect.db").touch()
+    monkeypatch.setattr(environment, "find", lambda port: None)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setenv("PREFECT_HOME", str(home))
+    connecting = environment.connected(workspace, say=lambda _: None, meanwhile=refuse)
+    with pytest.raises(WorkspaceError, match="is wrong"), connecting:
+        pass
+
+    assert started[0].poll() is not None
+
+
+def test_no_database_is_built_for_wrong_settings(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise WorkspaceError("is wrong", where="params.yaml", fix="mend it")
+
+    monkeypatch.setattr(environment, "find", lambda port: None)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    monkeypatch.setenv("PREFECT_HOME", str(workspace.state / "prefect"))
+    connecting = environment.connected(workspace, say=lambda _: None, meanwhile=refuse)
+    with pytest.raises(WorkspaceError, match="is wrong"), connecting:
         pass
 
 

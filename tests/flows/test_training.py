@@ -144,6 +144,26 @@ def test_a_users_own_stage_runs_by_its_command(workspace: Workspace, versions: A
     assert stages.log == ["promote", "report"]
 
 
+def test_the_stages_are_held_but_while_a_command_runs(
+    workspace: Workspace, versions: Any, stages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.training import train_workspace
+
+    def ask(name: str) -> None:
+        with workspace.stage_lock():
+            versions.log.append(f"{name} finds them free")
+
+    monkeypatch.setattr(versions, "run_command", ask)
+    versions.stages[1:] = []
+    versions.add("validate", "CUDA_VISIBLE_DEVICES= keepfit stage validate")
+    train_workspace(workspace)
+    assert versions.log == ["record ingest", "validate finds them free"]
+
+    monkeypatch.setattr(versions, "record", ask)
+    with pytest.raises(WorkspaceError, match="works on a stage"):
+        train_workspace(workspace)
+
+
 def test_a_keepfit_error_leaves_the_flow_as_itself_and_is_one_line_on_the_dashboard(
     workspace: Workspace, versions: Any, stages: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
