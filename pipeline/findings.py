@@ -1,11 +1,11 @@
 """What a check sees and what it says: the table; hits, findings and flags."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import polars as pl
 from pydantic import Field
@@ -18,6 +18,7 @@ from pipeline.repairs import AnyRule
 
 Policy = Literal["stop", "quarantine", "repair", "warn", "off"]
 Severity = Literal["error", "warning", "info"]
+Made = TypeVar("Made")
 
 FLAG_SCHEMA = pl.Schema(
     {
@@ -62,7 +63,8 @@ class Table:
     parse (row_id, column, raw). `reference` is a table to compare with, of the same shape, where there is one.
     Paths in columns of images and sounds are relative to `base`. `header`: the columns as the input has them, in
     its order, where that is known and may differ from the contract's; `derived` are made of others. `summarised` has
-    the summaries of columns that are known already, and `drawn` is the sample where it is.
+    the summaries of columns that are known already, and `drawn` is the sample where it is. `uneven` tells lines of the
+    input that could not be rows, `beside` what else lies there and was not read.
     """
 
     contract: Contract
@@ -75,6 +77,8 @@ class Table:
     derived: tuple[str, ...] = ()
     summarised: Profile = field(default_factory=Profile)
     drawn: pl.DataFrame | None = None
+    uneven: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -121,6 +125,17 @@ class Table:
         parts = (profile.profile(part, asked) for part in self.partitions.values())
         found = reduce(profile.merge, parts, Profile())
         return Profile(rows=found.rows, columns=dict(sorted({**found.columns, **known}.items())))
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    def once(self, name: str, make: Callable[["Table"], Made]) -> Made:
+        """What `make` makes of the table when it is first asked for under this name; kept as long as the table."""
+        if name not in self._made:
+            self._made[name] = make(self)
+        made: Made = self._made[name]
+        return made
 
     @cached_property
     def sample(self) -> pl.DataFrame:

@@ -26,7 +26,6 @@ JUDGED_SEED = 4  # another than the sample's
 ROWS = 100  # fewer labelled rows say nothing of single labels
 CLASS_ROWS = 10
 CLASSES = 100
-KEPT = "#opinions"
 LARGEST_CATEGORIES = 20
 CHANCE = 0.001
 
@@ -198,11 +197,7 @@ class Opinions:
 
 def opinions(table: Table) -> Opinions | Skipped:
     """The models' answers, made once for all checks of the family and kept beside the table's sample."""
-    kept = vars(table)  # where cached properties are kept
-    if KEPT not in kept:
-        kept[KEPT] = _opinions(table)
-    found: Opinions | Skipped = kept[KEPT]
-    return found
+    return table.once("opinions", _opinions)
 
 
 def _opinions(table: Table) -> Opinions | Skipped:

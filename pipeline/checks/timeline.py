@@ -59,11 +59,7 @@ class Timeline:
 
 def timeline(table: Table) -> Timeline | None:
     """The table's axis, made when it is first asked for and kept with the table; None without a time column."""
-    kept = vars(table)  # where a frozen dataclass keeps its cached properties
-    if "#timeline" not in kept:
-        kept["#timeline"] = _timeline(table)
-    found: Timeline | None = kept["#timeline"]
-    return found
+    return table.once("timeline", _timeline)
 
 
 def keyed(table: Table, *columns: str) -> pl.LazyFrame:

@@ -124,10 +124,7 @@ def is_prose(column: Column) -> bool:
 
 def counted(table: Table, column: Column) -> Values:
     """The column's distinct texts with their rows: from the profile, else from all rows, else from the sample."""
-    kept: dict[str, Values] = vars(table).setdefault("counted", {})  # as cached_property keeps `profile`
-    if column.name not in kept:
-        kept[column.name] = _count(table, column)
-    return kept[column.name]
+    return table.once(f"texts of {column.name}", lambda table: _count(table, column))
 
 
 def every(

@@ -33,11 +33,13 @@ def measured(table: Table, modality: str) -> Mapping[str, pl.DataFrame]:
 
     They are kept with the table, as its profile is, so that a file is read once whatever is asked.
     """
-    kept: dict[str, dict[str, pl.DataFrame]] = vars(table).setdefault("media", {})
-    if modality not in kept:
-        names, base = _columns(table, modality), table.base
-        kept[modality] = {name: READERS[modality](table.rows, name, base) for name in names if base is not None}
-    return kept[modality]
+    return table.once(f"files of {modality}", lambda table: _read(table, modality))
+
+
+def _read(table: Table, modality: str) -> dict[str, pl.DataFrame]:
+    if table.base is None:
+        return {}
+    return {name: READERS[modality](table.rows, name, table.base) for name in _columns(table, modality)}
 
 
 def unseen(table: Table, modality: str, *, faulty: bool = True) -> Iterator[Skipped]:
