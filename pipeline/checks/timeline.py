@@ -5,9 +5,12 @@ are whole microseconds since 1970-01-01 (UTC where the column has a zone). Rows 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
@@ -23,6 +26,14 @@ TOLERANCE = 0.1  # of a step: months have 28 to 31 days, clocks jitter
 USUAL = 0.75  # of the steps: five days a week leave four of five, holidays a few less
 REPEATED = 0.25  # rows too many a stamp: where random events follow step by step as often, it is 0.85 and more
 ENTITY, STAMP, ELAPSED = "#entity", "#stamp", "#elapsed"
+AT_ONCE = 1 << 20  # of an array
+Moments: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]  # microseconds
+WHOLE = pl.Int64()
+ENTITIES = pl.Schema(
+    {ENTITY: pl.UInt64(), "step": WHOLE, "rows": pl.UInt32(), "stamps": pl.UInt32(), "first": WHOLE, "last": WHOLE}
+    | {"usual": pl.Float64(), "regular": pl.Boolean()}
+)
+BREAKS = pl.Schema({ENTITY: pl.UInt64(), STAMP: WHOLE, ELAPSED: WHOLE, "step": WHOLE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +80,13 @@ def keyed(table: Table, *columns: str) -> pl.LazyFrame:
     return table.rows.select(_entity(table).alias(ENTITY), stamp, by_name(*columns)).drop_nulls([ENTITY, STAMP])
 
 
-def portions(table: Table, *columns: str, at_once: int = ROWS_AT_ONCE) -> Iterator[pl.DataFrame]:
-    """The rows of whole entities, some `at_once` rows at a time, by entity and stamp; of one stamp in file order."""
-    rows = keyed(table, *columns)
-    count = math.ceil(table.height / at_once) if table.contract.groups else 1
+def portions(table: Table, at_once: int = ROWS_AT_ONCE) -> Iterator[pl.DataFrame]:
+    """The rows of whole entities, some `at_once` rows at a time, by entity and stamp."""
+    rows = keyed(table)
+    count = math.ceil(table.height / at_once)
     for place in range(count):
         wanted = rows.filter(pl.col(ENTITY) % count == place) if count > 1 else rows
-        yield wanted.collect(engine="streaming").sort(ENTITY, STAMP, maintain_order=bool(columns))
+        yield wanted.collect(engine="streaming").sort(ENTITY, STAMP)
 
 
 def shown(stamp: int) -> str:
@@ -125,6 +136,8 @@ def names(table: Table, entities: pl.Series) -> dict[int, str]:
 def _timeline(table: Table) -> Timeline | None:
     if table.time is None:
         return None
+    if not table.contract.groups:
+        return alone(keyed(table).select(STAMP).collect(engine="streaming").to_series().sort())
     parts = [_read(portion) for portion in portions(table)] or [_read(keyed(table).collect())]
     return Timeline(
         entities=pl.concat(part.entities for part in parts),
@@ -160,6 +173,55 @@ def _read(portion: pl.DataFrame) -> Timeline:
         breaks=series.filter(elapsed.is_not_null() & ~usual).select(ENTITY, STAMP, ELAPSED, "step"),
         weeks=_weeks(series.filter((elapsed != 0).fill_null(True)), entities),
     )
+
+
+def alone(stamps: pl.Series) -> Timeline:
+    """The axis of one entity, from its sorted stamps (N): a few arrays of that length in memory, and no more."""
+    stamp_N = stamps.to_numpy()
+    elapsed_S = np.diff(stamp_N)
+    rising = elapsed_S[elapsed_S > 0]
+    known, middle = rising.size, rising.size // 2
+    if known:
+        rising.partition(middle)
+    step = int(rising[middle]) if known else None
+    del rising
+    odd = _odd(elapsed_S, step or 0)
+    repeats = int((elapsed_S == 0).sum())
+    usual = (len(elapsed_S) - len(odd)) / known if known else math.nan
+    count = len(stamp_N) - repeats
+    regular = count >= SHORTEST and usual >= USUAL and repeats <= REPEATED * count
+    entity = {"step": step, "rows": len(stamp_N), "stamps": count, "first": stamps.first(), "last": stamps.last()}
+    entities = pl.DataFrame([{ENTITY: 0, **entity, "usual": usual, "regular": regular}], schema=ENTITIES)
+    told = odd if regular else odd[:0]
+    breaks = {ENTITY: 0, STAMP: stamp_N[1:][told], ELAPSED: elapsed_S[told], "step": step}
+    return Timeline(
+        entities=entities.filter(pl.col("rows") > 0),
+        breaks=pl.DataFrame(breaks, schema=BREAKS),
+        weeks=pl.Series("filled", _filled(stamp_N, step) if regular and step else [], dtype=pl.Float64),
+    )
+
+
+def _slices(values: Moments) -> Iterator[tuple[int, Moments]]:
+    return ((start, values[start : start + AT_ONCE]) for start in range(0, len(values), AT_ONCE))
+
+
+def _odd(elapsed_S: Moments, step: int) -> Moments:
+    """Where it does not go on by the usual step."""
+    found = [start + np.flatnonzero(np.abs(some - step) > TOLERANCE * step) for start, some in _slices(elapsed_S)]
+    return np.concatenate([np.empty(0, dtype=np.int64), *found])
+
+
+def _filled(stamp_N: Moments, step: int) -> list[float]:
+    """As `_weeks` has it."""
+    span, seen, before = max(WEEK, 12 * step), Counter[int](), stamp_N[:1] - 1
+    for _, some in _slices(stamp_N):
+        distinct = some[np.diff(some, prepend=before) != 0]
+        periods, counts = np.unique(distinct // span, return_counts=True)
+        seen.update(dict(zip(periods.tolist(), counts.tolist(), strict=True)))
+        before = some[-1:]
+    first, last = int(stamp_N[0]), int(stamp_N[-1])
+    ends = {period: (max(period * span, first), min((period + 1) * span - 1, last)) for period in seen}
+    return [count / ((ends[period][1] - ends[period][0]) // step + 1) for period, count in seen.items()]
 
 
 def _weeks(stamps: pl.DataFrame, entities: pl.DataFrame) -> pl.Series:
