@@ -1,21 +1,23 @@
 """The one place that reads and writes files: under a temporary name, then renamed, with a hash.
 
 Whoever is killed while writing leaves the old file or none; the next write of the same name sweeps up
-what the killed one left.
+what the killed one left, and nothing of a writer that lives.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline import processes
 from pipeline.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def replacing(path: Path) -> Iterator[Path]:
     An exception inside the block removes what was written and leaves `path` as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+    for stale in _left_behind(path):
         remove(stale)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -62,6 +64,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         remove(temporary)
+
+
+def _left_behind(path: Path) -> Iterator[Path]:
+    """What killed writers of `path` left beside it."""
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    for found in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        with suppress(FileNotFoundError):  # a writer that lives may rename it right now
+            writer = temporary.fullmatch(found.name)
+            if writer and (int(writer[1]) == os.getpid() or not processes.lives(int(writer[1]), found.stat().st_mtime)):
+                yield found
 
 
 def remove(path: Path) -> None:

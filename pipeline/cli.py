@@ -4,16 +4,17 @@ import argparse
 import gc
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import options
 from pipeline.errors import KeepfitError
 
 if TYPE_CHECKING:
-    from pipeline.contract import Role
     from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "validate", "clean", "split", "normalize", "train", "evaluate")
@@ -71,10 +72,12 @@ def parser() -> argparse.ArgumentParser:
     promote = actions.add_parser("promote", help="promote the candidate if it passes, or roll back to a version")
     promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
     promote.set_defaults(command=promote_model)
-    _add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
-    _add_selftest(add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found"))
+    options.add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
+    options.add_selftest(
+        add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found")
+    )
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
-    _add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
+    options.add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     _add_row_commands(add)
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
@@ -92,65 +95,6 @@ def _add_row_commands(add: Callable[[str, object, str], argparse.ArgumentParser]
     ways = aside.add_mutually_exclusive_group(required=True)
     ways.add_argument("--export", type=Path, metavar="FILE.csv", help="write them, with their reasons")
     ways.add_argument("--take-in", type=Path, metavar="FILE.csv", help="take in the mended file")
-
-
-def _add_check(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "paths", nargs="+", metavar="PATH", help="files or folders, or with --sql the URL of a database"
-    )
-    command.add_argument("--contract", type=Path, metavar="FILE", help="a schemas/x.py (default: inferred)")
-    _add_roles(command)
-    command.add_argument("--reference", metavar="PATH", help="data to compare with, such as the last batch")
-    command.add_argument("--sql", metavar="QUERY", help="check the rows of this query")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the findings there")
-    command.add_argument("--flags", type=Path, metavar="FILE.parquet", help="write one line for each row hit there")
-    command.add_argument("--html", type=Path, metavar="FILE", help="write a report there")
-    command.add_argument("--impact", action="store_true", help="say which findings change a quick model's score")
-    command.add_argument(
-        "--fail-on", choices=("error", "warning", "never"), default="error", help="exit with 1 from there on"
-    )
-
-
-def _add_selftest(command: argparse.ArgumentParser) -> None:
-    command.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")
-    _add_roles(command)
-    command.add_argument(
-        "--rows", type=_natural, default=10_000, help="rows that defects are planted in (default: 10000)"
-    )
-    command.add_argument("--seed", type=_natural, default=0)
-    command.add_argument("--thorough", action="store_true", help="ask the checks that fit models too")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-
-
-def _natural(text: str) -> int:
-    """A whole number from 0 on."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
-    return number
-
-
-def _add_init(command: argparse.ArgumentParser) -> None:
-    command.add_argument("directory", type=Path, metavar="DIR", help="where the workspace is made")
-    command.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder of data")
-    _add_roles(command, label_required=True)
-
-
-def _add_roles(command: argparse.ArgumentParser, *, label_required: bool = False) -> None:
-    command.add_argument("--label", required=label_required, metavar="COL", help="what is to be told")
-    command.add_argument("--time", metavar="COL", help="the time axis")
-    for role, words in (("group", "rows of one group belong together"), ("id", "names a row, and tells nothing")):
-        command.add_argument(f"--{role}", action="append", default=[], metavar="COL", help=f"{words}; may be repeated")
-
-
-def _roles(chosen: argparse.Namespace) -> "dict[str, Role]":
-    """Column → role, as the options say."""
-    roles: dict[str, Role] = dict.fromkeys(chosen.group, "group") | dict.fromkeys(chosen.id, "id")
-    if chosen.time:
-        roles[chosen.time] = "time"
-    if chosen.label:
-        roles[chosen.label] = "label"
-    return roles
 
 
 def _open(chosen: argparse.Namespace) -> "Workspace":
@@ -197,27 +141,30 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def run_stage(chosen: argparse.Namespace) -> int:
-    """`keepfit stage NAME`; DVC holds the lock of the workspace while this runs."""
+    """`keepfit stage NAME`; no second stage writes beside it, not even one of a run that was killed."""
     from importlib import import_module
 
     workspace = _open(chosen)
-    with _progress():
+    with workspace.stage_lock(), _progress():
         import_module(f"pipeline.stages.{chosen.name}").run(workspace)
     return 0
 
 
 def watch(chosen: argparse.Namespace) -> int:
     """`keepfit monitor`."""
-    from pipeline import summary
+    from pipeline import monitor, summary
 
     workspace = _unchecked(chosen)
-    with _flows(workspace):
-        from flows.monitoring import monitor_workspace
+    records: list[monitor.MonitoringRecord] = []
+    if chosen.batches or monitor.drifted(workspace) or monitor.pending(workspace):
+        with _flows(workspace):
+            from flows.monitoring import monitor_workspace
 
-        records = monitor_workspace(workspace, [path.resolve() for path in chosen.batches])
+            records = monitor_workspace(workspace, [path.resolve() for path in chosen.batches])
     if not records:
         _say("no new batch")
     summary.show_batches(workspace)
+    summary.show_errors(records)
     return 0
 
 
@@ -277,7 +224,7 @@ def check(chosen: argparse.Namespace) -> int:
     question = examine.Question(
         paths=chosen.paths,
         contract=chosen.contract,
-        roles=_roles(chosen),
+        roles=options.roles(chosen),
         reference=chosen.reference,
         query=chosen.sql,
         flagged=chosen.flags is not None,
@@ -305,7 +252,7 @@ def run_selftest(chosen: argparse.Namespace) -> int:
     from pipeline.selftest import words
 
     trial = selftest.Trial(
-        paths=chosen.paths, roles=_roles(chosen), rows=chosen.rows, seed=chosen.seed, thorough=chosen.thorough
+        paths=chosen.paths, roles=options.roles(chosen), rows=chosen.rows, seed=chosen.seed, thorough=chosen.thorough
     )
     with TemporaryDirectory(prefix="keepfit-selftest-") as scratch:
         tested = selftest.selftest(trial, Path(scratch))
@@ -328,8 +275,9 @@ def initialise(chosen: argparse.Namespace) -> int:
     """`keepfit init`."""
     from pipeline import start
 
-    workspace = start.initialise(chosen.directory, chosen.data, roles=_roles(chosen))
-    _say(f"made {workspace.root}: read its README.md, then run `cd {chosen.directory}` and `dvc repro`")
+    workspace = start.initialise(chosen.directory, chosen.data, roles=options.roles(chosen))
+    there = shlex.quote(str(chosen.directory))
+    _say(f"made {workspace.root}: read its README.md, then run `cd {there}` and `dvc repro`")
     return 0
 
 
@@ -375,12 +323,13 @@ def run_demo(chosen: argparse.Namespace) -> int:
         from flows.training import train_workspace
 
         train_workspace(workspace)
-        monitor_workspace(workspace)
+        records = monitor_workspace(workspace)
     summary.show_scores(workspace)
     summary.show_batches(workspace)
+    summary.show_errors(records)
     port = workspace.section(ServeSettings).port
     _say(f"report:    {workspace.report}")
-    _say(f"dashboard: keepfit -w {chosen.into} serve, then open http://127.0.0.1:{port}")
+    _say(f"dashboard: keepfit -w {shlex.quote(str(chosen.into))} serve, then open http://127.0.0.1:{port}")
     return 0
 
 

@@ -27,6 +27,7 @@ ROW_ID = "row_id"
 ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 ISO_ZONE = r":\d{2}.*(Z|[+-]\d{2}:?\d{2})$"  # after a time of day
 DECIMAL_COMMA = ","
+THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"  # 27.120,00; without the comma it may be an id, or a decimal point
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
 
 
@@ -272,9 +273,9 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
             BOOLEANS | {"1": True, "0": False}, default=None, return_dtype=pl.Boolean
         )
     if found == pl.String and pattern == DECIMAL_COMMA:
-        return (
-            pl.when(~cell.str.contains(".", literal=True)).then(cell.str.replace(",", ".")).cast(wanted, strict=False)
-        )
+        grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
+        bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
+        return bare.str.replace(",", ".", literal=True).cast(wanted, strict=False)
     if found.is_nested() and wanted == pl.String:
         return pl.when(cell.is_not_null()).then(pl.struct(cell).struct.json_encode())
     if found == pl.Binary and wanted == pl.String:

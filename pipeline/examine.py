@@ -46,7 +46,7 @@ FLAGS_SCHEMA = pl.Schema(
 class Question:
     """What is asked: paths (one after the other are the input), a contract or the roles of columns, a reference.
 
-    With a `query` the paths are URLs of databases.
+    With a `query` the paths are URLs of databases, or their files; a reference may be one, or any other file.
     `policies` has settings of checks by their name, as they stand in params.yaml under `checks`.
     """
 
@@ -133,7 +133,9 @@ def examine(question: Question, scratch: Path) -> Examined:
     reading = read(question.paths, question, agreed, settings, scratch / "input")
     if question.reference:
         known = agreed or reading.table.contract
-        against = read([question.reference], question, known, settings, scratch / "reference")
+        asked_too = readers.is_database(question.reference)
+        like = question if asked_too else dataclasses.replace(question, query=None)
+        against = read([question.reference], like, known, settings, scratch / "reference")
         reading = dataclasses.replace(reading, table=dataclasses.replace(reading.table, reference=against.table))
     asked = checks.configured({**settings.checks.by_name, **question.policies})
     inspection = inspect(reading.table, asked, flagged=question.flagged or question.impact)
@@ -187,6 +189,7 @@ def read(
     """All sources as one table; row_id is the position in the input."""
     scratch.mkdir(parents=True)
     sources = [source for path in paths for source in _sources(path, question, scratch)]
+    sources = [source.without(ROW_ID) for source in sources] if agreed is None else sources
     _require_same_columns(sources)
     numbered, heights = _numbered(sources)
     inferred = _columns(numbered, sources, question, agreed, settings, height=sum(heights))
@@ -208,6 +211,8 @@ def read(
         derived=() if agreed is None else tuple(settings.ingest.derive),
         summarised=inferred.summarised,
         drawn=inferred.drawn,
+        uneven=tuple(f"{s.name}: line {bad.line}, byte {bad.byte}: {bad.what}" for s in sources for bad in s.left_out),
+        beside=tuple(source.beside for source in sources if source.beside),
     )
     why = {column.name: column.why for column in inferred.columns}
     return Reading(table=table, origins=[_origin(s, h) for s, h in zip(sources, heights, strict=True)], why=why)
@@ -216,7 +221,10 @@ def read(
 def _sources(path: str, question: Question, scratch: Path) -> list[Source]:
     if question.query is not None:
         return [readers.open_sql(path, question.query, scratch=scratch)]
-    return readers.open_all(Path(path), scratch=scratch)
+    if "://" in path and readers.is_database(path):
+        fix = "add the query: --sql 'SELECT ...'"
+        raise DataError("is a database, and --sql is missing", where=readers.shown(path), fix=fix)
+    return readers.open_all(Path(path), scratch=scratch, lenient=True)
 
 
 def _require_same_columns(sources: Sequence[Source]) -> None:
@@ -261,7 +269,10 @@ def _columns(
 ) -> Inferred:
     """The columns as the contract says, else as inferred from all rows."""
     if agreed is not None:
-        return _stated(agreed, settings, frames[0])
+        found = _stated(agreed, settings)
+        if not {column.name for column in found.columns} & set(frames[0].collect_schema().names()):
+            raise _strange(agreed, sources[0].name, given=question.contract is not None)
+        return found
     try:
         names = frames[0].collect_schema().names()
         return infer(
@@ -276,7 +287,7 @@ def _columns(
         raise readers.unreadable(Path(sources[0].name), error) from error
 
 
-def _stated(agreed: Contract, settings: Settings, frame: pl.LazyFrame) -> Inferred:
+def _stated(agreed: Contract, settings: Settings) -> Inferred:
     """The contract's columns but for those that its workspace derives."""
     columns = tuple(
         Found(
@@ -293,13 +304,19 @@ def _stated(agreed: Contract, settings: Settings, frame: pl.LazyFrame) -> Inferr
         for column in agreed.columns
         if column.name not in settings.ingest.derive
     )
-    if not {column.name for column in columns} & set(frame.collect_schema().names()):
-        raise DataError(
+    return Inferred(name=agreed.file.stem, rows=0, columns=columns, null_values=settings.ingest.null_values)
+
+
+def _strange(agreed: Contract, name: str, *, given: bool) -> DataError:
+    """That no column is there: of a contract that was given, or of the data that a reference is compared with."""
+    if given:
+        return DataError(
             "none of the contract's columns is in the data",
             where=f"schemas/{agreed.file.name}",
             fix="name the contract of these data, or leave --contract out",
         )
-    return Inferred(name=agreed.file.stem, rows=0, columns=columns, null_values=settings.ingest.null_values)
+    what = "has none of the columns of the data that it is to be compared with"
+    return DataError(what, where=name, fix="name a --reference with the same columns")
 
 
 def _completed(frame: pl.LazyFrame, inferred: Inferred) -> pl.LazyFrame:
@@ -343,7 +360,7 @@ def _name(name: str, taken: Mapping[str, object]) -> str:
 
 
 def _origin(source: Source, rows: int) -> Origin:
-    damage = [f"line {bad.line}, byte {bad.byte}: {bad.what}" for bad in source.bad]
+    damage = [f"line {bad.line}, byte {bad.byte}: {bad.what}" for bad in [*source.bad, *source.left_out]]
     return Origin(name=source.name, rows=rows, dialect=source.dialect, damage=damage)
 
 

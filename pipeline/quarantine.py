@@ -5,7 +5,9 @@ ones and asks every check of them like of any other row.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.selectors import by_name
@@ -36,12 +38,12 @@ def export(workspace: Workspace, target: Path) -> int:
 
 
 def take_in(workspace: Workspace, file: Path) -> tuple[int, Path | None]:
-    """Take the mended rows of an exported CSV file in; returns how many differ, and the amendment that holds them.
+    """Take the mended rows of an exported file in; returns how many differ, and the amendment that holds them.
 
     Raises DataError for rows that are not in the quarantine, and for columns that are not the data's.
     """
     agreed = contract.load(workspace.contract_file)
-    mended = readers.scan(file, []).collect()
+    mended = _read(file)
     _require_columns(mended, agreed, given(workspace, agreed), file.name)
     _require_rows(mended[ROW_ID], workspace, file.name)
     old = raw(workspace, agreed, mended[ROW_ID].to_list())
@@ -63,6 +65,25 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path | None]:
             fix="put it into a folder, and name the folder",
         )
     return len(changed), amendments.write(source, Amendment(columns=columns, sources=_by_source(workspace, changed)))
+
+
+def _read(file: Path) -> pl.DataFrame:
+    """The cells of a mended file as text: as it was exported, or as a spreadsheet program wrote it again.
+
+    Such a program may separate cells by semicolons or tabs, and need not write UTF-8. Raises DataError for a file
+    that is no text, or that is damaged in any place.
+    """
+    with suppress(DataError):
+        frame = readers.scan(file, [])
+        if file.suffix == ".csv" and ROW_ID in frame.collect_schema():
+            return frame.collect()
+    with TemporaryDirectory(prefix="keepfit-quarantine-") as scratch:
+        source = readers.open_source(file, scratch=Path(scratch), header=True)
+        if not source.text:
+            raise DataError("is no text table", where=file.name, fix="save it as CSV")
+        for damage in source.bad[:1]:
+            raise DataError(damage.what, where=f"{file.name}, line {damage.line}", fix="mend it, or save it as UTF-8")
+        return source.frame.collect()
 
 
 def given(workspace: Workspace, agreed: Contract) -> list[str]:

@@ -1,17 +1,22 @@
 """Short tables for the screen: models against baselines, batches with their drift and decision, versions."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline import monitor, registry
+from pipeline import listing, monitor, registry
+from pipeline.findings import Finding, Severity
 from pipeline.metrics import Metric, Score
+from pipeline.monitor import MonitoringRecord
 from pipeline.stages.evaluate import Evaluation
+from pipeline.wording import clip, count
 from pipeline.workspace import Workspace
 
 SHOWN: tuple[Metric, ...] = ("auc", "average_precision", "log_loss", "f1", "brier")
+COUNTED: tuple[Severity, ...] = ("error", "warning")
 
 
 def show_scores(workspace: Workspace) -> None:
@@ -26,7 +31,7 @@ def show_scores(workspace: Workspace) -> None:
 
 
 def show_batches(workspace: Workspace) -> None:
-    """Each batch: live AUC of the first and the maintained model, drift, the decision and what came of it."""
+    """Each batch: findings, live AUC of the first and the maintained model, drift, the decision and what came of it."""
     rows = []
     for record in monitor.records(workspace):
         live = [record.live.first["auc"], record.live.champion["auc"]] if record.live else [None, None]
@@ -35,11 +40,26 @@ def show_batches(workspace: Workspace) -> None:
         decision = ("retrain" if record.decision.retrain else "keep") + outcome
         first, maintained = (_interval(score) for score in live)
         why = record.decision.reasons[0]
-        rows.append(
-            [record.batch, f"{record.rows:,}", first, f"{maintained} ({record.champion})", str(drifted), decision, why]
-        )
-    names = ["batch", "rows", "AUC of v1, frozen", "AUC of the champion then", "drifted", "decision", "because"]
-    _table("Batches", names, rows)
+        live_then = f"{maintained} ({record.champion})"
+        found = _counted(record.findings)
+        rows.append([record.batch, f"{record.rows:,}", found, first, live_then, str(drifted), decision, why])
+    scored = ["AUC of v1, frozen", "AUC of the champion then"]
+    _table("Batches", ["batch", "rows", "findings", *scored, "drifted", "decision", "because"], rows)
+
+
+def show_errors(records: Sequence[MonitoringRecord]) -> None:
+    """One line for each error that the checks found in these batches, with its first example."""
+    for record in records:
+        for finding in record.findings:
+            if finding.severity == "error":
+                example = f" (e.g. {clip(finding.examples[0], listing.EXAMPLE)})" if finding.examples else ""
+                listing.say(f"{record.batch}: error {finding.check}: {finding.message}{example}")
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    """How many findings want a look, in words; `-` where none does."""
+    counts = Counter(finding.severity for finding in findings)
+    return ", ".join(count(counts[severity], severity) for severity in COUNTED if counts[severity]) or "-"
 
 
 def show_models(workspace: Workspace) -> None:

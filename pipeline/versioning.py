@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import processes
 from pipeline.artefacts import remove, replacing
 from pipeline.git import VersioningError, commit, git, relative
 
@@ -235,18 +236,20 @@ def _locked(repo: "Repo") -> Iterator[None]:
 def _refuse_running_commands(rwlock: Path) -> None:
     """`dvc repro` frees its lock while a command runs, but lists its process and files in `rwlock`.
 
-    A listed process that is gone, or whose number a younger one has, was killed: the list is removed.
+    A listed process that is gone, or whose number a younger one has, was killed: the list is removed, once the
+    commands that it started have ended too.
     """
-    import psutil  # type: ignore[import-untyped]
-
     if not rwlock.exists():
         return
-    pids = {int(pid) for pid in re.findall(r'"pid": (\d+)', rwlock.read_text(encoding="utf-8"))}
+    root = rwlock.parents[2]
+    pids = {int(pid) for pid in re.findall(r'"pid": (\d+)', rwlock.read_text(encoding="utf-8"))} - {os.getpid()}
     written = rwlock.stat().st_mtime
-    for pid in pids - {os.getpid()}:
-        with suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).create_time() <= written:
-                raise WorkspaceBusyError(f"process {pid} runs a stage", where=str(rwlock.parents[2]), fix="wait for it")
+    for pid in pids:
+        if processes.lives(pid, written):
+            raise WorkspaceBusyError(f"process {pid} runs a stage", where=str(root), fix="wait for it")
+    if pids and (working := next(processes.commands(root), None)):
+        what = "process {} still works on stage {} of a run that was killed".format(*working)
+        raise WorkspaceBusyError(what, where=str(root), fix="wait for it, or end it")
     remove(rwlock)
 
 

@@ -1,8 +1,8 @@
 """Where each file of a workspace is, and its params.yaml by section."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline import processes
 from pipeline.errors import SettingsError, WorkspaceError
 
 SettingsSection = TypeVar("SettingsSection", bound="Section")
@@ -105,20 +106,50 @@ class Workspace:
         return seed
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the workspace for one writer; raises WorkspaceError at once when another has it."""
+    def lock(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Hold the workspace for one writer, and its stages; raises WorkspaceError at once when another has it.
+
+        What it yields opens a block in which the stages are free, for a command that may be `keepfit stage` itself.
+        """
+        busy = "another keepfit run is at work in this workspace"
+        with self._held("lock", lambda _: busy, "wait for it to end, then run again"), ExitStack() as stages:
+            stages.enter_context(self.stage_lock())
+
+            @contextmanager
+            def freed() -> Iterator[None]:
+                stages.close()
+                try:
+                    yield
+                finally:
+                    stages.enter_context(self.stage_lock())
+
+            yield freed
+
+    @contextmanager
+    def stage_lock(self) -> Iterator[None]:
+        """Hold the stages' outs for the one stage that works; raises WorkspaceError at once when another does.
+
+        A stage outlives a `dvc repro` that is killed, and would write into what the next run believes its own.
+        """
+        fix = "wait for it, or end it if its run was killed"
+        with self._held("stage", lambda file: f"{processes.holder(file)} works on a stage", fix):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, busy: Callable[[Path], str], fix: str) -> Iterator[None]:
+        """Hold a lock that the operating system frees when its holder dies, however it dies."""
         from filelock import FileLock, Timeout
 
         self.state.mkdir(exist_ok=True)
+        lock = FileLock(self.state / name, timeout=0, thread_local=False)
         try:
-            with FileLock(self.state / "lock", timeout=0):
-                yield
+            lock.acquire()
         except Timeout as error:
-            raise WorkspaceError(
-                "another keepfit run is at work in this workspace",
-                where=str(self.root),
-                fix="wait for it to end, then run again",
-            ) from error
+            raise WorkspaceError(busy(self.state / name), where=str(self.root), fix=fix) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def relative(self, path: Path) -> str:
         """`path` as people read it: from the workspace's root, with forward slashes."""
@@ -134,7 +165,7 @@ class Workspace:
 
     @property
     def state(self) -> Path:
-        """What only this machine needs: the lock; never versioned."""
+        """What only this machine needs: the locks; never versioned."""
         return self.root / ".keepfit"
 
     @property

@@ -17,7 +17,7 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "demo", "summary", "listing", "start", "dry_run", "tracing"},
+    {"cli", "options", "demo", "summary", "listing", "start", "dry_run", "tracing"},
     {"settings"},
     {"monitor", "examine", "selftest", "impact", "quarantine"},
     {"stages"},
@@ -32,12 +32,12 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"amendments"},
     {"contract", "readers", "progress"},
     {"workspace"},
-    {"artefacts"},
+    {"artefacts", "processes"},
     {"errors", "wording"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
 BY_FOLDER = {"pipeline.checks", "pipeline.features"}  # these import whatever lies in their folder
-PLUMBING = {"errors", "artefacts", "workspace", "progress"}  # cannot change what a stage computes
+PLUMBING = {"errors", "artefacts", "processes", "workspace", "progress"}  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 
 

@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +75,42 @@ def test_an_exception_leaves_the_old_folder(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out"]
 
 
+def ended() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
 def test_what_a_killed_writer_left_is_swept_up(tmp_path: Path) -> None:
-    for name in ("a[1].txt", "b.txt"):
-        (tmp_path / f".{name}.{os.getpid() + 1}.tmp").touch()
+    for name in ("a[1].txt", "a[1].txt.more", "b.txt"):
+        (tmp_path / f".{name}.{(killed := ended())}.tmp").touch()
 
     artefacts.write_text(tmp_path / "a[1].txt", "new")
 
-    assert names(tmp_path) == [f".b.txt.{os.getpid() + 1}.tmp", "a[1].txt"]
+    left = [name for name in names(tmp_path) if not name.startswith(".a[1].txt.more")]
+    assert left == [f".b.txt.{killed}.tmp", "a[1].txt"]
+    assert len(names(tmp_path)) == 3, "the temporary name of another file is left alone"
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    writing = tmp_path / f".a.txt.{os.getppid()}.tmp"
+    writing.touch()
+
+    artefacts.write_text(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == [writing.name, "a.txt"]
+
+    os.utime(writing, (0, 0))  # older than the process: it only has the number of the one that wrote it
+    artefacts.write_text(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_an_earlier_process_of_the_own_number_left_is_swept_up(tmp_path: Path) -> None:
+    artefacts.write_text(tmp_path / f".out.{os.getpid()}.tmp" / "old.txt", "1")
+
+    with artefacts.replacing(tmp_path / "out") as temporary:
+        artefacts.write_text(temporary / "new.txt", "2")
+
+    assert names(tmp_path / "out") == ["new.txt"]
 
 
 def test_removing_a_link_leaves_what_it_points_to(tmp_path: Path) -> None:

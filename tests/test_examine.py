@@ -1,6 +1,8 @@
 """`keepfit check` as a function: files in, findings, flags and a profile out."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -158,6 +160,41 @@ def test_files_may_have_their_columns_in_another_order_and_another_format(tmp_pa
     assert answer.rows == 200
     assert [answer.profile[name]["type"] for name in ("age", "late")] == ["Int64", "Boolean"]
     assert not [finding for finding in answer.findings if finding.severity == "error"]
+
+
+def test_a_query_is_asked_of_a_reference_only_where_it_is_a_database(tmp_path: Path) -> None:
+    rows = pl.read_csv(written(tmp_path / "a.csv", *ROWS))
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
+        database.execute("CREATE TABLE t (name, age, city, late)")
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", rows.rows())
+
+    for number, reference in enumerate(("a.csv", "a.db")):
+        question = {"query": "SELECT * FROM t", "reference": str(tmp_path / reference)}
+        answer = ask(tmp_path / str(number), tmp_path / "a.db", **question).answer
+        assert answer.rows == 200
+        assert any(account.check == "distribution_shift" and account.examined for account in answer.checks)
+
+
+def test_a_column_called_as_ours_is_renamed_and_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", *(f"{i},{i % 7}" for i in range(60)), header="row_id,x")
+
+    (source,) = ask(tmp_path, path).answer.sources
+
+    assert source.dialect["names"] == "column 1 is called row_id_2 (row_id is the position in the input)"
+
+
+def test_a_column_called_as_ours_is_refused_with_a_contract(tiny: Workspace, tmp_path: Path) -> None:
+    pl.read_csv(tiny.raw / "2024-02.csv").with_row_index("row_id").write_csv(tmp_path / "a.csv")
+
+    with pytest.raises(DataError, match="has a column called row_id"):
+        ask(tmp_path, tmp_path / "a.csv", contract=tiny.contract_file)
+
+
+def test_a_database_without_a_query_is_told(tmp_path: Path) -> None:
+    question = Question(paths=["sqlite:///a.db"])
+
+    with pytest.raises(DataError, match=r"sqlite:///a\.db: is a database, and --sql is missing"):
+        examine.examine(question, tmp_path / "scratch")
 
 
 def test_of_a_private_column_the_reason_for_its_type_is_left_out(tmp_path: Path) -> None:

@@ -403,6 +403,21 @@ def test_a_column_of_text_may_have_any_name(name: str) -> None:
     assert one("a", "b", "a", name=name).distinct == 2
 
 
+def test_points_may_part_thousands_before_a_decimal_comma() -> None:
+    cells: list[str | None] = [*(f"{i}.{100 + i},50" for i in range(1, 60)), "-7,25", "1.234.567,00", "12"]
+    found = of({"price": [*cells, "1.234"]})
+
+    rows, unparsed = typed(found, pl.LazyFrame({"price": [*cells, "1.234"]}))
+
+    assert found.column("price").format == ","
+    assert rows["price"].to_list()[-5:] == [59159.5, -7.25, 1234567.0, 12.0, None]
+    assert [raw for _, _, raw in unparsed] == ["1.234"]
+
+
+def test_codes_parted_by_points_are_no_numbers() -> None:
+    assert one(*(f"{i}.{100 + i}.{200 + i}" for i in range(1, 60))).dtype == pl.String
+
+
 def test_numbers_near_the_largest_have_no_range() -> None:
     assert one("1e308", "1", "2").rules == {}
 

@@ -120,6 +120,50 @@ def test_a_file_in_which_nothing_was_mended_changes_nothing(damaged: Workspace) 
 
 
 @pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "utf-8-sig"), (";", "cp1252"), ("\t", "utf-16"), (",", "cp1252")]
+)
+def test_a_file_as_a_spreadsheet_program_writes_it_is_taken_in(
+    damaged: Workspace, separator: str, encoding: str
+) -> None:
+    file = exported(damaged)
+    mend(file, (f"{FEBRUARY}#0", "shop", "north"), (f"{FEBRUARY}#1", "distance", "7.5"))
+    rows = pl.read_csv(file, infer_schema=False).with_columns(pl.lit('Größe; Maß, "so"').alias("reason"))
+    file.write_bytes(rows.write_csv(separator=separator).replace("\n", "\r\n").encode(encoding))
+
+    count, kept = quarantine.take_in(damaged, file)
+
+    assert count == 2
+    assert kept is not None
+    told = amendments.read(damaged.raw)
+    assert "7.5" in str(told) and "north" in str(told)
+
+
+def test_a_single_mended_row_is_taken_in(damaged: Workspace) -> None:
+    file = exported(damaged)
+    mend(file, (f"{FEBRUARY}#0", "shop", "north"))
+    rows = pl.read_csv(file, infer_schema=False).filter(pl.col("row_id") == f"{FEBRUARY}#0")
+    rows.write_csv(file, separator=";")
+
+    assert quarantine.take_in(damaged, file)[0] == 1
+
+
+def test_a_file_that_is_no_text_or_not_whole_is_refused(damaged: Workspace) -> None:
+    file = exported(damaged)
+    rows = pl.read_csv(file, infer_schema=False)
+    rows.write_parquet(damaged.root / "quarantine.parquet")
+    with pytest.raises(DataError, match="is no text table; save it as CSV"):
+        quarantine.take_in(damaged, damaged.root / "quarantine.parquet")
+
+    for text in (rows.write_csv() + "one,two\n", rows.write_csv(separator=";") + "one;two\n"):
+        file.write_text(text)
+        with pytest.raises(DataError, match="line 22"):
+            quarantine.take_in(damaged, file)
+    file.write_bytes((rows.write_csv(separator=";") * 9).encode() + b"\xc3\x28;" * 4 + b"\n")
+    with pytest.raises(DataError):
+        quarantine.take_in(damaged, file)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda rows: rows.with_columns(pl.lit("x.csv#1").alias("row_id")), "stands twice, or is no row of the quar"),

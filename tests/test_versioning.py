@@ -410,6 +410,17 @@ def test_run_is_refused_while_dvc_runs_a_command_and_free_once_it_is_killed(root
         assert not versions.is_up_to_date("double")
 
 
+def test_run_is_refused_while_the_command_of_a_killed_dvc_works_on(root: Path) -> None:
+    with slow_repro(root) as process:
+        process.kill()
+        process.wait()
+        for _ in range(2):
+            with pytest.raises(versioning.WorkspaceBusyError, match="still works on stage slow of a run that was kil"):
+                flow(root)
+    with Versions.open(root) as versions:
+        assert not versions.is_up_to_date("double")
+
+
 def test_number_of_a_killed_process_given_away_does_not_block(root: Path) -> None:
     owner = {"pid": os.getppid(), "cmd": "dvc repro"}
     rwlock = root / ".dvc" / "tmp" / "rwlock"

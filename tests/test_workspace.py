@@ -1,5 +1,8 @@
 """params.yaml is read strictly, and whatever is wrong with it is told by its key."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -129,6 +132,54 @@ def test_a_workspace_has_one_writer(tmp_path: Path) -> None:
 
     with made.lock(), pytest.raises(WorkspaceError, match="another keepfit run"), made.lock():
         pass
+
+    with made.lock():
+        pass
+
+
+def test_a_workspace_has_one_stage_at_work(tmp_path: Path) -> None:
+    made = workspace(tmp_path, "dataset: a\n")
+    told = f"process {os.getpid()} works on a stage; wait for it, or end it if its run was killed"
+
+    with made.stage_lock():
+        for other in (made.stage_lock, made.lock):
+            with pytest.raises(WorkspaceError, match=told), other():
+                pass
+
+    with made.lock(), pytest.raises(WorkspaceError, match=told), made.stage_lock():
+        pass
+
+
+def test_a_writer_frees_the_stages_for_a_command_and_has_them_back(tmp_path: Path) -> None:
+    made = workspace(tmp_path, "dataset: a\n")
+
+    with made.lock() as freed:
+        with freed(), made.stage_lock(), pytest.raises(WorkspaceError, match="another keepfit run"), made.lock():
+            pass
+        with pytest.raises(WorkspaceError, match="works on a stage"), made.stage_lock():
+            pass
+        with pytest.raises(ValueError, match="of the command"), freed():
+            raise ValueError("of the command")
+        with pytest.raises(WorkspaceError, match="works on a stage"), made.stage_lock():
+            pass
+
+    with made.stage_lock():
+        pass
+
+
+def test_a_stage_holds_its_lock_until_it_dies(tmp_path: Path) -> None:
+    made = workspace(tmp_path, "dataset: a\n")
+    code = (
+        "import sys, time; from pathlib import Path; from pipeline.workspace import Workspace\n"
+        "with Workspace.open(Path(sys.argv[1])).stage_lock(): print('held', flush=True); time.sleep(60)"
+    )
+    house = Path(__file__).parents[1]
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=house, stdout=subprocess.PIPE) as stage:
+        assert stage.stdout
+        assert stage.stdout.readline() == b"held\n"
+        with pytest.raises(WorkspaceError, match=f"process {stage.pid} works on a stage"), made.lock():
+            pass
+        stage.kill()
 
     with made.lock():
         pass

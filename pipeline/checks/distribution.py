@@ -9,7 +9,7 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.checks.impossible import finite, numbers, points
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import Hit, Policy, Severity, Skipped, Table
 from pipeline.profile import Categorical, ColumnProfile, Numeric
 from pipeline.profile.sketch import Floats
 from pipeline.wording import LEAVE_OUT, count, listed
@@ -193,7 +193,7 @@ class RegressionTargetSkew:
 
 @dataclass(frozen=True, kw_only=True)
 class MinRows:
-    """Are there too few rows to learn from so many features (an error: none), or more or fewer rows than agreed?"""
+    """Are there no rows, too few to learn from so many features, or more or fewer than agreed?"""
 
     minimum_rows: Annotated[int, Field(ge=1)] = 30
     maximum_rows: Annotated[int, Field(ge=1)] | None = None

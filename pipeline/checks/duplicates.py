@@ -27,7 +27,10 @@ MANY_CLASSES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class DuplicateRowsExact:
-    """Which rows equal an earlier row in every column, in any file? Repair merges them into that row."""
+    """Which rows equal an earlier row in every column, in any file? Repair merges them into that row.
+
+    A table of one column is not asked, but for texts and ids: other values repeat.
+    """
 
     policy: Policy = "repair"
     name: ClassVar[str] = "duplicate_rows_exact"
@@ -35,6 +38,9 @@ class DuplicateRowsExact:
     source: ClassVar[str] = "no threshold: each copy is told"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
+        if len(table.columns) == 1 and table.columns[0].role != "id" and table.columns[0].modality != "text":
+            yield Skipped(why="the values of one column may repeat")
+            return
         prints = fingerprints(table)
         copies = later_copies(table.rows, prints, ROWS, table.contract.names)
         if copies.height:
@@ -209,15 +215,16 @@ def fingerprints(table: Table) -> Fingerprints:
 
     Over all columns (`ROWS`), over what is no id or stamp (`CONTENT`), and over the features and the label.
     """
-    kept: dict[str, object] = vars(table)
-    if not isinstance(found := kept.get("#fingerprints"), Fingerprints):
-        asked = {ROWS: together(table.contract.names)}
-        if content := _content(table):
-            asked |= _sets(table, content, CONTENT)
-        if table.label is not None and _features(table) and not _is_quantity(table, table.label):
-            asked |= {**_sets(table, _features(table), FEATURES), FEATURES + OTHER: together([table.label])}
-        kept["#fingerprints"] = found = Fingerprints.of(table.partitions.values(), asked)
-    return found
+    return table.once("fingerprints", _fingerprints)
+
+
+def _fingerprints(table: Table) -> Fingerprints:
+    asked = {ROWS: together(table.contract.names)}
+    if content := _content(table):
+        asked |= _sets(table, content, CONTENT)
+    if table.label is not None and _features(table) and not _is_quantity(table, table.label):
+        asked |= {**_sets(table, _features(table), FEATURES), FEATURES + OTHER: together([table.label])}
+    return Fingerprints.of(table.partitions.values(), asked)
 
 
 def _content(table: Table) -> list[str]:

@@ -77,7 +77,7 @@ class IdentifierPredictsLabel:
 
     As target_leak, over columns of role `id` and the place of rows. A label that follows the order is a sorted file, or
     files of one class each: worth knowing, since only a shuffled split is fair then. With a time axis the order is
-    time, and the label may follow it.
+    time, and the label may follow it; files of a folder have no order of their own.
     """
 
     maximum_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.8
@@ -95,7 +95,7 @@ class IdentifierPredictsLabel:
         for name, said in found.items():
             if said.auc > self.maximum_auc:
                 yield self._hit(table, said, column=name)
-        order = None if table.time else told_by_order(table)
+        order = None if table.time or table.base else told_by_order(table)
         if order is not None and order.auc > self.maximum_auc:
             yield self._hit(table, order, column=None)
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.contract import BOOLEANS, ISO_DATE, ISO_ZONE, ROW_ID, typed_as
+from pipeline.contract import BOOLEANS, ISO_DATE, ISO_ZONE, ROW_ID, THOUSANDS, typed_as
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence
 
@@ -39,7 +39,7 @@ QUESTIONS: Mapping[str, pl.Expr] = {  # of each value, its spaces around taken o
     "floats": TEXT.cast(pl.Float64, strict=False).is_not_null(),
     "zeros": TEXT.str.contains(r"^0\d+$"),
     "huge": TEXT.str.contains(r"^[+-]?\d{19,}$"),
-    "commas": TEXT.str.contains(r"^[+-]?\d+(,\d+)?$"),
+    "commas": TEXT.str.contains(rf"^[+-]?\d+(,\d+)?$|{THOUSANDS}"),
     "groups": TEXT.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$"),
     "moments": typed_as(TEXT, pl.String(), pl.Datetime("us", "UTC")).is_not_null(),
     "zoned": TEXT.str.contains(ISO_ZONE),

@@ -14,10 +14,10 @@ class Evidence:
     """Counts over all rows of one column; a value is a cell that is neither null nor a marker of a missing one.
 
     Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading
-    `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`; `groups`: it may as well part thousands), as ISO
-    `moments` (`zoned` with a zone, `timed` with a time of day), as `booleans`, by which other `patterns` of dates;
-    how many have no digit (`wordy`) or a space inside (`spaced`), words and characters of the mean value, the shortest
-    and the longest.
+    `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`, whose thousands points may part; `groups`: it
+    may as well part thousands itself), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as
+    `booleans`, by which other `patterns` of dates; how many have no digit (`wordy`) or a space inside (`spaced`), words
+    and characters of the mean value, the shortest and the longest.
     `members` has the rows of each value where they are few.
     """
 

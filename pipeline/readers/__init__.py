@@ -4,6 +4,7 @@
 `open_source` and `open_all` are for data that nobody has described yet: they find out how a file is written.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from pipeline.errors import DataError
 from pipeline.readers import binary, packing, records, text
 from pipeline.readers.folders import hidden, open_folder
 from pipeline.readers.source import ERRORS, BadBytes, File, Source, opening, reading, unreadable
-from pipeline.readers.sql import open_sql
+from pipeline.readers.sql import is_database, open_sql, shown
 
 __all__ = [
-    "ERRORS", "BadBytes", "Source", "files", "open_all", "open_source", "open_sql", "reading", "scan", "unreadable",
+    "ERRORS", "BadBytes", "Source", "files", "is_database", "open_all", "open_source", "open_sql", "reading", "scan",
+    "shown", "unreadable",
 ]  # fmt: skip
 
 TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t"}
@@ -24,6 +26,7 @@ LINES_SUFFIXES = (".jsonl", ".ndjson")
 ARROW_SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *LINES_SUFFIXES, ".json", *ARROW_SUFFIXES, ".avro", *SHEET_SUFFIXES)
+WEB = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html[\s>])", re.IGNORECASE)
 MAGIC = {  # the first bytes say more than the name
     b"PAR1": ".parquet",
     binary.ARROW_FILE: ".arrow",
@@ -31,7 +34,7 @@ MAGIC = {  # the first bytes say more than the name
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ".xls",
 }
 REFUSED = {
-    b"SQLite format 3\x00": ("is an SQLite database", "ask it: keepfit check sqlite:///FILE --sql 'SELECT ...'"),
+    b"SQLite format 3\x00": ("is an SQLite database", "ask it: keepfit check FILE --sql 'SELECT ...'"),
     b"ORC": ("is an ORC file, which is not read here", "write it as Parquet"),
     b"\x89HDF": ("is an HDF5 file, which is not read here", "write it as Parquet or CSV"),
     b"\x89PNG": ("is a picture", "name the folder that it lies in"),
@@ -82,24 +85,25 @@ def scan(path: Path, null_values: list[str]) -> pl.LazyFrame:
 SCANNED = ", ".join((*TEXT_SUFFIXES, ".parquet", *LINES_SUFFIXES, *ARROW_SUFFIXES))
 
 
-def open_all(path: Path, *, scratch: Path, header: bool | None = None) -> list[Source]:
+def open_all(path: Path, *, scratch: Path, header: bool | None = None, lenient: bool = False) -> list[Source]:
     """Every table at `path`: of a file one, of a folder with tables one each, of another folder its media files."""
     tables = _tables(path) if path.is_dir() else []
-    return [open_source(table, scratch=scratch, header=header) for table in tables or [path]]
+    return [open_source(table, scratch=scratch, header=header, lenient=lenient) for table in tables or [path]]
 
 
-def open_source(path: Path, *, scratch: Path, header: bool | None = None) -> Source:
+def open_source(path: Path, *, scratch: Path, header: bool | None = None, lenient: bool = False) -> Source:
     """Open one file (of a spreadsheet, `file.xlsx#Sheet`) or one folder of pictures, sounds or texts.
 
     `scratch` is a folder for what has to be unpacked or written anew; it must outlive the frame. `header` says
     whether a text table's first row holds names; None finds out. Raises DataError, with line and byte where a
-    text is damaged so that it is unclear which cells are in which row.
+    text is damaged so that it is unclear which cells are in which row; `lenient` leaves such rows out, if they are few.
     """
     if path.is_dir():
         return open_folder(path)
     path, sheet = _sheet(path)
     packing.require_file(path)
-    file, packed = File(path=path, plain=path, scratch=scratch, sheet=sheet, header=header), None
+    file = File(path=path, plain=path, scratch=scratch, sheet=sheet, header=header, lenient=lenient)
+    packed = None
     kind = _kind(file)
     if kind not in SHEET_SUFFIXES:
         file, packed = packing.unpacked(file)
@@ -123,10 +127,12 @@ OPENERS: dict[str, Callable[[File], Source]] = {
 def _kind(file: File) -> str:
     """The suffix of the format: by the first bytes where these tell, else by the name."""
     with file.plain.open("rb") as stream:
-        start = stream.read(16)
+        start = stream.read(64)
     for magic, (what, fix) in REFUSED.items():
         if start.startswith(magic):
             raise DataError(what, where=file.path.name, fix=fix)
+    if WEB.match(start):
+        raise DataError("is a web page, not a table", where=file.path.name, fix="fetch the file anew")
     found = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
     named = packing.suffix(file.path)
     return found or (file.plain.suffix.lower() if named == ".zip" else named)

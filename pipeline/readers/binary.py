@@ -1,5 +1,6 @@
 """Binary tables: Parquet, Arrow IPC (file and stream), Avro, Excel and OpenDocument; with the types that they state."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from pipeline.readers.source import File, Source, opening
 
 ARROW_FILE = b"ARROW1"
 DECODED_CELLS = 5_000_000
+SHEETS = 5  # that are named
 NESTED = (pl.List, pl.Array, pl.Struct)
 
 
@@ -58,7 +60,11 @@ def open_sheet(file: File) -> Source:
         )
     if not frame.width:
         raise DataError("holds nothing", where=f"{name}#{wanted}", fix=f"name another sheet: {name}#Sheet")
-    return flat(f"{name}#{wanted}", frame.lazy(), f"spreadsheet, sheet {wanted} of {len(sheets)}")
+    source = flat(f"{name}#{wanted}", frame.lazy(), f"spreadsheet, sheet {wanted} of {len(sheets)}")
+    others = [sheet for sheet in sheets if sheet != wanted] if file.sheet is None else []
+    more = f" and {len(others) - SHEETS:,} more" if len(others) > SHEETS else ""
+    told = f"of {name} the sheet{'s' * (len(others) > 1)} {', '.join(others[:SHEETS])}{more}"
+    return replace(source, beside=told if others else "")
 
 
 def is_stream(path: Path) -> bool:
@@ -68,7 +74,7 @@ def is_stream(path: Path) -> bool:
 
 
 def flat(name: str, frame: pl.LazyFrame, what: str) -> Source:
-    """The source; a column of lists or records is JSON text, so that each cell is one value."""
+    """The source; a column of lists or records is JSON text and one of durations seconds: each cell is one value."""
     schema = frame.collect_schema()
     if not schema:
         raise DataError("holds no column", where=name, fix="replace it by a table with columns")
@@ -77,6 +83,9 @@ def flat(name: str, frame: pl.LazyFrame, what: str) -> Source:
     if nested:
         told["nested"] = f"{', '.join(nested)}: as JSON text"
         frame = frame.with_columns(_json(column, schema[column]) for column in nested)
+    if spans := [column for column, kind in schema.items() if kind == pl.Duration]:
+        told["durations"] = f"{', '.join(spans)}: as seconds"
+        frame = frame.with_columns(by_name(column).dt.total_microseconds() / 1e6 for column in spans)
     return Source(name=name, frame=frame, dialect=told)
 
 

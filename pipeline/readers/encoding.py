@@ -33,6 +33,9 @@ ODD = re.compile(
     r"(?<![^\W\d_])[\u00c0-\u00ff](?![^\W\d_])|(?<=[a-z])[\u00c0-\u00de]|[^\x00-\x7f\u00c0-\u00ffŠšŽžŒœŸ]|[\u00d7\u00f7]"
 )
 LEGACY = ("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "koi8_r", "cp932", "euc_jp", "gb18030", "big5", "cp949")
+OTHER_LETTERS = {"cp1251", "cp1253", "koi8_r"}
+MIXED = re.compile(r"[A-Za-z][\u0370-\u04ff]|[\u0370-\u04ff][A-Za-z]")  # Latin letters beside Greek or Cyrillic ones
+WORD = re.compile(r"[^\W\d_]*[\u0370-\u04ff][^\W\d_]*")
 LATIN = {"cp1250", "cp1252", "cp1254"}  # so near to each other that only the words of a language tell them apart
 SAMPLE_BYTES = 1 << 16
 JUDGED_BLOCKS = 16  # with bytes that are no UTF-8: enough to judge which they are
@@ -182,9 +185,18 @@ def _legacy(text: bytes) -> str | None:
     matches = charset_normalizer.from_bytes(sample, cp_isolation=list(LEGACY))
     best = matches.best()
     western = max((match.coherence for match in matches if match.encoding == "cp1252"), default=0.0)
-    if best and not (best.encoding in LATIN and best.coherence <= max(COHERENT, western + 0.05)):
+    near = best and best.encoding in LATIN and best.coherence <= max(COHERENT, western + 0.05)
+    if best and not near and not _is_western_as(sample, best.encoding):
         return best.encoding
     return None if NO_TEXT.search(text) else "cp1252"
+
+
+def _is_western_as(text: bytes, name: str) -> bool:
+    """Whether the text is no less western for what was found: letters of two alphabets in most words, or alike."""
+    if name in OTHER_LETTERS:
+        words = WORD.findall(text.decode(name, "replace"))
+        return 2 * sum(MIXED.search(word) is not None for word in words) > len(words)
+    return name in LATIN and text.decode(name, "replace") == text.decode("cp1252", "replace")
 
 
 def _western(text: bytes) -> bool:

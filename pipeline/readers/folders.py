@@ -46,14 +46,16 @@ def open_folder(folder: Path) -> Source:
         "format": f"folder of {kind.removesuffix('-file')} files",
         "label": "the folder that a file lies in" if labelled else "none",
     }
-    if others := [f"{count:,} {name}" for name, count in counts.items() if name != kind]:
-        told["left out"] = f"files of another kind: {', '.join(others)}"
+    others = ", ".join(f"{count:,} {name}" for name, count in counts.items() if name != kind)
+    if others:
+        told["left out"] = f"files of another kind: {others}"
     return Source(
         name=folder.resolve().name,
         frame=(rows if labelled else rows.drop("label")).lazy(),
         dialect=told,
         base=folder,
         media={"path": kind},
+        beside=f"of the folder {folder.resolve().name} files of another kind: {others}" if others else "",
     )
 
 

@@ -1,11 +1,11 @@
-"""Whether each line of a text table has as many cells as the first: Polars fills a short one with nulls in silence.
+"""Which lines of a text table have other cells than the first: Polars fills a short one with nulls in silence.
 
 Blocks of whole rows are looked at with NumPy: where separators, line ends and quotes stand says how many cells a
 row has, if each quote opens or closes a cell. A block in which one does not is taken apart cell by cell.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NoReturn
@@ -18,6 +18,8 @@ from pipeline.errors import DataError
 BLOCK = 1 << 18  # measured: with its marks it stays in the processor's cache
 OPEN_BYTES = 1 << 26  # a quote that is not closed within these is a stray one
 CR = 13
+MOST = 1000  # uneven lines, with more of which the header or the separator is another than was thought
+NAMED = 4  # uneven lines that an error names behind the first
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -53,27 +55,57 @@ def bare_text(cell: re.Match[bytes]) -> bytes | None:
 
 
 class Stray(Exception):
-    """What is wrong with a line, and the offset of the byte where it starts."""
+    """What is wrong with a line, the offset of the byte where it starts, and those of others that are alike."""
 
-    def __init__(self, offset: int, what: str, fix: str) -> None:
-        self.offset, self.what, self.fix = offset, what, fix
+    def __init__(self, offset: int, what: str, fix: str, others: Sequence[int] = ()) -> None:
+        self.offset, self.what, self.fix, self.others = offset, what, fix, others
         super().__init__(what)
 
     def told(self, name: str, parts: Iterable[bytes], end: str) -> DataError:
         """The error, with line and byte, both from 1; `parts` are the file's bytes again, to count lines in."""
-        line, seen = 1, 0
-        for part in parts:
-            line += part[: max(self.offset - seen, 0)].count(end.encode())
-            seen += len(part)
-            if seen >= self.offset:
-                break
-        return DataError(self.what, where=f"{name}: line {line}, byte {self.offset + 1}", fix=self.fix)
+        line, *others = numbers([self.offset, *self.others], parts, end)
+        what = self.what
+        if others:
+            shown, more = ", ".join(map(str, others[:NAMED])), len(others) - NAMED
+            what += f"; uneven too: line{'s' * (len(others) > 1)} {shown}{f' and {more:,} more' * (more > 0)}"
+        return DataError(what, where=f"{name}: line {line}, byte {self.offset + 1}", fix=self.fix)
+
+
+def numbers(offsets: Sequence[int], parts: Iterable[bytes], end: str) -> list[int]:
+    """The line of each byte, from 1; the offsets are in order, `parts` the file's bytes."""
+    found: list[int] = []
+    line, seen = 1, 0
+    for part in parts:
+        at = 0
+        while len(found) < len(offsets) and offsets[len(found)] <= seen + len(part):
+            here = offsets[len(found)] - seen
+            line, at = line + part[at:here].count(end.encode()), here
+            found.append(line)
+        if len(found) == len(offsets):
+            break
+        line, seen = line + part[at:].count(end.encode()), seen + len(part)
+    return found + [line] * (len(offsets) - len(found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uneven:
+    """A line that has more or fewer cells than the header, by the offset of its first byte."""
+
+    offset: int
+    cells: int
+    width: int
+
+    @property
+    def what(self) -> str:
+        """What is wrong with it."""
+        return f"holds {self.cells} field{'s' * (self.cells != 1)}, the header has {self.width}"
 
 
 @dataclass(kw_only=True)
 class Even:
-    """The pass over a table: feed it blocks of bytes, and it raises Stray at the first row that is not even.
+    """The pass over a table: feed it blocks of bytes; rows that are not even are left out and kept in `uneven`.
 
+    It raises Stray at a stray quote, and where more than `MOST` rows are uneven.
     width: cells of each row; strict: a quote that is not RFC 4180's is a stray one, not mended; start: the byte
     where the table begins; rows: lines so far, the header with them; blank: which of them are blank lines, which
     are no rows where there is more than one column; mended: some cells' quotes were not RFC 4180's
@@ -86,6 +118,13 @@ class Even:
     rows: int = 0
     blank: list[int] = field(default_factory=list)
     mended: bool = False
+    uneven: list[Uneven] = field(default_factory=list)
+
+    @property
+    def stray(self) -> Stray:
+        """All uneven rows as one error, at the first of them."""
+        first, *others = self.uneven
+        return Stray(first.offset, first.what, MEND, [other.offset for other in others])
 
     def rows_of(self, parts: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the bytes in blocks of whole rows, each as it is, or mended so that every quote is RFC 4180's."""
@@ -122,7 +161,7 @@ class Even:
             self._open_cell(data, offset)
         inside = int(np.searchsorted(places, used))
         if inside != count * self.width or not ends[:inside][self.width - 1 :: self.width].all():
-            self._uneven(text, places[:inside], ends[:inside], offset)
+            return used, self._cut(data[:used], places[:inside], ends[:inside], offset)
         self.rows += count
         return used, data[:used]
 
@@ -130,17 +169,28 @@ class Even:
         """An odd number of quotes: the last one opens a cell that does not end."""
         _unclosed(offset + data.rfind((self.grammar.quote or "").encode()))
 
-    def _uneven(self, text: Bytes, places: Places, ends: NDArray[np.bool_], offset: int) -> None:
-        """Some lines have another width: note those that are blank, raise Stray at the first that is not."""
+    def _cut(self, data: bytes, places: Places, ends: NDArray[np.bool_], offset: int) -> bytes:
+        """Some lines have another width: note those that are blank, and leave the others out."""
+        text = np.frombuffer(data, np.uint8)
         closing = np.flatnonzero(ends)
         cells = np.diff(closing, prepend=-1)
         stops = places[closing]
         starts = np.concatenate([[0], stops[:-1] + 1])
-        empty = (stops == starts) | ((stops == starts + 1) & (text[starts] == CR))
-        other = np.flatnonzero((cells != self.width) & ~empty)
-        if other.size:
-            raise _ragged(offset + int(starts[other[0]]), int(cells[other[0]]), self.width)
-        self.blank += (self.rows + np.flatnonzero(empty)).tolist()
+        empty = (cells != self.width) & ((stops == starts) | ((stops == starts + 1) & (text[starts] == CR)))
+        other = (cells != self.width) & ~empty
+        out, at = [], 0
+        for start, stop, width in zip(starts[other], stops[other], cells[other], strict=True):
+            self._leave(offset + int(start), int(width))
+            out.append(data[at:start])
+            at = int(stop) + 1
+        self.blank += (self.rows + np.flatnonzero(empty[~other])).tolist()
+        self.rows += int(np.count_nonzero(~other))
+        return b"".join([*out, data[at:]])
+
+    def _leave(self, offset: int, cells: int) -> None:
+        self.uneven.append(Uneven(offset=offset, cells=cells, width=self.width))
+        if len(self.uneven) > MOST:
+            raise self.stray
 
     def _slowly(self, data: bytes, offset: int, *, last: bool) -> tuple[int, bytes]:
         """The same, row by row, for a block in which a quote stands inside a cell."""
@@ -152,14 +202,16 @@ class Even:
             stop = data.find(end, at)
             if stop >= 0 and data.find(quote, at, stop) < 0:
                 row, following = data[at:stop], stop + 1
-                self._count(row.count(self.grammar.separator.encode()) + 1, offset + at, blank=row in (b"", b"\r"))
+                width = row.count(self.grammar.separator.encode()) + 1
+                even = self._count(width, offset + at, blank=row in (b"", b"\r"))
             else:
                 cells, following = self._cells(data, at, offset, last=last)
                 if following == at:
                     break
                 row = self.grammar.separator.encode().join(cells)
-                self._count(len(cells), offset + at, blank=False)
-            out.append(row + end)
+                even = self._count(len(cells), offset + at, blank=False)
+            if even:
+                out.append(row + end)
             at = following
         return at, b"".join(out)
 
@@ -196,27 +248,23 @@ class Even:
         inner = re.sub(rb"\\(.)", rb"\1", slashed, flags=re.DOTALL) if slashed is not None else bare or b""
         return quote + inner.replace(quote, quote * 2) + quote
 
-    def _count(self, cells: int, offset: int, *, blank: bool) -> None:
+    def _count(self, cells: int, offset: int, *, blank: bool) -> bool:
+        """Count the row in, unless it is uneven."""
+        if cells != self.width and not blank:
+            self._leave(offset, cells)
+            return False
         if cells != self.width:
-            if not blank:
-                raise _ragged(offset, cells, self.width)
             self.blank.append(self.rows)
         self.rows += 1
+        return True
 
 
+MEND = "mend the line: it was cut, or a field with a separator in it lacks its quotes"
 QUOTES = "write a quote inside a cell as two, and put the cell in quotes"
 
 
 def _unclosed(offset: int) -> NoReturn:
     raise Stray(offset, "a quote that opens here is not closed, or not followed by a separator", QUOTES)
-
-
-def _ragged(offset: int, cells: int, width: int) -> Stray:
-    return Stray(
-        offset,
-        f"holds {cells} field{'s' * (cells != 1)}, the header has {width}",
-        "mend the line: it was cut, or a field with a separator in it lacks its quotes",
-    )
 
 
 def _places(text: Bytes, grammar: Grammar) -> Places | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ CUT = 16  # characters of a literal, a number or an escape that the end of a blo
 BLANK = re.compile(r"[ \t\r\n]*")
 DECODER = json.JSONDecoder()
 FLAT = {pl.Boolean(), pl.Int64(), pl.Float64(), pl.String(), pl.Null()}
+SHOWN = 200  # characters of the keys that are not read
 SHAPES = "a table is an array of records, an object of columns, or a record a line"
 
 Record = dict[str, Any]
@@ -47,8 +49,9 @@ def open_json(file: File) -> Source:
     if text.peek() == "{":
         return open_lines(file)
     text.end()
-    rows, how = _rows(value)
-    return _source(file, spool(rows, file.fresh()), how)
+    rows, how, others = _rows(value)
+    beside = f"of {file.path.name} what stands under other keys: {', '.join(others)}" if others else ""
+    return replace(_source(file, spool(rows, file.fresh()), how), beside=beside[:SHOWN])
 
 
 class Text:
@@ -140,17 +143,28 @@ def _source(file: File, frame: pl.LazyFrame, how: str) -> Source:
     return Source(name=file.path.name, frame=frame, dialect={"format": how})
 
 
-def _rows(value: Record) -> tuple[list[Batch], str]:
-    """The table that an object holds: columns as lists, columns as pandas writes them, records under one key, a row."""
+def _rows(value: Record) -> tuple[list[Batch], str, list[str]]:
+    """The table that an object holds, what it is, and the keys beside it that are not read.
+
+    It is columns as lists, columns as pandas writes them, the one array of records under a key, or a row.
+    """
     columns = list(value.values())
-    if columns and all(isinstance(c, list) for c in columns) and len({len(c) for c in columns}) == 1:
-        key, first = next(iter(value.items()))
-        if len(columns) == 1 and first and all(isinstance(row, dict) for row in first):
-            return list(batches(first)), f"JSON (an array of records under {key!r:.40})"
-        return [value], "JSON (an object of columns)"
+    tables = [key for key, held in value.items() if _is_table(held)]
+    if len(columns) > 1 and all(isinstance(c, list) for c in columns) and len({len(c) for c in columns}) == 1:
+        return [value], "JSON (an object of columns)", []
+    if len(tables) == 1:
+        others = [key for key in value if key != tables[0]]
+        return list(batches(value[tables[0]])), f"JSON (an array of records under {tables[0]!r:.40})", others
+    if len(columns) == 1 and isinstance(columns[0], list):
+        return [value], "JSON (an object of columns)", []
     if columns and all(isinstance(c, dict) for c in columns) and len({tuple(c) for c in columns}) == 1:
-        return [{name: list(c.values()) for name, c in value.items()}], "JSON (an object of columns, with row names)"
-    return list(batches([value])), "JSON (one record)"
+        how = "JSON (an object of columns, with row names)"
+        return [{name: list(c.values()) for name, c in value.items()}], how, []
+    return list(batches([value])), "JSON (one record)", []
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def _utf8(file: File) -> tuple[Path, int]:

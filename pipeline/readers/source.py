@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +21,8 @@ SEEN = 200  # characters of a reader's own words that a message repeats
 class File:
     """One file to open: as it was named, and as it lies there unpacked; `scratch` is for what is written anew.
 
-    sheet: of a spreadsheet; header: whether a text table's first row holds names, None to find out
+    sheet: of a spreadsheet; header: whether a text table's first row holds names, None to find out; lenient: a few
+    rows of a text table that have other cells than its header are left out, not an error
     """
 
     path: Path
@@ -29,6 +30,7 @@ class File:
     scratch: Path
     sheet: str | None = None
     header: bool | None = None
+    lenient: bool = False
 
     def fresh(self, ending: str = "") -> Path:
         """A name in `scratch` that is not taken, and that no reader takes for a pattern."""
@@ -57,6 +59,8 @@ class Source:
     base: the folder that the paths in the columns of `media` start from
     media: column → what the files that it names are: image, audio or text
     bad: what could not be decoded; the row is kept, with U+FFFD in the place of the bytes
+    left_out: lines of a text table that are no rows of the frame, as they have other cells than its header
+    beside: what else is there and is not read: other sheets, files of another kind
     """
 
     name: str
@@ -66,6 +70,20 @@ class Source:
     base: Path | None = None
     media: dict[str, str] = field(default_factory=dict)
     bad: list[BadBytes] = field(default_factory=list)
+    left_out: list[BadBytes] = field(default_factory=list)
+    beside: str = ""
+
+    def without(self, taken: str) -> "Source":
+        """The same, with a column of that name, if there is one, called otherwise: the name is ours."""
+        names = self.frame.collect_schema().names()
+        if taken not in names:
+            return self
+        number, free = 2, taken
+        while free in names:
+            number, free = number + 1, f"{taken}_{number}"
+        told = f"column {names.index(taken) + 1} is called {free} ({taken} is the position in the input)"
+        said = "; ".join(filter(None, [self.dialect.get("names"), told]))
+        return replace(self, frame=self.frame.rename({taken: free}), dialect={**self.dialect, "names": said})
 
 
 def unreadable(path: Path, error: BaseException) -> DataError:

@@ -1,13 +1,14 @@
 """One SQL query → a lazy table. Nothing is ever written: connections are opened to read, and SELECT alone is let in."""
 
 import importlib
+import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import DataError
 from pipeline.readers.source import Source
@@ -17,23 +18,53 @@ READS = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
 URLS = "use sqlite:///file.db, duckdb:///file.duckdb or postgresql://user@host/name"
+INSTALL = "install it: pip install 'keepfit[sql]'"
 WRITING = {"load_extension", "writefile", "edit", "fts3_tokenizer"}  # functions of SQLite that reach outside
 
 
 def open_sql(url: str, query: str, *, scratch: Path) -> Source:
-    """Run one SELECT on the database at `url`: sqlite:///file, duckdb:///file or postgresql://user@host/name."""
+    """Run one SELECT on the database at `url`: sqlite:///file, duckdb:///file or postgresql://user@host/name.
+
+    The path of a database file is as good as its URL.
+    """
+    url = _address(url)
     try:
         scheme = urlsplit(url).scheme.split("+")[0]
     except ValueError as error:
         raise DataError(f"is no address of a database ({error})", where="--sql", fix=URLS) from error
     run = {"sqlite": _sqlite, "duckdb": _duckdb, "postgresql": _postgres, "postgres": _postgres}.get(scheme)
     if run is None:
-        raise DataError(f"`{scheme}` is no database that is read here", where="--sql", fix=URLS)
+        what = f"`{scheme}` is no database that is read here" if scheme else f"{url} is no file that is there"
+        raise DataError(what, where="--sql", fix=URLS)
     scratch.mkdir(parents=True, exist_ok=True)
     frame = spool(run(url, query), Path(tempfile.mkdtemp(prefix="sql-", dir=scratch)))
     if not frame.collect_schema():
         raise DataError("gave no columns", where=shown(url), fix="write one SELECT")
     return Source(name=shown(url), frame=frame, dialect={"format": f"{scheme} query"})
+
+
+def is_database(path: str) -> bool:
+    """Whether this is the URL of a database, or the path of a database file."""
+    return re.match(r"(sqlite|duckdb|postgres(ql)?)(\+\w+)?://", path) is not None or _kind(path) is not None
+
+
+def _address(path: str) -> str:
+    """The URL of a database file; what is none as it is."""
+    if "://" in path or not Path(path).is_file():
+        return path
+    kind = _kind(path)
+    if kind is None:
+        raise DataError("is no database that is read here", where=path, fix="leave --sql out, or name a database")
+    return f"{kind}:///{quote(path)}"
+
+
+def _kind(path: str) -> str | None:
+    """Which database the file is, by its first bytes."""
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        start = file.read(16)
+    return "sqlite" if start == b"SQLite format 3\0" else "duckdb" if start[8:12] == b"DUCK" else None
 
 
 def shown(url: str) -> str:
@@ -80,7 +111,10 @@ def _postgres(url: str, query: str) -> Iterator[Batch]:
             reading = opened.execution_options(postgresql_readonly=True, stream_results=True, no_parameters=True)
             result = reading.exec_driver_sql(query)
             yield from _batches(list(result.keys()), result.fetchmany)
-    except (alchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:  # a port that is no number
+    except ImportError as error:
+        name = (error.name or "psycopg").replace("psycopg2", "psycopg")
+        raise DataError(f"needs the package {name}", where=shown(url), fix=INSTALL) from error
+    except (alchemy.exc.SQLAlchemyError, ValueError) as error:  # a port that is no number
         raise _failed(url, getattr(error, "orig", None) or error) from error
 
 
@@ -130,8 +164,7 @@ def _library(name: str, url: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        fix = f"install it: pip install {name}"
-        raise DataError(f"needs the package {name}", where=shown(url), fix=fix) from error
+        raise DataError(f"needs the package {name}", where=shown(url), fix=INSTALL) from error
 
 
 def _failed(url: str, error: BaseException) -> DataError:

@@ -13,12 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.readers.encoding import Encoding, encoding, first_bad, lines_of, transcode, whole_lines
-from pipeline.readers.lines import BLOCK, Even, Grammar, Stray
+from pipeline.readers.lines import BLOCK, Even, Grammar, Stray, numbers
 from pipeline.readers.packing import blocks, suffix
 from pipeline.readers.sniffing import HEAD_BYTES, Sniffed, cells, sniff
 from pipeline.readers.source import BadBytes, File, Source, opening
 
 ROW = "__row__"
+FEW = 0.01  # lines that may be left out: more are another table, or another way to write one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,14 @@ class TextTable:
     plain: Path
     sniffed: Sniffed
     even: Even
+    left_out: tuple[BadBytes, ...] = ()
 
 
 def open_text(file: File) -> Source:
-    """Open a text table; raises DataError, with line and byte, where a row has other cells than the first."""
+    """Open a text table; raises DataError, with line and byte, where a row has other cells than the first.
+
+    Of a file that is read leniently such rows are left out, where they are few.
+    """
     found = encoding(file.plain)
     bad: list[BadBytes] = []
     if not found.clean:
@@ -43,7 +48,14 @@ def open_text(file: File) -> Source:
     with opening(file.path.name):
         frame = _frame(table)
         frame.collect_schema()
-    return Source(name=file.path.name, frame=frame, text=True, dialect=_told(found, table), bad=bad)
+    return Source(
+        name=file.path.name,
+        frame=frame,
+        text=True,
+        dialect=_told(found, table),
+        bad=bad,
+        left_out=list(table.left_out),
+    )
 
 
 def scan_text(path: Path, separator: str, null_values: list[str]) -> pl.LazyFrame:
@@ -72,6 +84,8 @@ def _strict(path: Path, separator: str) -> Even:
     even = Even(grammar=grammar, width=width, strict=True, start=len(first) - len(table))
     for _ in even.rows_of(chain([table], parts)):
         pass
+    if even.uneven:
+        raise even.stray
     return even
 
 
@@ -79,18 +93,21 @@ def _table(file: File, mark: int) -> TextTable:
     """See how the table is written, and that it is so throughout."""
     head, named = _head(file.plain, mark), suffix(file.path)
     named = named if named != ".zip" else file.plain.suffix
-    sniffed = sniff(head, named, file.header)
-    try:
-        return _even(file, sniffed, mark)
-    except Stray as stray:
-        wrong = stray.told(file.path.name, _from(file.plain, 0), sniffed.grammar.end)
-    if sniffed.grammar.separator == "\t":
+    found = sniff(head, named, file.header)
+    tries = [(found, 0.0)]
+    if found.grammar.separator == "\t":
         # the standard of tab-separated values knows no quotes: they are letters where they make no cells
+        tries.append((sniff(head, named, file.header, quote=None), 0.0))
+    if file.lenient:
+        tries.append((found, FEW))
+    wrong: Stray | None = None
+    for sniffed, share in tries:
         try:
-            return _even(file, sniff(head, named, file.header, quote=None), mark)
+            return _even(file, sniffed, mark, share)
         except Stray as stray:
-            raise wrong from stray
-    raise wrong
+            wrong = wrong or stray
+    assert wrong is not None
+    raise wrong.told(file.path.name, _from(file.plain, 0), found.grammar.end) from wrong
 
 
 def _head(plain: Path, mark: int) -> str:
@@ -103,17 +120,26 @@ def _head(plain: Path, mark: int) -> str:
     return b"".join(parts)[mark:].decode("utf-8", "replace")
 
 
-def _even(file: File, sniffed: Sniffed, mark: int) -> TextTable:
-    """See that every row has as many cells as the first; the file is written anew where quotes have to be mended."""
+def _even(file: File, sniffed: Sniffed, mark: int, share: float) -> TextTable:
+    """See that every row, but for that share of them at most, has as many cells as the first.
+
+    The file is written anew where quotes have to be mended, or rows left out.
+    """
     start = mark + sniffed.skipped_bytes
     even = Even(grammar=sniffed.grammar, width=len(sniffed.names), start=start)
-    if not any(even.mended for _ in even.rows_of(_from(file.plain, start))):
-        return TextTable(plain=file.plain, sniffed=sniffed, even=even)
-    even = Even(grammar=sniffed.grammar, width=len(sniffed.names), start=start)
-    target = file.fresh(".txt")
-    with target.open("wb") as out:
-        out.writelines(even.rows_of(_from(file.plain, start)))
-    return TextTable(plain=target, sniffed=replace(sniffed, skipped=0), even=even)
+    whole = not any(even.mended or (share and even.uneven) for _ in even.rows_of(_from(file.plain, start)))
+    target = file.plain
+    if not whole:
+        even = Even(grammar=sniffed.grammar, width=len(sniffed.names), start=start)
+        target = file.fresh(".txt")
+        with target.open("wb") as out:
+            out.writelines(even.rows_of(_from(file.plain, start)))
+        sniffed = replace(sniffed, skipped=0)
+    if even.uneven and len(even.uneven) >= share * even.rows:
+        raise even.stray
+    lines = numbers([row.offset for row in even.uneven], _from(file.plain, 0), even.grammar.end)
+    left_out = (BadBytes(line=n, byte=r.offset + 1, what=r.what) for n, r in zip(lines, even.uneven, strict=True))
+    return TextTable(plain=target, sniffed=sniffed, even=even, left_out=tuple(left_out))
 
 
 def _from(plain: Path, start: int) -> Iterator[bytes]:

@@ -17,12 +17,12 @@ import numpy as np
 from pipeline import checks
 from pipeline.artefacts import Record
 from pipeline.contract import Role
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SettingsError
 from pipeline.findings import Check
 from pipeline.inspection import Inspection, inspect
 from pipeline.selftest import columns, copies, numbers, texts, times
 from pipeline.selftest.defect import Defect
-from pipeline.selftest.material import Material, gather
+from pipeline.selftest.material import LEAST_ROWS, Material, gather
 from pipeline.selftest.score import scored
 
 DEFECTS: tuple[Defect, ...] = (
@@ -51,6 +51,11 @@ class Trial:
     seed: int = 1
     thorough: bool = False
     only: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not LEAST_ROWS <= self.rows <= MOST_ROWS:
+            what = f"must be from {LEAST_ROWS} to {MOST_ROWS:,}, got {self.rows:,}"
+            raise SettingsError(what, where="--rows", fix="choose a number between")
 
 
 class Outcome(Record):
@@ -108,7 +113,7 @@ def selftest(trial: Trial, scratch: Path) -> SelfTest:
     """
     began = time.perf_counter()
     _require_known(trial.only)
-    material = gather(trial.paths, trial.roles, scratch, min(trial.rows, MOST_ROWS))
+    material = gather(trial.paths, trial.roles, scratch, trial.rows)
     asked = asked_checks(thorough=trial.thorough)
     plain = _ground(material, asked)
     planned, left_out = _planned(trial, material)

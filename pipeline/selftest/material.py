@@ -115,7 +115,7 @@ def gather(paths: Sequence[str], roles: Mapping[str, Role], scratch: Path, most_
 
     A series that is thinned has other steps. Raises DataError for what cannot be read, and for too few rows.
     """
-    sources = [source for path in paths for source in readers.open_all(Path(path), scratch=scratch)]
+    sources = [s.without(ROW_ID) for path in paths for s in readers.open_all(Path(path), scratch=scratch, lenient=True)]
     first = sources[0]
     with readers.reading(first.name):
         names = first.frame.collect_schema().names()

@@ -88,8 +88,9 @@ def _column(name: str, kind: str, made: Callable[[Rng], str]) -> Defect:
     """A column of that name with something personal in every row."""
 
     def plant(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
-        cells = pl.Series(name, [made(rng) for _ in range(material.height)])
-        return whole(material.rows.with_columns(cells), name)
+        new = material.free(name)
+        cells = pl.Series(new, [made(rng) for _ in range(material.height)])
+        return whole(material.rows.with_columns(cells), new)
 
     return Defect(
         name=f"column of {kind}",

@@ -178,8 +178,9 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
     unparsed = [pl.DataFrame(schema=UNPARSED_SCHEMA)]
     for column in given:
         if typed[column.name].null_count() > rows[column.name].null_count():
-            bad = typed[column.name].is_null() & rows[column.name].is_not_null()
-            cells = pl.DataFrame({ROW_ID: typed[ROW_ID], "raw": rows[column.name].cast(pl.String)}).filter(bad)
+            value, raw = typed[column.name].alias("value"), rows[column.name].alias("raw")  # a name may be a pattern
+            bad = value.is_null() & raw.is_not_null()
+            cells = pl.DataFrame({ROW_ID: typed[ROW_ID], "raw": raw.cast(pl.String)}).filter(bad)
             _refuse_changed_type(cells, rows[column.name], name, column)
             unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
     typed = typed.with_columns(cs.float().fill_nan(None))

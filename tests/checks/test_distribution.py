@@ -148,7 +148,7 @@ def test_agreed_bounds_of_the_rows_are_kept(make: Make) -> None:
 def test_no_rows_are_too_few(make: Make) -> None:
     (hit,) = hits(MinRows(), make({"x": pl.Series([], dtype=pl.Int64)}))
 
-    assert hit.observed == 0
+    assert (hit.observed, hit.severity, hit.message) == (0, "error", "there are no rows")
 
 
 def test_a_sample_that_holds_one_of_the_values_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

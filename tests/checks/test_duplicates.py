@@ -99,6 +99,11 @@ def test_a_copy_in_another_file_is_found(make: Make, parts: int) -> None:
     assert copies(table) == [("rows#3", "rows#0")]
 
 
+def test_values_of_one_column_repeat_but_ids_do_not(make: Make) -> None:
+    assert copies(make({"shop": ["north", "south", "north"]})) == []
+    assert copies(make({"id": [7, 8, 7]})) == [("rows#2", "rows#0")]
+
+
 def test_the_hit_counts_and_shows_the_copies(make: Make) -> None:
     table = make({"x": [1.0, 1.0, 1.0, 2.0], "y": [True, True, True, True]})
 
@@ -159,7 +164,7 @@ def test_the_message_says_how_many_copies_cross_files(make: Make) -> None:
 
 
 def test_row_ids_may_be_positions(make: Make) -> None:
-    table = make({"x": [1.0, 2.0, 1.0]})
+    table = make({"x": [1.0, 2.0, 1.0], "z": [1, 1, 1]})
     numbered = [part.with_columns(row_id=pl.int_range(pl.len())) for part in table.partitions.values()]
 
     assert copies(dataclasses.replace(table, partitions={"all": numbered[0]})) == [(2, 0)]

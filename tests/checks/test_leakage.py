@@ -207,6 +207,10 @@ def test_counted_rows_in_mixed_order_say_nothing(make: Make) -> None:
     assert hits(IdentifierPredictsLabel(), make({"id": list(range(400)), "y": coins(400)})) == []
 
 
+def test_files_of_a_folder_have_no_order_of_their_own(tmp_path: Path) -> None:
+    assert hits(IdentifierPredictsLabel(), dataclasses.replace(sorted_rows(1), base=tmp_path)) == []
+
+
 def test_the_order_is_time_where_there_is_a_time_axis(make: Make) -> None:
     days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(200)]
 

@@ -134,6 +134,13 @@ def test_whole_numbers_that_are_names_are_asked(make: Make) -> None:
     assert "telephone numbers" in found.message
 
 
+def test_json_in_a_column_called_address_is_no_address(make: Make) -> None:
+    cells = [f'{{"city": "K\u00f6ln", "zip": {i}}}' for i in range(40)]
+
+    assert inspect(make({"address": [None, "[]", *cells]}), [PiiPresent()]).findings == []
+    assert inspect(make({"address": [f"{i} Main Street" for i in range(40)]}), [PiiPresent()]).findings
+
+
 def test_a_secret_is_located_and_never_shown() -> None:
     found = inspect(secret_rows(1), [SecretPresent()])
 

@@ -83,6 +83,17 @@ def test_nested_cells_are_json_text(opened: Open) -> None:
     assert source.dialect["nested"] == "l, s: as JSON text"
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_durations_are_seconds(tmp_path: Path, ending: str) -> None:
+    frame = pl.DataFrame({"n": [1, 2], "*": pl.Series([1500, None], dtype=pl.Duration("ms"))})
+    frame.write_parquet(tmp_path / "a.parquet") if ending == "parquet" else frame.write_ipc(tmp_path / "a.arrow")
+
+    source = readers.open_source(tmp_path / f"a.{ending}", scratch=tmp_path / "scratch")
+
+    assert rows(source) == [["n", "*"], [1, 1.5], [2, None]]
+    assert source.dialect["durations"] == "*: as seconds"
+
+
 def test_of_a_workbook_the_first_sheet_is_read_or_the_one_that_is_named(tmp_path: Path) -> None:
     sheets: dict[str, list[list[object]]] = {
         "one": [["a", "b"], [1, "x"], [None, None], [2.5, "y"]],
@@ -96,6 +107,7 @@ def test_of_a_workbook_the_first_sheet_is_read_or_the_one_that_is_named(tmp_path
 
     assert rows(first) == [["a", "b"], [1.0, "x"], [None, None], [2.5, "y"]]
     assert (rows(second), second.name) == ([["c"], [1]], "t.xlsx#two")
+    assert (first.beside, second.beside) == ("of t.xlsx the sheets two, none", "")
     with pytest.raises(DataError, match=r"t.xlsx: has no sheet 'three'; name one of: one, two, none"):
         readers.open_source(tmp_path / "t.xlsx#three", scratch=tmp_path)
     with pytest.raises(DataError, match=r"t.xlsx#none: holds nothing"):

@@ -20,6 +20,7 @@ def test_a_folder_of_pictures_is_one_row_a_file_with_its_folder_as_label(tmp_pat
     assert rows(source) == [["path", "bytes", "label"], ["cat/b.PNG", 5, "cat"], ["dog/a.jpg", 5, "dog"]]
     assert (source.base, source.media, source.name) == (tmp_path / "pets", {"path": "image"}, "pets")
     assert source.dialect["left out"] == "files of another kind: 1 text-file"
+    assert source.beside == "of the folder pets files of another kind: 1 text-file"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.wav", "audio"), ("a.txt", "text-file"), ("a.webp", "image")])

@@ -72,6 +72,24 @@ def test_types_that_differ_between_batches_are_joined(opened: Open, monkeypatch:
     assert frame["b"].to_list() == [1.0, 2.0, 2.5, None, None]
 
 
+@pytest.mark.parametrize(
+    ("document", "names", "beside"),
+    [
+        ({"data": RECORDS, "n": 1, "next": None}, ["a", "b", "c"], "of t.json what stands under other keys: n, next"),
+        ({"data": RECORDS}, ["a", "b", "c"], ""),
+        ({"data": RECORDS, "more": RECORDS[:2]}, ["data", "more"], ""),
+        ({"n": 1, "tags": ["x"]}, ["n", "tags"], ""),
+    ],
+)
+def test_the_one_array_of_records_in_an_object_is_the_table(
+    opened: Open, document: object, names: list[str], beside: str
+) -> None:
+    source = opened("t.json", json.dumps(document))
+
+    assert source.frame.collect_schema().names() == names
+    assert source.beside == beside
+
+
 def test_an_array_is_read_value_by_value(opened: Open) -> None:
     records = [{"text": "x" * 3000, "n": i} for i in range(2000)]  # some blocks
 

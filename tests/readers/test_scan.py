@@ -96,6 +96,7 @@ def test_quoted_separators_and_line_ends_are_part_of_the_cell(tmp_path: Path) ->
         ("t.csv.gz", gzip.compress(TABLE.encode(), mtime=0) + b"junk", "is a damaged gzip file"),
         ("t.csv.zst", zstandard.compress(TABLE.encode() * 99)[:-9], "is a damaged zstd file"),
         ("t.parquet.gz", gzip.compress(b"PAR1", mtime=0)[:-3], "is a damaged gzip file"),
+        ("t.csv", b"a,b\n1,2\n3\n4\n5,6\n7,8,9\n", "line 3, byte 9: holds 1 field, the header has 2; uneven too:"),
         ("t.csv", "a,b\nn\xf6rd,2\n".encode("latin1"), "line 2, byte 6: is not UTF-8"),
         ("t.csv", TABLE.encode("utf-16-le"), "line 4, byte 24: holds 1 field"),
         ("t.csv", TABLE.encode("utf-16"), "line 1, byte 1: is not UTF-8"),

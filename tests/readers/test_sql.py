@@ -1,6 +1,7 @@
 """A query is read in batches, writes nothing and keeps the password to itself."""
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -79,6 +80,22 @@ def test_nothing_is_written(database: Path, query: str, monkeypatch: pytest.Monk
     assert not (database.parent / "copy.db").exists()
 
 
+def test_the_file_of_a_database_is_as_good_as_its_url(database: Path) -> None:
+    by_file = readers.open_sql(str(database), "SELECT i, s FROM t", scratch=database.parent / "scratch")
+
+    assert rows(by_file) == rows(asked(database, "SELECT i, s FROM t"))
+    assert by_file.dialect == {"format": "sqlite query"}
+    assert readers.is_database(str(database)) and readers.is_database("postgresql+psycopg://me@host/db")
+
+
+def test_a_file_that_is_no_database_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+
+    assert not readers.is_database(str(tmp_path / "a.csv"))
+    with pytest.raises(DataError, match=r"a\.csv: is no database that is read here; leave --sql out"):
+        readers.open_sql(str(tmp_path / "a.csv"), "SELECT 1", scratch=tmp_path / "scratch")
+
+
 def test_duckdb_is_asked_and_not_written(tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     path = tmp_path / "a.duckdb"
@@ -89,10 +106,22 @@ def test_duckdb_is_asked_and_not_written(tmp_path: Path) -> None:
     source = readers.open_sql(url, "SELECT i, d FROM t", scratch=tmp_path / "scratch")
 
     assert [[int(i), float(d)] for i, d in source.frame.collect().rows()] == [[0, 0.0], [1, 1.0], [2, 2.0]]
+    by_file = readers.open_sql(str(path), "SELECT i, d FROM t", scratch=tmp_path / "scratch")
+    assert rows(by_file) == rows(source)
     for query in ("DELETE FROM t", f"COPY t TO '{tmp_path / 'out.csv'}'", "SELECT 1; SELECT 2", "nothing"):
         with pytest.raises(DataError, match=r"a.duckdb"):
             readers.open_sql(url, query, scratch=tmp_path / "scratch")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_driver_that_is_absent_is_told_with_the_extra_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    with pytest.raises(DataError, match=r"needs the package psycopg; install it: pip install 'keepfit\[sql\]'"):
+        readers.open_sql("postgresql://me:s3cret@127.0.0.1:1/db", "SELECT 1", scratch=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +129,10 @@ def test_duckdb_is_asked_and_not_written(tmp_path: Path) -> None:
     [
         ("sqlite:///absent.db", "absent.db: is absent; name a database"),
         ("mysql://me:s3cret@host/db", "--sql: `mysql` is no database that is read here"),
-        ("file.db", "--sql: `` is no database"),
+        ("file.db", "--sql: file.db is no file that is there; use sqlite:///file.db"),
         ("sqlite://[", "--sql: is no address of a database (Invalid IPv6 URL)"),
         ("postgresql://me:s3cret@host:port/db", "postgresql://host/db: cannot be asked ("),
-        ("postgresql://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
+        ("postgresql://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: "),
         ("postgresql+asyncpg://me:s3cret@127.0.0.1:1/db", "postgresql://127.0.0.1/db: cannot be asked ("),
     ],
 )

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from pipeline import readers
 from pipeline.errors import DataError
+from pipeline.readers.encoding import encoding
 
 from .conftest import Open, rows, shared, written
 
@@ -163,10 +165,42 @@ def test_the_header_may_be_stated(opened: Open) -> None:
         (b"SQLite format 3\x00" + bytes(99), "t.csv: is an SQLite database; ask it"),
         (b"ORC" + bytes(99), "t.csv: is an ORC file"),
         (b"%PDF-1.7\n", "t.csv: is a PDF document"),
+        ("\n<!DOCTYPE html>\n<html><body>not found, sorry\n", "t.csv: is a web page, not a table; fetch the file anew"),
+        ("<html lang='en'>\n<body>\n", "t.csv: is a web page"),
     ],
 )
 def test_what_cannot_be_read_is_told_on_one_line(refused: Callable[..., str], content: bytes | str, told: str) -> None:
     assert refused("t.csv", content).startswith(told)
+
+
+UNEVEN = [*["1,2"] * 150, "", *["3,4"] * 50, '"x\ny",5', "6", *["7,8"] * 50, "Total"]
+
+
+def test_a_few_uneven_lines_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "\n".join(["a,b", *UNEVEN]))
+
+    source = readers.open_source(path, scratch=tmp_path / "scratch", lenient=True)
+
+    assert [tuple(row) for row in rows(source)[201:204]] == [("x\ny", "5"), ("7", "8"), ("7", "8")]
+    assert source.frame.collect().height == 251
+    assert [(bad.line, bad.byte) for bad in source.left_out] == [(205, 814), (256, 1016)]
+    assert source.left_out[0].what == "holds 1 field, the header has 2"
+    assert path.read_bytes()[813:815] == b"6\n"
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_many_uneven_lines_are_refused_with_their_lines(tmp_path: Path, lenient: bool) -> None:
+    path = written(tmp_path / "t.csv", "a,b\n" + "1,2\n3\n" * 7)
+
+    with pytest.raises(DataError, match=r"line 3, byte 9: holds 1 .*; uneven too: lines 5, 7, 9, 11 and 2 more;"):
+        readers.open_source(path, scratch=tmp_path / "scratch", lenient=lenient)
+
+
+def test_more_than_a_thousand_uneven_lines_are_refused_wherever_they_stand(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "a,b\n" + "1,2\n" * 200_000 + "3\n" * 1_001)
+
+    with pytest.raises(DataError, match=r"line 200002, .*; uneven too: lines 200003, .* and 996 more;"):
+        readers.open_source(path, scratch=tmp_path / "scratch", lenient=True)
 
 
 def test_a_line_with_bad_bytes_is_kept_and_told(opened: Open) -> None:
@@ -226,6 +260,23 @@ def test_texts_of_many_languages_are_decoded(opened: Open, encoding: str, text: 
     source = opened("t.csv", text.encode(encoding))
 
     assert rows(source)[1] == [*text.splitlines()[1].replace(",", ";").split(";")]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_western_names_of_many_languages_are_not_read_as_cyrillic(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    names, colours = ("Jürgen", "Åsa", "Ödön", "Zoë", "Max", "Anna"), ("red", "green", "blue")
+    table = "".join(f"{i};{draw.choice(names)};{draw.choice(colours)};yes\n" for i in range(400))
+
+    path = written(tmp_path / "t.csv", f"id;customer;colour;returned\n{table}".encode("cp1252"))
+
+    assert encoding(path).name == "cp1252"
+
+
+def test_latin_words_among_cyrillic_ones_are_no_doubt(tmp_path: Path) -> None:
+    table = "id;имя\n" + "".join(f"{i};Иван Петров, г. Москва, iPhone чехол\n" for i in range(50))
+
+    assert encoding(written(tmp_path / "t.csv", table.encode("cp1251"))).name == "cp1251"
 
 
 def test_tables_of_every_shape(opened: Open) -> None:

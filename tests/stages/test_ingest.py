@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline import artefacts, contract
 from pipeline.errors import DataError, KeepfitError, SettingsError
+from pipeline.infer import infer
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings, Parsed
 from pipeline.workspace import Workspace
@@ -82,6 +83,18 @@ def test_rows_are_named_after_their_file_and_place(tiny: Workspace) -> None:
     ids = ingest.table(tiny, contract.load(tiny.contract_file)).rows.select("row_id").collect().to_series()
     assert ids.n_unique() == 600
     assert (ids[0], ids[399]) == ("2024-01.csv.gz#0", "2024-02.csv#199")
+
+
+@pytest.mark.parametrize("name", ["*", "^x$", "^.*$"])
+def test_a_name_that_could_be_a_pattern_is_a_name(name: str) -> None:
+    rows = pl.DataFrame({name: [*map(str, range(300)), "much"], "x": ["a"] * 301})
+    agreed = infer(rows.lazy(), name="made", text=True, roles={}).contract
+
+    parsed = ingest.parse(rows, "a.csv", {}, agreed)
+
+    assert parsed.typed.columns == ["row_id", name, "x"]
+    assert parsed.typed[name].to_list() == [*range(300), None]
+    assert parsed.unparsed.rows() == [("a.csv#300", name, "much")]
 
 
 def test_the_same_files_give_the_same_bytes(tiny: Workspace) -> None:
