@@ -106,9 +106,10 @@ def _keepfit_with_samples(data: Path) -> None:
 
 def _examine(data: Path, policies: dict[str, str]) -> None:
     from pipeline import checks, examine
+    from pipeline.reading import Question
 
     known = {name: policy for name, policy in policies.items() if name in checks.registered()}
-    question = examine.Question(paths=[str(data)], roles={"label": "label", "placed": "time"}, policies=known)
+    question = Question(paths=[str(data)], roles={"label": "label", "placed": "time"}, policies=known)
     with TemporaryDirectory() as scratch:
         examine.examine(question, Path(scratch))
 

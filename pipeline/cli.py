@@ -220,8 +220,9 @@ def check(chosen: argparse.Namespace) -> int:
     from tempfile import TemporaryDirectory
 
     from pipeline import artefacts, examine, listing
+    from pipeline.reading import Question
 
-    question = examine.Question(
+    question = Question(
         paths=chosen.paths,
         contract=chosen.contract,
         roles=options.roles(chosen),

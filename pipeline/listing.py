@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SEVERITIES: "tuple[Severity, ...]" = ("error", "warning", "info")
 EXAMPLE = 80  # signs of an example that are printed
+DAMAGE = 5  # damaged places of a file that are printed
 
 
 def show_examination(answer: "Examination") -> None:
@@ -31,8 +32,10 @@ def show_examination(answer: "Examination") -> None:
             say(f"        {'rows:' if numbered else 'e.g.:'} {shown}")
         say(f"        do:   {finding.suggestion}")
     for origin in answer.sources:
-        for damage in origin.damage:
+        for damage in origin.damage[:DAMAGE]:
             say(f"damage  {origin.name}: {damage}")
+        if len(origin.damage) > DAMAGE:
+            say(f"damage  {origin.name}: and {len(origin.damage) - DAMAGE:,} more")
     for line in impact_lines(answer.impact) if answer.impact else []:
         say(line)
     if answer.impact_skipped:

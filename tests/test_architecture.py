@@ -20,6 +20,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"cli", "options", "demo", "summary", "listing", "start", "dry_run", "tracing"},
     {"settings"},
     {"monitor", "examine", "selftest", "impact", "quarantine"},
+    {"reading"},
     {"stages"},
     {
         *("checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git"),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.examine import Question, examine
+from pipeline.examine import examine
+from pipeline.reading import Question
 from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import examine
-from pipeline.errors import ContractError, DataError
-from pipeline.examine import Examined, Question
+from pipeline import examine, reading
+from pipeline.errors import ContractError, DataError, SettingsError
+from pipeline.examine import Examined
+from pipeline.reading import Question
 from pipeline.workspace import Workspace
 
 HEADER = "name,age,city,late"
@@ -126,6 +127,21 @@ def test_a_contract_of_other_data_is_refused(tiny: Workspace, tmp_path: Path) ->
         ask(tmp_path, written(tmp_path / "a.csv", "1,2", header="a,b"), contract=tiny.contract_file)
 
 
+def test_what_the_workspace_derives_fails_in_one_line(tmp_path: Path) -> None:
+    schema = Path(__file__).parents[1] / "schemas" / "flights.py"
+    other = written(tmp_path / "other.csv", "1,2", "3,4", header="day,x")
+
+    with pytest.raises(SettingsError, match=r"params.yaml: ingest.derive.\w+: `.*` does not work on these data"):
+        ask(tmp_path, other, contract=schema)
+
+
+def test_a_reference_without_these_columns_is_refused(tmp_path: Path) -> None:
+    data, other = written(tmp_path / "a.csv", "1,2", header="x,y"), written(tmp_path / "b.csv", "1,2", header="p,q")
+
+    with pytest.raises(DataError, match=r"b.csv: has none of the columns of the data"):
+        ask(tmp_path, data, reference=str(other))
+
+
 def test_a_role_of_a_column_that_the_contract_lacks_is_refused(tiny: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="has no column `nothing`"):
         ask(tmp_path, tiny.raw, contract=tiny.contract_file, roles={"nothing": "label"})
@@ -143,10 +159,10 @@ def test_files_of_one_name_are_each_read_whole(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     paths = [written(tmp_path / name, *ROWS[:40]) for name in ("a.csv", "a.csv (3)", "other/a.csv")]
 
-    assert examine._name("a", {"a": 1, "a (3)": 2}) == "a (2)"
-    assert examine._name("a", {"a": 1, "a (2)": 2}) == "a (3)"
+    assert reading._name("a", {"a": 1, "a (3)": 2}) == "a (2)"
+    assert reading._name("a", {"a": 1, "a (2)": 2}) == "a (3)"
     question = Question(paths=[str(path) for path in paths])
-    table = examine.read(question.paths, question, None, examine.Settings(), tmp_path / "scratch").table
+    table = reading.read(question.paths, question, None, reading.Settings(), tmp_path / "scratch").table
     assert (table.height, table.profile.rows, len(table.partitions)) == (120, 120, 3)
 
 

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipeline import examine, findings
+from pipeline import findings, reading
 from pipeline.findings import Table
 from pipeline.infer import infer
 from pipeline.infer.typed import gather_typed
 from pipeline.profile import Profile
+from pipeline.reading import Question
 
 ROWS = 6000
 
@@ -32,8 +33,8 @@ def table(folder: Path) -> Table:
         }
     )
     rows.write_parquet(folder / "a.parquet")
-    question = examine.Question(paths=[str(folder / "a.parquet")], roles={"whole": "label"})
-    return examine.read(question.paths, question, None, examine.Settings(), folder / "scratch").table
+    question = Question(paths=[str(folder / "a.parquet")], roles={"whole": "label"})
+    return reading.read(question.paths, question, None, reading.Settings(), folder / "scratch").table
 
 
 @pytest.mark.parametrize("sample_rows", [500, findings.SAMPLE_ROWS])

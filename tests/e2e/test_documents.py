@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import checks, cli, examine, inspection
+from pipeline import checks, cli, inspection, reading
 from pipeline.errors import SettingsError
+from pipeline.reading import Question
 
 ROOT = Path(__file__).parents[2]
 DIAMONDS = ROOT.parent / "shared" / "data" / "demos" / "diamonds.csv.gz"
@@ -76,8 +77,8 @@ def test_the_check_of_ones_own_works(tmp_path: Path) -> None:
     house: dict[str, Any] = {"__name__": "shop"}
     exec(compile(code, "shop.py", "exec"), house)
     (tmp_path / "orders.csv").write_text("price,item\n0.1,pen\n2.5,ink\n,cap\n" + "3.5,nib\n" * 9)
-    question = examine.Question(paths=[str(tmp_path / "orders.csv")])
-    table = examine.read(question.paths, question, None, examine.Settings(), tmp_path / "scratch").table
+    question = Question(paths=[str(tmp_path / "orders.csv")])
+    table = reading.read(question.paths, question, None, reading.Settings(), tmp_path / "scratch").table
 
     (hit,) = inspection.hits(house["CHECKS"][0](), table)
 

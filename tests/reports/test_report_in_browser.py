@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 from pipeline import examine
+from pipeline.reading import Question
 from pipeline.reports import quality, report
 from pipeline.workspace import Workspace
 
@@ -289,7 +290,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     frame = pl.DataFrame(rows)
     pl.concat([frame, frame.head(1)]).write_parquet(folder / "<b>bold&.parquet")
-    question = examine.Question(paths=[str(folder / "<b>bold&.parquet")])
+    question = Question(paths=[str(folder / "<b>bold&.parquet")])
     (folder / "page.html").write_text(quality.page(examine.examine(question, folder / "scratch").answer))
     return folder / "page.html"
 
