@@ -137,7 +137,7 @@ def _timeline(table: Table) -> Timeline | None:
     if table.time is None:
         return None
     if not table.contract.groups:
-        return alone(keyed(table).select(STAMP).collect(engine="streaming").to_series().sort())
+        return alone(_stamps(table))
     parts = [_read(portion) for portion in portions(table)] or [_read(keyed(table).collect())]
     return Timeline(
         entities=pl.concat(part.entities for part in parts),
@@ -175,25 +175,19 @@ def _read(portion: pl.DataFrame) -> Timeline:
     )
 
 
-def alone(stamps: pl.Series) -> Timeline:
-    """The axis of one entity, from its sorted stamps (N): a few arrays of that length in memory, and no more."""
-    stamp_N = stamps.to_numpy()
-    elapsed_S = np.diff(stamp_N)
-    rising = elapsed_S[elapsed_S > 0]
-    known, middle = rising.size, rising.size // 2
-    if known:
-        rising.partition(middle)
-    step = int(rising[middle]) if known else None
-    del rising
-    odd = _odd(elapsed_S, step or 0)
-    repeats = int((elapsed_S == 0).sum())
-    usual = (len(elapsed_S) - len(odd)) / known if known else math.nan
-    count = len(stamp_N) - repeats
+def alone(stamp_N: Moments) -> Timeline:
+    """The axis of one entity, from its sorted stamps: another array of that length in memory, and no more."""
+    step, known = _median_step(stamp_N)
+    odd = sum(int(_is_odd(elapsed, step).sum()) for _, elapsed in _elapsed(stamp_N))
+    repeats = sum(int((elapsed == 0).sum()) for _, elapsed in _elapsed(stamp_N))
+    usual, count = (len(stamp_N) - 1 - odd) / known if known else math.nan, len(stamp_N) - repeats
     regular = count >= SHORTEST and usual >= USUAL and repeats <= REPEATED * count
-    entity = {"step": step, "rows": len(stamp_N), "stamps": count, "first": stamps.first(), "last": stamps.last()}
+    first, last = (int(stamp_N[place]) if len(stamp_N) else None for place in (0, -1))
+    entity = {"step": step, "rows": len(stamp_N), "stamps": count, "first": first, "last": last}
     entities = pl.DataFrame([{ENTITY: 0, **entity, "usual": usual, "regular": regular}], schema=ENTITIES)
-    told = odd if regular else odd[:0]
-    breaks = {ENTITY: 0, STAMP: stamp_N[1:][told], ELAPSED: elapsed_S[told], "step": step}
+    places = [start + np.flatnonzero(_is_odd(elapsed, step)) for start, elapsed in _elapsed(stamp_N) if regular]
+    told = np.concatenate([np.empty(0, dtype=np.int64), *places])
+    breaks = {ENTITY: 0, STAMP: stamp_N[told], ELAPSED: stamp_N[told] - stamp_N[told - 1], "step": step}
     return Timeline(
         entities=entities.filter(pl.col("rows") > 0),
         breaks=pl.DataFrame(breaks, schema=BREAKS),
@@ -201,25 +195,51 @@ def alone(stamps: pl.Series) -> Timeline:
     )
 
 
-def _slices(values: Moments) -> Iterator[tuple[int, Moments]]:
-    return ((start, values[start : start + AT_ONCE]) for start in range(0, len(values), AT_ONCE))
+def _stamps(table: Table) -> Moments:
+    """All stamps, sorted in place."""
+    stamp_N, rows = np.empty(table.height, dtype=np.int64), 0
+    for batch in keyed(table).select(STAMP).collect_batches(chunk_size=AT_ONCE, maintain_order=True):
+        stamp_N[rows : rows + batch.height] = batch[STAMP].to_numpy()
+        rows += batch.height
+    stamp_N = stamp_N[:rows]
+    if any((elapsed < 0).any() for _, elapsed in _elapsed(stamp_N)):
+        stamp_N.sort()
+    return stamp_N
 
 
-def _odd(elapsed_S: Moments, step: int) -> Moments:
+def _elapsed(stamp_N: Moments) -> Iterator[tuple[int, Moments]]:
+    """What passed before each stamp but the first: a stretch at a time, with the place that it starts at."""
+    for start in range(1, len(stamp_N), AT_ONCE):
+        yield start, np.diff(stamp_N[start - 1 : start + AT_ONCE])
+
+
+def _median_step(stamp_N: Moments) -> tuple[int | None, int]:
+    """The median of what passed between distinct stamps (the later of two middle ones), and of how many."""
+    rising, known = np.empty(max(len(stamp_N) - 1, 0), dtype=np.int64), 0
+    for _, elapsed in _elapsed(stamp_N):
+        some = elapsed[elapsed > 0]
+        rising[known : known + len(some)] = some
+        known += len(some)
+    if not known:
+        return None, 0
+    rising = rising[:known]
+    rising.partition(known // 2)
+    return int(rising[known // 2]), known
+
+
+def _is_odd(elapsed: Moments, step: int | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Where it does not go on by the usual step."""
-    found = [start + np.flatnonzero(np.abs(some - step) > TOLERANCE * step) for start, some in _slices(elapsed_S)]
-    return np.concatenate([np.empty(0, dtype=np.int64), *found])
+    return np.abs(elapsed - (step or 0)) > TOLERANCE * (step or 0)
 
 
 def _filled(stamp_N: Moments, step: int) -> list[float]:
     """As `_weeks` has it."""
-    span, seen, before = max(WEEK, 12 * step), Counter[int](), stamp_N[:1] - 1
-    for _, some in _slices(stamp_N):
-        distinct = some[np.diff(some, prepend=before) != 0]
+    span, first, last = max(WEEK, 12 * step), int(stamp_N[0]), int(stamp_N[-1])
+    seen = Counter({first // span: 1})
+    for start, elapsed in _elapsed(stamp_N):
+        distinct = stamp_N[start : start + len(elapsed)][elapsed != 0]
         periods, counts = np.unique(distinct // span, return_counts=True)
         seen.update(dict(zip(periods.tolist(), counts.tolist(), strict=True)))
-        before = some[-1:]
-    first, last = int(stamp_N[0]), int(stamp_N[-1])
     ends = {period: (max(period * span, first), min((period + 1) * span - 1, last)) for period in seen}
     return [count / ((ends[period][1] - ends[period][0]) // step + 1) for period, count in seen.items()]
 

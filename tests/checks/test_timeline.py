@@ -13,7 +13,7 @@ DAY = 86_400_000_000
 def assert_as_one_group(stamps: list[int]) -> None:
     sorted_stamps = pl.Series(STAMP, sorted(stamps), dtype=pl.Int64)
     entity = pl.repeat(0, len(stamps), dtype=pl.UInt64, eager=True).alias(ENTITY)
-    found, known = alone(sorted_stamps), _read(pl.DataFrame([entity, sorted_stamps]))
+    found, known = alone(sorted_stamps.to_numpy()), _read(pl.DataFrame([entity, sorted_stamps]))
 
     assert_frame_equal(found.entities, known.entities.select(found.entities.columns), check_exact=True)
     assert_frame_equal(found.breaks, known.breaks, check_exact=True)

@@ -165,11 +165,12 @@ def test_ctrl_c_is_not_turned_into_a_plain_exit(trained: Workspace, monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Classifier, "training_step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train.run(trained)
 
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def made(rows: int, share: float, classes: int = 2) -> Tensors:
