@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline import profile
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract, Modality
+from pipeline.frames import compact
 from pipeline.profile import Profile
 from pipeline.repairs import AnyRule
 
@@ -142,7 +143,7 @@ class Table:
         """At most some `SAMPLE_ROWS` rows with row_id, in order, drawn by a hash of row_id; all where they are few."""
         if self.drawn is not None:
             return self.drawn
-        return self.rows.filter(is_drawn(self.height)).collect(engine="streaming")
+        return compact(self.rows.filter(is_drawn(self.height)).collect(engine="streaming"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID
 from pipeline.errors import KeepfitError
 from pipeline.findings import EXAMPLES, FLAG_SCHEMA, HIT_ROWS, Check, Finding, Hit, Skipped, Table, finding, flags
+from pipeline.frames import compact
 from pipeline.masking import masked, private_columns
 from pipeline.wording import count
 
@@ -195,7 +196,7 @@ def located(table: Table, hits: Sequence[Hit], *, flagged: bool) -> tuple[list[i
             wanted = cell if flagged else cell.head(max(0, EXAMPLES - counts[place]))
             counts[place] += cell.height
             if wanted.height:
-                kept[place].append(wanted)
+                kept[place].append(compact(wanted))
     nothing = pl.DataFrame(schema={ROW_ID: table.rows.collect_schema()[ROW_ID], "value": pl.String})
     return counts, [pl.concat(parts) if parts else nothing for parts in kept]
 

@@ -34,11 +34,18 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts", "processes"},
-    {"errors", "wording"},
+    {"errors", "wording", "frames"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
 BY_FOLDER = {"pipeline.checks", "pipeline.features"}  # these import whatever lies in their folder
-PLUMBING = {"errors", "artefacts", "processes", "workspace", "progress"}  # cannot change what a stage computes
+PLUMBING = {
+    "errors",
+    "frames",
+    "artefacts",
+    "processes",
+    "workspace",
+    "progress",
+}  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 
 

@@ -12,6 +12,7 @@ from polars.selectors import by_name
 
 from pipeline import profile
 from pipeline.contract import ROW_ID
+from pipeline.frames import compact
 from pipeline.infer.decide import MANY
 from pipeline.infer.evidence import Reading, first_look, recounted
 from pipeline.infer.found import Evidence
@@ -26,7 +27,12 @@ def gather_typed(
     schema = {name: dtype for name, dtype in frame.collect_schema().items() if name != ROW_ID}
     tallies = {name: made for name, dtype in schema.items() if (made := _tally(dtype)) is not None}
     drawn = [frame.clear().collect()]
-    rows = profile.count(frame, tallies, also=None if draw is None else lambda batch: drawn.append(batch.filter(draw)))
+
+    def keep(batch: pl.DataFrame) -> None:
+        if draw is not None:
+            drawn.append(compact(batch.filter(draw)))
+
+    rows = profile.count(frame, tallies, also=keep)
     kept = {name: each.summary() for name, each in sorted(tallies.items())}
     seen = first_look(frame, {name: dtype for name, dtype in schema.items() if name not in tallies})
     for name, summary in kept.items():

@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
+from pipeline.frames import compact
+
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -141,7 +143,7 @@ def columns_at(rows: pl.LazyFrame, positions: Positions, columns: Sequence[str])
     for batch in asked.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
         low, high = np.searchsorted(positions, [start, start + batch.height])
         if low < high:
-            parts.append(batch[positions[low:high] - start])
+            parts.append(compact(batch[positions[low:high] - start]))
         start += batch.height
     return pl.concat(parts)
 
