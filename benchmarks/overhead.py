@@ -16,7 +16,7 @@ from pipeline.workspace import Workspace
 
 BIN = Path(sys.executable).parent
 STAGES_ALONE = """
-import gc, importlib, sys
+import gc, importlib, os, sys
 from pathlib import Path
 from pipeline.cli import COLLECT_AFTER
 from pipeline.workspace import Workspace
@@ -25,6 +25,7 @@ workspace = Workspace.open(Path.cwd())
 for name in sys.argv[1:]:
     importlib.import_module(f"pipeline.stages.{name}").run(workspace)
 importlib.import_module("pipeline.reports.report").write(workspace)
+os._exit(0)  # as the command ends
 """
 
 

@@ -37,7 +37,7 @@ DEFAULTS = {
 }
 SLOW_IMPORTS = ("prefect.flows", "prefect.artifacts", "dvc.repo")
 # what the stages import sooner or later: they need it anyway, and the server's start is idle time for this process
-STAGES_IMPORTS = ("torch",)
+STAGES_IMPORTS = ("torch", "pandera.polars", "sklearn.ensemble")
 
 
 def prepare(home: Path, *, console_level: str) -> None:

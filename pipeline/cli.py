@@ -1,13 +1,14 @@
 """The keepfit command. Heavy libraries are imported by the command that needs them, so that --help is quick."""
 
 import argparse
+import atexit
 import gc
 import logging
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -365,5 +366,24 @@ def _progress() -> Iterator[None]:
             yield
 
 
+def program() -> None:
+    """The console's `keepfit`: runs one command, and ends with its exit code.
+
+    Python would take a second to take torch and Prefect apart, object by object. So the last thing that is done on
+    the way out, after what everybody else asked to be done then, is to go.
+    """
+    ended: list[int] = []
+    atexit.register(lambda: _leave(ended[0]) if ended else None)  # the first to be registered is the last to be called
+    ended.append(main())
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a pipe that nobody reads; a stream that is closed
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -1,6 +1,8 @@
 """What the command line takes, and what it says when a file cannot be written."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +10,8 @@ import pytest
 
 from pipeline import cli
 from pipeline.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("option", ["--json", "--html", "--flags"])
@@ -95,3 +99,12 @@ def test_a_number_below_zero_is_refused(capsys: pytest.CaptureFixture[str], opti
         cli.main(["selftest", "a.csv", option, "-1"])
 
     assert f"argument {option}: must be 0 or more, got -1" in capsys.readouterr().err
+
+
+def test_the_console_ends_after_what_others_asked_for_and_with_the_code(tmp_path: Path) -> None:
+    code = "import atexit, sys; from pipeline import cli; cli.main = lambda: atexit.register(print, 'end') and 1"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; cli.program()"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "end\n", "")
