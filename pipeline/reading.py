@@ -12,12 +12,12 @@ from polars.selectors import by_name
 from pipeline import artefacts, contract, readers
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Contract, Role
-from pipeline.errors import DataError, SettingsError
+from pipeline.errors import DataError
 from pipeline.findings import Table, is_drawn
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
 from pipeline.readers import Source
-from pipeline.stages.ingest import IngestSettings
+from pipeline.stages.ingest import IngestSettings, unworkable
 from pipeline.stages.validate import ChecksSettings
 from pipeline.workspace import Workspace
 
@@ -245,11 +245,7 @@ def _derived(rows: pl.LazyFrame, agreed: Contract | None, settings: Settings) ->
             rows = rows.with_columns(pl.sql_expr(text).cast(agreed.column(name).dtype, strict=False).alias(name))
             rows.select(by_name(name).count()).collect(engine="streaming")  # some fail on values alone
         except readers.ERRORS as error:
-            raise SettingsError(
-                f"`{text:.80}` does not work on these data: {str(error).splitlines()[0]:.200}",
-                where=f"params.yaml: ingest.derive.{name}",
-                fix="write one Polars SQL expression over the contract's columns",
-            ) from error
+            raise unworkable(name, text, "these data", error) from error
     return rows.select(ROW_ID, by_name(*agreed.names))
 
 

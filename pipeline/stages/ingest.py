@@ -207,11 +207,7 @@ def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) 
         made, failed = _tolerantly(typed, whole)
         elementwise = elementwise and _is_by_row(typed, whole, made)
     except readers.ERRORS as error:
-        raise SettingsError(
-            f"`{text:.80}` does not work on {name}: {str(error).splitlines()[0]:.200}",
-            where=f"params.yaml: ingest.derive.{column.name}",
-            fix="write one Polars SQL expression over the contract's columns",
-        ) from error
+        raise unworkable(column.name, text, name, error) from error
     if not elementwise:
         raise SettingsError(
             f"`{text:.80}` does not give each row a value of its own",
@@ -223,6 +219,15 @@ def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) 
     raw = pl.concat_str([pl.lit(f"{i}=") + pl.col(i).cast(pl.String) for i in inputs], separator=" ")
     typed = typed.with_columns(made.fill_nan(None) if made.dtype.is_float() else made)
     return typed, cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
+
+
+def unworkable(column: str, text: str, data: str, error: BaseException) -> SettingsError:
+    """The expression of a derived column fails on the data of that name."""
+    return SettingsError(
+        f"`{text:.80}` does not work on {data}: {str(error).splitlines()[0]:.200}",
+        where=f"params.yaml: ingest.derive.{column}",
+        fix="write one Polars SQL expression over the contract's columns",
+    )
 
 
 def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str]]:
