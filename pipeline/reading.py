@@ -243,10 +243,24 @@ def _derived(rows: pl.LazyFrame, agreed: Contract | None, settings: Settings) ->
     for name, text in settings.ingest.derive.items():
         try:
             rows = rows.with_columns(pl.sql_expr(text).cast(agreed.column(name).dtype, strict=False).alias(name))
-            rows.select(by_name(name).count()).collect(engine="streaming")  # some fail on values alone
+            rows.collect_schema()
         except readers.ERRORS as error:
             raise unworkable(name, text, "these data", error) from error
+    _require_workable(rows, settings.ingest.derive)
     return rows.select(ROW_ID, by_name(*agreed.names))
+
+
+def _require_workable(rows: pl.LazyFrame, derive: Mapping[str, str]) -> None:
+    """Some expressions fail on values alone: one pass says whether any does, and only then others which."""
+    try:
+        rows.select(by_name(*derive).count()).collect(engine="streaming")
+    except readers.ERRORS:
+        for name, text in derive.items():
+            try:
+                rows.select(by_name(name).count()).collect(engine="streaming")
+            except readers.ERRORS as error:
+                raise unworkable(name, text, "these data", error) from error
+        raise
 
 
 def _name(name: str, taken: Mapping[str, object]) -> str:
