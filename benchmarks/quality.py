@@ -92,11 +92,12 @@ def peak_memory() -> int:
 
 
 def _imported(data: Path) -> Path:
-    """What the command imports before it looks at the data."""
+    """What the command does before it looks at the data."""
     import sklearn.ensemble  # noqa: F401
 
-    from pipeline import examine  # noqa: F401
+    from pipeline import examine, memory  # noqa: F401
 
+    memory.keep_freed()
     return data
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import options
+from pipeline import memory, options
 from pipeline.errors import KeepfitError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ COLLECT_AFTER = 100_000  # new objects; by Python's default of 700 a third of th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     gc.set_threshold(COLLECT_AFTER)
+    memory.keep_freed()
     chosen = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])
     for name in ("pipeline", "flows"):
@@ -277,7 +278,7 @@ def initialise(chosen: argparse.Namespace) -> int:
     """`keepfit init`."""
     from pipeline import start
 
-    workspace = start.initialise(chosen.directory, chosen.data, roles=options.roles(chosen))
+    workspace = start.initialise(chosen.directory, chosen.data, roles=options.roles(chosen), seed=chosen.seed)
     there = shlex.quote(str(chosen.directory))
     _say(f"made {workspace.root}: read its README.md, then run `cd {there}` and `dvc repro`")
     return 0

@@ -1,10 +1,12 @@
 """What a check sees and what it says: the table; hits, findings and flags."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
+from threading import RLock
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import polars as pl
@@ -80,6 +82,10 @@ class Table:
     drawn: pl.DataFrame | None = None
     uneven: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _locks: defaultdict[str, RLock] = field(
+        default_factory=lambda: defaultdict(RLock), init=False, repr=False, compare=False
+    )
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -112,9 +118,12 @@ class Table:
         """The name of the time axis, where there is one."""
         return self.contract.time
 
-    @cached_property
+    @property
     def profile(self) -> Profile:
         """The merged summary of every column: one streamed pass, made when it is first asked for."""
+        return self.once("profile", Table._profile)
+
+    def _profile(self) -> Profile:
         kinds = {column.name: kind_of(column) for column in self.columns}
         dtypes = {column.name: column.dtype for column in self.columns}
         known = {
@@ -127,23 +136,24 @@ class Table:
         found = reduce(profile.merge, parts, Profile())
         return Profile(rows=found.rows, columns=dict(sorted({**found.columns, **known}.items())))
 
-    @cached_property
-    def _made(self) -> dict[str, Any]:
-        return {}
-
     def once(self, name: str, make: Callable[["Table"], Made]) -> Made:
-        """What `make` makes of the table when it is first asked for under this name; kept as long as the table."""
-        if name not in self._made:
-            self._made[name] = make(self)
+        """What `make` makes of the table when it is first asked for under this name; kept as long as the table.
+
+        Where several threads ask, one makes it and the others wait.
+        """
+        with self._locks[name]:
+            if name not in self._made:
+                self._made[name] = make(self)
         made: Made = self._made[name]
         return made
 
-    @cached_property
+    @property
     def sample(self) -> pl.DataFrame:
         """At most some `SAMPLE_ROWS` rows with row_id, in order, drawn by a hash of row_id; all where they are few."""
         if self.drawn is not None:
             return self.drawn
-        return compact(self.rows.filter(is_drawn(self.height)).collect(engine="streaming"))
+        drawn = is_drawn(self.height)
+        return self.once("sample", lambda table: compact(table.rows.filter(drawn).collect(engine="streaming")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,11 @@ Hits that are told by an expression are located together, in one pass over the r
 
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Thread
 
 import polars as pl
 from polars.selectors import by_name
@@ -23,6 +26,7 @@ CHECK_FAILED = "check_failed"
 NOTHING_EXAMINED = "nothing_examined"
 SEVERITIES = {"error": 0, "warning": 1, "info": 2}
 BATCH_ROWS = 1 << 18
+WORKERS = min(2, pl.thread_pool_size())  # a second check fills what the first leaves idle; each more needs its memory
 ABSENT = pl.lit(None, dtype=pl.String)
 ERRORS = (Exception, pl.exceptions.PanicException)  # a panic of Polars is a BaseException
 
@@ -63,7 +67,7 @@ class _Answer:
 
 def inspect(table: Table, asked: Sequence[Check], *, flagged: bool = True) -> Inspection:
     """Ask every check of the table; without `flagged` rows are counted, but `flags` stays without those located."""
-    answers = [_ask(check, table) for check in asked if check.policy != "off"]
+    answers = _answers([check for check in asked if check.policy != "off"], table)
     began = time.perf_counter()
     _locate(table, answers, flagged=flagged)
     seconds = {answer.check.name: answer.seconds for answer in answers} | {"locate": time.perf_counter() - began}
@@ -93,6 +97,32 @@ def hits(check: Check, table: Table) -> list[Hit]:
     answer = _Answer(check, hits=[said for said in check.hits(table) if isinstance(said, Hit)])
     _fill(table, [answer], flagged=True)
     return answer.hits
+
+
+def _answers(checks: Sequence[Check], table: Table) -> list[_Answer]:
+    """The checks' answers in their order, asked by `WORKERS` threads; what one of them raises, is raised.
+
+    The threads are daemons: an interrupt need not wait for a check that may take a minute more.
+    """
+    waiting, answers, errors = deque(enumerate(checks)), dict[int, _Answer](), list[BaseException]()
+
+    def work() -> None:
+        with suppress(IndexError):
+            while not errors:
+                place, check = waiting.popleft()
+                try:
+                    answers[place] = _ask(check, table)
+                except BaseException as error:
+                    errors.append(error)
+
+    threads = [Thread(target=work, daemon=True, name=f"checks {number}") for number in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [answers[place] for place in range(len(checks))]
 
 
 def _ask(check: Check, table: Table) -> _Answer:

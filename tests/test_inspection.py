@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Barrier
 from typing import ClassVar
 
 import polars as pl
+import pytest
 
 from pipeline.checks.duplicates import DuplicateKey
 from pipeline.checks.formats import SurroundingWhitespace
 from pipeline.checks.privacy import PiiPresent
-from pipeline.findings import Hit, Policy
-from pipeline.inspection import CHECK_FAILED, inspect
+from pipeline.errors import DataError
+from pipeline.findings import Hit, Policy, Table
+from pipeline.inspection import CHECK_FAILED, WORKERS, inspect
 
 from .checks.conftest import made
 
@@ -59,3 +62,50 @@ def test_a_column_may_be_called_like_a_mark() -> None:
     said = inspect(made({"#0": ["a"] * 99 + [" b"], "y": ["a"] * 100}), [SurroundingWhitespace()])
 
     assert said.flags["value"].to_list() == [" b"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meets:
+    """Do two checks look at the table at once?"""
+
+    met: Barrier
+    made: list[int]
+    policy: Policy = "warn"
+    name: ClassVar[str] = "meets"
+    policies: ClassVar[tuple[Policy, ...]] = ("warn",)
+    source: ClassVar[str] = "no threshold"
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        self.met.wait(timeout=10)
+        shared = table.once("shared", self._make)
+        yield Hit(check=self.name, message=f"made {shared}", suggestion="")
+
+    def _make(self, table: Table) -> int:
+        self.made.append(table.height)
+        return len(self.made)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuses:
+    """Is there something that a person must mend?"""
+
+    policy: Policy = "warn"
+    name: ClassVar[str] = "refuses"
+    policies: ClassVar[tuple[Policy, ...]] = ("warn",)
+    source: ClassVar[str] = "no threshold"
+
+    def hits(self, table: Table) -> Iterator[Hit]:
+        raise DataError("has no rows", where="rows.csv", fix="add some")
+
+
+@pytest.mark.skipif(WORKERS < 2, reason="one core: checks are asked one by one")
+def test_checks_are_asked_side_by_side_and_share_what_is_made_of_the_table() -> None:
+    check = Meets(met=Barrier(2), made=[])
+    inspection = inspect(made({"a": [1, 2]}), [check, check])
+    assert [f.message for f in inspection.findings] == ["made 1", "made 1"]
+    assert check.made == [2]
+
+
+def test_what_a_person_must_mend_is_raised() -> None:
+    with pytest.raises(DataError, match="has no rows"):
+        inspect(made({"a": [1, 2]}), [Refuses(), SurroundingWhitespace()])

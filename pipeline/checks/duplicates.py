@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipeline.contract import ROW_ID, Contract, Role
 from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
-from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within, together
+from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within
 from pipeline.wording import count, share
 
 POSITION, FIRST, HERE = "#position", "#first", "#here"  # no column of a table may be taken for these
@@ -110,7 +110,7 @@ class DuplicateKey:
             yield Skipped(why="the contract states no key")
             return
         parts = [part.drop_nulls(by_name(*key)) for part in table.partitions.values()]
-        prints = Fingerprints.of(parts, {COLUMNS: together(key), OTHER: together(table.contract.names)})
+        prints = Fingerprints.of(parts, {COLUMNS: key, OTHER: table.contract.names})
         rivals = rivals_of(pl.concat(parts), prints, key, table.contract.names)
         if rivals.height:
             yield Hit(
@@ -219,11 +219,11 @@ def fingerprints(table: Table) -> Fingerprints:
 
 
 def _fingerprints(table: Table) -> Fingerprints:
-    asked = {ROWS: together(table.contract.names)}
+    asked: dict[str, Sequence[str]] = {ROWS: table.contract.names}
     if content := _content(table):
         asked |= _sets(table, content, CONTENT)
     if table.label is not None and _features(table) and not _is_quantity(table, table.label):
-        asked |= {**_sets(table, _features(table), FEATURES), FEATURES + OTHER: together([table.label])}
+        asked |= {**_sets(table, _features(table), FEATURES), FEATURES + OTHER: [table.label]}
     return Fingerprints.of(table.partitions.values(), asked)
 
 
@@ -292,7 +292,7 @@ def _overlap(table: Table, reference: Table, columns: Sequence[str]) -> tuple[pl
     typed = [pl.col(ROW_ID).cast(pl.String), *(by_name(name).cast(schema[name], strict=False) for name in columns)]
     there = reference.rows.select(*typed, pl.lit(False).alias(HERE))
     here = table.rows.select(*typed, pl.lit(True).alias(HERE))
-    prints = Fingerprints.of([there, here], {**_sets(table, columns), OTHER: together([HERE])})
+    prints = Fingerprints.of([there, here], {**_sets(table, columns), OTHER: [HERE]})
     first = pl.col(ROW_ID, HERE).first().over(_each(columns)).name.prefix("#")
     parts = [pl.DataFrame(schema={ROW_ID: pl.String, "value": pl.String})]
     for positions in prints.repeated(COLUMNS, differing=OTHER, at_most=rows_within(len(columns))):
@@ -302,16 +302,16 @@ def _overlap(table: Table, reference: Table, columns: Sequence[str]) -> tuple[pl
     return pl.concat(parts), _by_chance(table, prints, columns, across=prints.ends[0])
 
 
-def _sets(table: Table, columns: Sequence[str], kind: str = "") -> dict[str, pl.Expr]:
+def _sets(table: Table, columns: Sequence[str], kind: str = "") -> dict[str, Sequence[str]]:
     """What to take fingerprints of, to find equal rows and to say whether they meet by chance."""
     richest = _richest(table, columns)
     fewer = [name for name in columns if name != richest]
     if _is_rich(table, richest) or not fewer:
-        return {kind + COLUMNS: together(columns)}
+        return {kind + COLUMNS: columns}
     return {
-        kind + COLUMNS: together(columns),
-        kind + RICHEST: together([richest]),
-        kind + FEWER: together(fewer),
+        kind + COLUMNS: columns,
+        kind + RICHEST: [richest],
+        kind + FEWER: fewer,
     }
 
 

@@ -32,6 +32,7 @@ DAYS = (
 )
 SENTINEL_DAYS = [datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in DAYS]
 COUNTED = 10  # a column of counts or days reaches at least so far; -1 stands below it
+SHORT = 4  # bytes, below which a word may be blank
 CODES = 5  # so many codes of two letters, and NA is one of them
 
 
@@ -145,10 +146,9 @@ def marked(table: Table, columns: list[Column]) -> dict[str, dict[str, int]]:
 
 
 def _counted(table: Table, name: str) -> dict[str, int]:
-    """The words of `SPELLINGS` and the blanks among very many values, in one streamed pass over the column."""
+    """The words of `SPELLINGS` and the shortest among very many values, in one streamed pass over the column."""
     word = pl.col("word")
-    blank = (word.str.len_bytes() < 4) & (word.str.strip_chars() == "")
-    likely = table.rows.select(word=by_name(name)).filter(word.is_in(SPELLINGS) | blank)
+    likely = table.rows.select(word=by_name(name)).filter(word.is_in(SPELLINGS) | (word.str.len_bytes() < SHORT))
     return dict(likely.group_by("word").len().collect(engine="streaming").sort("word").iter_rows())
 
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline.checks.duplicates import later_copies
 from pipeline.contract import ROW_ID, Column
 from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
-from pipeline.similar.fingerprints import Fingerprints, together
+from pipeline.similar.fingerprints import Fingerprints
 from pipeline.similar.linkage import linked
 from pipeline.similar.minhash import near_texts
 from pipeline.wording import count
@@ -57,7 +57,7 @@ class TextDuplicates:
         for name in names:
             texts = [_texts(part, name) for part in table.partitions.values()]
             equal = later_copies(
-                pl.concat(texts), Fingerprints.of(texts, {TEXT: together([TEXT])}), TEXT, [TEXT]
+                pl.concat(texts), Fingerprints.of(texts, {TEXT: [TEXT]}), TEXT, [TEXT]
             ).select(ROW_ID, "value", score=pl.lit(1.0))
             near, dropped = _near_texts(pl.concat(texts), table.height, self.minimum_similarity)
             left_out = max(left_out, dropped)

@@ -12,6 +12,8 @@ from pipeline.findings import SAMPLE_ROWS, Hit, Severity, Skipped, Table
 from pipeline.profile import Categorical
 
 MANY = 200_000  # distinct texts that are counted over all rows; of a column with more a sample is looked at
+BATCH_ROWS = 1 << 18
+AT_ONCE = 1 << 20  # counts of batches that wait to be added up
 NO_PROSE = "no column of free text"
 MARKERS = sorted(SURE | DOUBTFUL)
 CHECKS = ()  # asks nothing itself
@@ -177,13 +179,19 @@ def _count(table: Table, column: Column) -> Values:
         return Values(column=column, counts=counts.sort("value"), left=0)
     many = not isinstance(known, Categorical) or known.distinct > MANY
     sampled = table.height > SAMPLE_ROWS and many
-    source = table.sample.lazy() if sampled else table.rows
-    counts = (
-        source.select(value=text(column.name))
-        .drop_nulls()
-        .group_by("value")
-        .agg(rows=pl.len().cast(pl.Int64))
-        .sort("value")
-        .collect(engine="streaming")
-    )
+    counts = _counts((table.sample.lazy() if sampled else table.rows).select(value=text(column.name)))
     return Values(column=column, counts=counts, left=table.height - table.sample.height if sampled else 0)
+
+
+def _counts(cells: pl.LazyFrame) -> pl.DataFrame:
+    """Each value of a stream with its rows: counted by the batch, which takes a fraction of a streamed group_by."""
+    waiting = [pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})]
+    for batch in cells.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+        waiting.append(batch["value"].drop_nulls().value_counts(name="rows").cast({"rows": pl.Int64}))
+        if sum(each.height for each in waiting) > AT_ONCE:
+            waiting = [_merged(waiting)]
+    return _merged(waiting).sort("value")
+
+
+def _merged(counts: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(counts).group_by("value").agg(pl.col("rows").sum())

@@ -211,11 +211,12 @@ class Reading:
 
     def _pass(self, counted: pl.DataFrame) -> None:
         """Count markers among texts that nothing else is asked of."""
-        cells = counted.drop_nulls("cell")
-        likely = cells.filter(pl.col("cell").str.contains(LIKE_MARKERS))
-        markers = likely.filter(pl.col("cell").str.strip_chars().str.to_lowercase().is_in(MARKERS))
+        cells, rows = counted.get_column("cell"), counted.get_column("rows")
+        likely = cells.str.contains(LIKE_MARKERS).arg_true()
+        markers = counted[likely].filter(pl.col("cell").str.strip_chars().str.to_lowercase().is_in(MARKERS))
         _count(self.markers, markers.select("cell", "rows"))
-        self.passed += int(cells["rows"].sum()) - int(markers["rows"].sum())
+        missing = rows.filter(cells.is_null()).sum() if cells.null_count() else 0
+        self.passed += int(rows.sum()) - int(missing) - int(markers["rows"].sum())
 
     def _reads_as_words(self) -> bool:
         counts = [self.sums.get(key, 0) for key in ("integers", "floats", "commas", "groups", "moments", "booleans")]

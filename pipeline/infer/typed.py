@@ -14,10 +14,10 @@ from pipeline import profile
 from pipeline.contract import ROW_ID
 from pipeline.frames import compact
 from pipeline.infer.decide import MANY
-from pipeline.infer.evidence import Reading, first_look, recounted
+from pipeline.infer.evidence import KEPT, Reading, first_look, recounted
 from pipeline.infer.found import Evidence
 from pipeline.profile import Categorical, Numeric, Profile
-from pipeline.profile.tally import CategoricalTally, NumericTally, Tally, stretches
+from pipeline.profile.tally import CategoricalTally, NumericTally, Tally
 
 
 def gather_typed(
@@ -55,14 +55,15 @@ class TextTally:
 
     def add(self, values: pl.Series) -> None:
         """Take in one batch, a series called `value`."""
-        before, rows = dict(self.tally.counts), self.tally.rows
-        self.tally.add(values)
-        if self.reading is None and self.tally.limit is not None:
-            self.reading = Reading()
-            self.reading.add(_table(before))
-        if self.reading is not None:
-            for stretch in stretches(values, rows):
-                self._read(self.reading, stretch.alias("cell"))
+        before = dict(self.tally.counts)
+        for texts, rows in self.tally.counted(values):
+            if self.reading is None and self.tally.limit is not None:
+                self.reading = Reading()
+                self.reading.add(_table(before))
+            if self.reading is None:
+                before = dict(self.tally.counts)
+            else:
+                self.reading.add(_ordered(pl.DataFrame({"cell": texts, "rows": rows})))
 
     def summary(self) -> Categorical:
         """The summary of all batches so far."""
@@ -74,11 +75,6 @@ class TextTally:
             self.reading = Reading()
             self.reading.add(_table(self.tally.counts))
         return self.reading.evidence(first) if first.values else first
-
-    def _read(self, reading: Reading, cells: pl.Series) -> None:
-        reading.add(
-            cells.to_frame().with_columns(rows=1) if reading.many else cells.value_counts(name="rows", sort=True)
-        )
 
 
 def _tally(dtype: pl.DataType) -> Tally | None:
@@ -112,5 +108,9 @@ def _few_moments(frame: pl.LazyFrame, seen: Mapping[str, Evidence]) -> dict[str,
 
 def _table(counts: Mapping[str, int]) -> pl.DataFrame:
     """Texts (cell), the most frequent first, and how often each stands (rows)."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return pl.DataFrame(ordered, schema={"cell": pl.String, "rows": pl.Int64}, orient="row")
+    return _ordered(pl.DataFrame(list(counts.items()), schema={"cell": pl.String, "rows": pl.Int64}, orient="row"))
+
+
+def _ordered(counted: pl.DataFrame) -> pl.DataFrame:
+    """The most frequent first, whatever order they were counted in; not so where they are too many to be told."""
+    return counted if counted.height > KEPT else counted.sort(-pl.col("rows"), "cell")

@@ -9,9 +9,8 @@ number looks at them. Numbers are seen as float64: whole numbers above 2**53 are
 numbers: whole seconds since 1970-01-01 UTC. Whatever else (booleans too) is categorical: text.
 """
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import polars as pl
@@ -29,6 +28,7 @@ __all__ = ["CATEGORIES", "Categorical", "ColumnProfile", "Numeric", "Profile", "
 
 BATCH_ROWS = 1 << 18
 THREADS = pl.thread_pool_size()
+FEW_VALUED = (pl.Boolean, pl.Categorical, pl.Enum)
 
 
 ColumnProfile: TypeAlias = Annotated[Numeric | Categorical, Field(discriminator="kind")]
@@ -66,18 +66,27 @@ def count(
     schema, rows = frame.collect_schema(), 0
     values = [_values(name, each.kind, schema[name]).alias(name) for name, each in tallies.items()]
     read = frame if also else frame.select(values)
+    longest_first = sorted(tallies, key=lambda name: tallies[name].kind)  # text takes the longest
     with ThreadPoolExecutor(THREADS) as pool:  # numpy and Polars let go of the interpreter while they count
+        at_work: list[Future[None]] = []
         for batch in read.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
             rows += batch.height
             if also:
                 also(batch)
             cells = batch.select(values) if also else batch
-            parts = (cells.get_column(name).alias("value") for name in tallies)
-            deque(pool.map(lambda each, part: each.add(part), tallies.values(), parts), maxlen=0)
+            _finish(at_work)  # a tally takes one batch at a time; the next one was read meanwhile
+            at_work = [pool.submit(tallies[name].add, cells.get_column(name).alias("value")) for name in longest_first]
+        _finish(at_work)
     if rows != there:
         # a panic inside Polars ends collect_batches without a word
         raise pl.exceptions.ComputeError(f"only {rows:,} of {there:,} rows could be read")
     return rows
+
+
+def _finish(at_work: Iterable[Future[None]]) -> None:
+    """Wait for all of them, and raise what one of them raised."""
+    for each in at_work:
+        each.result()
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -107,14 +116,14 @@ def summary_kind(modality: str, dtype: pl.DataType) -> Kind:
 
 
 def _values(name: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
-    """The column as float64 or as text."""
+    """The column as float64 or as text; what has few values is put as text once they are counted."""
     column: pl.Expr = by_name(name)  # pl.col would take a name such as "*" as a pattern
     if kind == "categorical":
         if dtype == pl.Binary:
             return column.bin.encode("hex")
         if dtype.is_nested():
             return pl.when(column.is_not_null()).then(pl.struct(column).struct.json_encode())
-        return column.cast(pl.String)
+        return column if dtype in FEW_VALUED else column.cast(pl.String)
     if dtype in (pl.Date, pl.Datetime):
         column = column.cast(pl.Datetime("us") if dtype == pl.Date else dtype).dt.epoch("s")
     elif dtype == pl.Duration:

@@ -9,12 +9,10 @@ import polars as pl
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
-# numbers that are summed at a time: they and their slices stay in the processor's cache, and np.dot takes one thread
-# (from 10,000 numbers on OpenBLAS takes all, and most of the time is spent on waiting for them)
-BLOCK = 1 << 13
-SLICE_BITS = 20  # of a slice: 2**13 of their products, of 40 bits each, add up within the 53 bits of a float
+BLOCK = 1 << 11  # numbers whose products are added as floats
+SLICE_BITS = 21  # of a slice: 2**11 of their products, of 42 bits each, add up within the 53 bits of a float
 SLICES = 8
-PART = 1 << 18  # so many squared mantissas, of 106 bits each, add up within 127 bits
+PART = 1 << 17  # its blocks' sums, of 53 bits each, add up within 63; so many squared mantissas, of 106, within 127
 LARGEST, SMALLEST = 2.0**480, 2.0**-300  # beyond, a square or a slice's unit leaves the range of floats
 
 
@@ -44,21 +42,27 @@ def _by_slices(values: Floats, exponent: int) -> tuple[Fraction, Fraction] | Non
     Ozaki et al. (2012), 'Error-free transformations of matrix multiplication', for products.
     """
     units = [exponent - SLICE_BITS * (number + 1) for number in range(SLICES)]
-    added, products = [0] * SLICES, [[0] * SLICES for _ in range(SLICES)]
-    for start in range(0, values.size, BLOCK):
-        slices = _slices(values[start : start + BLOCK], units)
-        if slices is None:
-            return None
-        for i, one in enumerate(slices):
-            added[i] += int(math.ldexp(float(one.sum()), -units[i]))
-            for j, other in enumerate(slices[: i + 1]):
-                products[i][j] += int(math.ldexp(float(np.dot(one, other)), -units[i] - units[j])) * (1 + (i != j))
-    total = sum(count << (units[i] - units[-1]) for i, count in enumerate(added))
-    squares = sum(
-        count << (units[i] + units[j] - 2 * units[-1]) for i, row in enumerate(products) for j, count in enumerate(row)
-    )
-    unit = Fraction(2) ** units[-1]
-    return total * unit, squares * unit**2
+    slices = _slices(_in_blocks(values), units)
+    if slices is None:
+        return None
+    last, total, squares = units[len(slices) - 1], 0, 0
+    for i, one in enumerate(slices):
+        total += _added(one.sum(axis=1), units[i]) << (units[i] - last)
+        for j, other in enumerate(slices[: i + 1]):
+            unit = units[i] + units[j]
+            squares += _added(np.vecdot(one, other), unit) * (1 + (i != j)) << (unit - 2 * last)
+    return total * Fraction(2) ** last, squares * Fraction(4) ** last
+
+
+def _in_blocks(values: Floats) -> Floats:
+    """Values in rows of `BLOCK`, the last filled up with zeros (N, BLOCK)."""
+    missing = -values.size % BLOCK
+    return (np.append(values, np.zeros(missing)) if missing else values).reshape(-1, BLOCK)
+
+
+def _added(blocks: Floats, unit: int) -> int:
+    """The sum of the blocks' sums, as a whole number of 2**unit."""
+    return int(np.ldexp(blocks, -unit).astype(np.int64).sum())
 
 
 def _slices(rest: Floats, units: list[int]) -> list[Floats] | None:

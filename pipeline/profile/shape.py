@@ -40,7 +40,8 @@ def histogram(column: Numeric | Categorical, *, whole: bool = False) -> Histogra
     start = column.summary()["min"] if column.kind == "timestamp" else low
     if start is None or not math.isfinite(width):
         return None
-    borders = np.append(np.minimum(low + width * np.arange(1, bins), column.max), column.max)  # the last to the letter
+    inner = 2 * (low / 2 + width / 2 * np.arange(1, bins))  # by halves: the whole range may be beyond a float's
+    borders = np.append(np.minimum(inner, column.max), column.max)  # the last to the letter
     index, counts = column.sketch.arrays()
     places = np.searchsorted(index, coarser(bucket_of(borders), column.sketch.level), side="right")
     below = np.concatenate([[0], np.cumsum(counts)])[places].tolist()

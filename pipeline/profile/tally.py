@@ -5,7 +5,7 @@ as far as its sketch or its sample of categories can hold. The summary is that o
 """
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
@@ -32,6 +32,7 @@ Kind: TypeAlias = Literal["numeric", "timestamp", "categorical"]
 
 WIDEST = 1 << 16  # buckets from the least to the largest that are counted in an array, and not by sorting
 SHORTEST, LONGEST = 1 << 12, 1 << 17  # rows of a stretch
+NEARLY_ALL = 0.95  # of the first texts of a stretch: where so many differ, counting saves less than it takes
 
 
 class Tally(Protocol):
@@ -152,25 +153,35 @@ class CategoricalTally:
         self.limit: int | None = None  # the largest hash that is kept, once there are values that are not
 
     def add(self, values: pl.Series) -> None:
+        deque(self.counted(values), maxlen=0)
+
+    def counted(self, values: pl.Series) -> Iterator[tuple[pl.Series, Integers]]:
+        """Take in one batch, and give the texts of each of its stretches with how often they stand there.
+
+        Once not all are kept, a text may come twice.
+        """
         self.nulls += values.null_count()
         for stretch in stretches(values, self.rows):
-            self._add(stretch.drop_nulls())
+            filled = stretch.drop_nulls()
+            if self.limit is not None and filled.dtype == pl.String and _nearly_all_differ(filled):
+                texts, rows = filled, np.ones(filled.len(), np.int64)
+            else:
+                counted = filled.value_counts(name="rows").cast({"value": pl.String, "rows": pl.Int64})
+                texts, rows = counted.get_column("value"), counted.get_column("rows").to_numpy()
+            self._add(texts, rows)
+            yield texts, rows
         self.rows += values.len()
 
-    def _add(self, filled: pl.Series) -> None:
+    def _add(self, texts: pl.Series, rows: Integers) -> None:
+        """Values that can still be kept are counted, the rest as one."""
         if self.limit is not None:
-            filled = self._below(filled)
-        counted = filled.value_counts(name="rows")
-        self.counts.update(dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True)))
+            below = np.flatnonzero(text_hashes(texts) <= np.uint64(self.limit))
+            self.other += int(rows.sum()) - int(rows[below].sum())
+            texts, rows = texts.gather(below), rows[below]
+        for text, count in zip(texts.to_list(), rows.tolist(), strict=True):
+            self.counts[text] += count
         if len(self.counts) > CATEGORIES:
             self._trim()
-
-    def _below(self, filled: pl.Series) -> pl.Series:
-        """The values that can still be kept; the rest are counted as one."""
-        hashes = text_hashes(filled)
-        below = filled.filter(pl.Series(hashes <= np.uint64(self.limit or 0)))
-        self.other += filled.len() - below.len()
-        return below
 
     def _trim(self) -> None:
         kept = smallest(self.counts)
@@ -180,6 +191,11 @@ class CategoricalTally:
 
     def summary(self) -> Categorical:
         return Categorical(nulls=self.nulls, counts=dict(sorted(self.counts.items())), other=self.other)
+
+
+def _nearly_all_differ(filled: pl.Series) -> bool:
+    head = filled.head(SHORTEST)
+    return head.n_unique() > NEARLY_ALL * head.len()
 
 
 def _distinct(numbers: Floats) -> tuple[Integers, Integers]:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -30,6 +31,7 @@ READ_ROWS = 1 << 22
 FIRST_BITS = 22  # a table of so many bits, one byte each, stays in the processor's cache
 CELLS = 1 << 25  # compared by value at a time: some 500 MB
 ANY_WIDTH = 1 << 62
+_NONE = np.empty(0, np.uint64)
 WIDTH_BYTES = np.dtype(np.uint64).itemsize
 
 
@@ -44,10 +46,10 @@ class Fingerprints:
     ends: tuple[int, ...]
 
     @classmethod
-    def of(cls, parts: Iterable[pl.LazyFrame], sets: Mapping[str, pl.Expr]) -> "Fingerprints":
-        """Hash every row of the parts by each expression (see `together`) in one pass."""
+    def of(cls, parts: Iterable[pl.LazyFrame], sets: Mapping[str, Sequence[str]]) -> "Fingerprints":
+        """Hash every row of the parts over each set of columns (one at least), whatever their names, in one pass."""
         folder = Path(tempfile.mkdtemp(prefix="fingerprints-"))
-        asked = [each.alias(name) for name, each in sets.items()]
+        asked = [hashed.alias(name) for name, hashed in _together(sets).items()]
         ends, position = [], 0
         try:
             for part in parts:
@@ -78,12 +80,9 @@ class Fingerprints:
             yield np.fromfile(self.folder / name, np.uint64, READ_ROWS, offset=start * WIDTH_BYTES)
 
     def at(self, name: str, positions: Positions) -> Hashes:
-        """The hashes of a set at these rising positions."""
-        starts = range(0, self.height, READ_ROWS)
-        ranges = [slice(*np.searchsorted(positions, [start, start + READ_ROWS])) for start in starts]
-        stretches = zip(starts, ranges, self.read(name), strict=True)
-        parts = [hashes[positions[wanted] - start] for start, wanted, hashes in stretches]
-        return np.concatenate([np.empty(0, np.uint64), *parts])
+        """The hashes of a set at these positions, of which only the pages that they lie on are read."""
+        found: Hashes = np.memmap(self.folder / name, np.uint64, mode="r")[positions] if positions.size else _NONE
+        return found
 
     def repeated(self, name: str, *, at_most: int = ANY_WIDTH, differing: str | None = None) -> Iterator[Positions]:
         """Rising positions of the rows whose hash stands on another row too, with its rows together.
@@ -95,7 +94,7 @@ class Fingerprints:
             again = _repeated(hashes)
             found, shared = _sorted(positions[again], hashes[again])
             if differing is not None and found.size:
-                found = found[_mixed(shared, self._unordered(differing, found))]
+                found = found[_mixed(shared, self.at(differing, found))]
             waiting.append(found)
             if sum(each.size for each in waiting) >= at_most:
                 yield np.sort(np.concatenate(waiting))
@@ -121,6 +120,11 @@ class Fingerprints:
     def _partitions(self, name: str) -> Iterator[tuple[Hashes, Positions]]:
         """Hashes with their rising positions, a hash partition at a time."""
         count = max(1, -(-self.height // PARTITION_ROWS))
+        if not self.height:
+            return
+        if count == 1:
+            yield np.fromfile(self.folder / name, np.uint64), np.arange(self.height)
+            return
         for number in range(count):
             own: list[tuple[Hashes, Positions]] = []
             for stretch, hashes in enumerate(self.read(name)):
@@ -128,12 +132,6 @@ class Fingerprints:
                 own.append((hashes[inside], inside + stretch * READ_ROWS))
             if any(hashes.size for hashes, _ in own):
                 yield np.concatenate([hashes for hashes, _ in own]), np.concatenate([places for _, places in own])
-
-    def _unordered(self, name: str, positions: Positions) -> Hashes:
-        order = np.argsort(positions)
-        hashes = np.empty(positions.size, np.uint64)
-        hashes[order] = self.at(name, positions[order])
-        return hashes
 
 
 def columns_at(rows: pl.LazyFrame, positions: Positions, columns: Sequence[str]) -> pl.DataFrame:
@@ -153,13 +151,16 @@ def rows_within(columns: int) -> int:
     return max(1, CELLS // max(1, columns))
 
 
-def together(columns: Sequence[str]) -> pl.Expr:
-    """The hash of the columns (one at least), whatever their names, in 64 bits.
+def _together(sets: Mapping[str, Sequence[str]]) -> dict[str, pl.Expr]:
+    """The 64-bit hash of each set of columns.
 
-    Each column is hashed by itself, with a seed of its name, and the hashes are added: sets of columns that overlap
-    share the work, as Polars computes equal expressions once. Adding is enough as what meets is compared by value.
+    Each column is hashed by itself, with a seed of its name, and the hashes are added, those first that stand in most
+    sets: sets that overlap share the work, as Polars computes equal expressions once. Adding is enough as what meets
+    is compared by value.
     """
-    return reduce(add, (_hash(name) for name in columns))
+    often = Counter(name for columns in sets.values() for name in set(columns))
+    ordered = {key: sorted(columns, key=lambda name: -often[name]) for key, columns in sets.items()}
+    return {key: reduce(add, map(_hash, columns)) for key, columns in ordered.items()}
 
 
 def _hash(name: str) -> pl.Expr:
@@ -184,7 +185,8 @@ def _repeated(hashes: Hashes) -> Positions:
     first_bits = np.uint64(64 - FIRST_BITS)
     likely = np.zeros(1 << FIRST_BITS, np.bool_)
     likely[shared >> first_bits] = True
-    places = np.flatnonzero(likely[hashes >> first_bits])
+    starts = range(0, hashes.size, BATCH_ROWS)  # what is made of a stretch stays in the processor's cache
+    places = np.concatenate([np.flatnonzero(likely[hashes[i : i + BATCH_ROWS] >> first_bits]) + i for i in starts])
     nearest = np.minimum(np.searchsorted(shared, hashes[places]), shared.size - 1)
     return places[shared[nearest] == hashes[places]]
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipeline.similar import fingerprints
-from pipeline.similar.fingerprints import Fingerprints, columns_at, together
+from pipeline.similar.fingerprints import Fingerprints, columns_at
 
 VALUES = [5, 1, 5, 2, None, 1, 5, None, 3]  # 5 three times, 1 and null twice
 
@@ -16,7 +16,7 @@ def prints(*, parts: int = 1) -> Fingerprints:
     rows = pl.DataFrame({"x": VALUES, "side": [i % 2 for i in range(9)]})
     size = -(-rows.height // parts)
     pieces = [rows[i * size : (i + 1) * size].lazy() for i in range(parts)]
-    return Fingerprints.of(pieces, {"x": together(["x"]), "side": together(["side"])})
+    return Fingerprints.of(pieces, {"x": ["x"], "side": ["side"]})
 
 
 @pytest.mark.parametrize("parts", [1, 2, 9])
@@ -52,7 +52,7 @@ def test_parts_know_their_rows() -> None:
 
 
 def test_no_rows_repeat_nothing() -> None:
-    empty = Fingerprints.of([pl.LazyFrame(schema={"x": pl.Int64})], {"x": together(["x"])})
+    empty = Fingerprints.of([pl.LazyFrame(schema={"x": pl.Int64})], {"x": ["x"]})
 
     assert list(empty.repeated("x")) == []
     assert empty.pairs("x") == 0

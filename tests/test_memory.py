@@ -1,0 +1,27 @@
+"""Freed memory is kept for the next array."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, numpy as np
+from pipeline import memory
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def spent():
+    before = faults()
+    for _ in range(50):
+        [np.ones(1 << 17) for _ in range(8)]  # of 1 MB
+    return faults() - before
+memory.keep_freed()
+spent()
+print(spent())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told so")
+def test_an_array_finds_the_pages_of_the_one_before() -> None:
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 2048  # the eight arrays have 2,048 pages, and were made 50 times
