@@ -32,7 +32,7 @@ def table(workspace: Workspace, model: Path) -> str:
     ]
     for path in sorted(workspace.incoming.glob("*.gz")):
         rows = ingest.read(path, path.name, settings, agreed).typed.filter(pl.col(agreed.label.name).is_not_null())
-        y = predictor.preprocessor.label_codes(rows)
+        y = predictor.preprocessor.target.encode(rows)
         inputs = evaluate.inputs(predictor.preprocessor.encode(rows).tensors())
         answers = [
             predictor.probabilities(rows),

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
 from benchmarks.june import auc
 from pipeline import contract
 from pipeline.features import preprocessor
-from pipeline.models.mlp import probabilities
+from pipeline.models import network
 from pipeline.stages import evaluate, normalize, train
 from pipeline.workspace import Workspace
 
@@ -30,9 +29,9 @@ FOLDS = (
 )
 VARIANTS: dict[str, dict[str, Any]] = {
     "as in params.yaml": {},
-    "hidden [256, 128], dropout 0.4": {"train": {"hidden": [256, 128], "dropout": 0.4}},
-    "hidden [512, 256], dropout 0.3": {"train": {"hidden": [512, 256], "dropout": 0.3}},
-    "hidden [1024, 256], dropout 0.4": {"train": {"hidden": [1024, 256], "dropout": 0.4}},
+    "hidden [256, 128], dropout 0.4": {"train": {"mlp": {"hidden": [256, 128], "dropout": 0.4}}},
+    "hidden [512, 256], dropout 0.3": {"train": {"mlp": {"hidden": [512, 256], "dropout": 0.3}}},
+    "hidden [1024, 256], dropout 0.4": {"train": {"mlp": {"hidden": [1024, 256], "dropout": 0.4}}},
     "without the weekday": {"drop": ("weekday",)},
 }
 
@@ -74,7 +73,7 @@ def _fold(
         named = {"train": tensors[0], "val": tensors[1]}
         kept = train.fit(named, train.shape(fitted, training), training, seed=workspace.seed, curves=Path(folder) / "c")
     last = tensors[2]
-    own = probabilities(kept.network(), torch.from_numpy(last["dense"]), torch.from_numpy(last["codes"])).numpy()
+    own = network.probabilities(kept.network(), network.tensors(last)).numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         baselines = evaluate.fit_baselines(tensors[0], workspace.seed)

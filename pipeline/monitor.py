@@ -242,7 +242,7 @@ def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
     first = registry.first_folder(workspace)
     if first is None or rows[known.label].n_unique() < 2:
         return None
-    label_N = known.label_codes(rows)
+    label_N = known.target.encode(rows)
     if label_N is None:
         raise DataError(
             f"{known.label} has classes other than {', '.join(known.classes)}",

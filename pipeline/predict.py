@@ -37,9 +37,7 @@ class Predictor:
 
         Raises WorkspaceError when the rows lack a column that the model reads, or have it as another type.
         """
-        import torch
-
-        from pipeline.models.mlp import probabilities
+        from pipeline.models.network import probabilities, tensors
 
         try:
             encoded = self.preprocessor.encode(rows)
@@ -50,10 +48,7 @@ class Predictor:
                 where=str(self.folder),
                 fix="mend the contract; or begin anew: set models/champion.json and models/registry aside",
             ) from error
-        network = saved.load(self.folder)
-        answers: np.ndarray = probabilities(
-            network, torch.from_numpy(encoded.dense_ND), torch.from_numpy(encoded.codes_NC)
-        ).numpy()
+        answers: np.ndarray = probabilities(saved.load(self.folder), tensors(encoded.inputs)).numpy()
         return answers
 
 

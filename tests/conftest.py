@@ -61,7 +61,7 @@ checks: {batch_expectations: stop}
 split: {method: random}
 normalize:
   categorical: {minimum_count: 2}
-train: {hidden: [8], dropout: 0.0, epochs: 2, batch_size: 64, learning_rate: 0.02, accelerator: cpu}
+train: {mlp: {hidden: [8], dropout: 0.0}, epochs: 2, batch_size: 64, learning_rate: 0.02, accelerator: cpu}
 evaluate: {resamples: 50}
 promote: {baseline: majority, tolerated_loss: 0.2}
 monitor: {min_labelled_rows: 50}

@@ -34,10 +34,15 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts", "processes"},
-    {"errors", "wording", "frames"},
+    {"errors", "wording", "frames", "memory"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
-BY_FOLDER = {"pipeline.checks", "pipeline.features"}  # these import whatever lies in their folder
+BY_FOLDER = {
+    "pipeline.checks",
+    "pipeline.features",
+    "pipeline.models.backbones",
+    "pipeline.models.encoders",
+}  # these import whatever lies in their folder
 PLUMBING = {
     "errors",
     "frames",

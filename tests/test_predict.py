@@ -5,14 +5,14 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.models import saved
-from pipeline.models.mlp import probabilities
+from pipeline.models.network import probabilities
+from pipeline.models.network import tensors as network_inputs
 from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
 from pipeline.workspace import Workspace
 
@@ -29,7 +29,7 @@ def test_typed_rows_are_answered_like_their_tensors(trained_once: Workspace) -> 
 
     p_NK = Predictor.load(trained_once.candidate).probabilities(rows(trained_once))
 
-    expected = probabilities(network, torch.from_numpy(tensors["dense"]), torch.from_numpy(tensors["codes"]))
+    expected = probabilities(network, network_inputs(tensors))
     assert np.array_equal(p_NK, expected.numpy())
     assert p_NK.sum(axis=1) == pytest.approx(np.ones(len(p_NK)))
 

@@ -1,5 +1,6 @@
 """A new workspace is whole or not there; in it the DAG runs at once; what cannot be learnt from ends in one line."""
 
+import logging
 import os
 import random
 import subprocess
@@ -121,7 +122,7 @@ def test_dvc_repro_works_at_once(made: Workspace) -> None:
 
 def quick(made: Workspace) -> None:
     params = yaml.safe_load(made.params_file.read_text())
-    params["train"] |= {"epochs": 8, "hidden": [16], "learning_rate": 0.01, "accelerator": "cpu"}
+    params["train"] |= {"epochs": 8, "mlp": {"hidden": [16]}, "learning_rate": 0.01, "accelerator": "cpu"}
     params["evaluate"]["resamples"] = 50
     made.params_file.write_text(yaml.safe_dump(params))
 
@@ -252,3 +253,48 @@ def test_a_sheet_that_is_named_is_taken(tmp_path: Path) -> None:
 
     assert cells(made.root / "data") == ["original/book/book.xlsx", "raw/book/book.xlsx.parquet"]
     assert pl.read_parquet(made.raw / "book.xlsx.parquet").height == 400
+
+
+def test_what_is_left_out_beside_the_data_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    people: list[list[object]] = [list(passengers().columns), *map(list, passengers().rows())]
+    (tmp_path / "book.xlsx").write_bytes(workbook({"people": people, "notes": [["read me"]]}))
+
+    with caplog.at_level(logging.WARNING, logger="pipeline"):
+        start.initialise(tmp_path / "new", tmp_path / "book.xlsx", roles=LABEL)
+
+    assert [record.getMessage() for record in caplog.records] == ["not read: of book.xlsx the sheet notes"]
+
+
+def test_files_of_a_folder_may_differ_in_order_width_and_format(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    numbered = passengers().drop("age").cast({"Class": pl.Int64})
+    numbered.cast({"Class": pl.Int8}).write_parquet(folder / "a.parquet")
+    numbered.select(reversed(numbered.columns)).write_parquet(folder / "b.parquet")
+    numbered.write_csv(folder / "c.csv")
+
+    made = start.initialise(tmp_path / "new", folder, roles=LABEL)
+    ingested = import_module("pipeline.stages.ingest").run(made)
+
+    assert contract.load(made.contract_file).column("Class").dtype == pl.Int64
+    assert [(file.rows, file.unparsed_cells) for file in ingested.files] == [(400, 0)] * 3
+
+
+def test_files_of_which_one_column_cannot_be_made_are_refused_with_both_types(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    passengers().cast({"Class": pl.Int64}).write_parquet(folder / "a.parquet")
+    passengers().with_columns(Class=pl.date(2024, 1, 1)).write_parquet(folder / "b.parquet")
+
+    with pytest.raises(DataError, match=r"b\.parquet: Class: is Date here and Int64 in a\.parquet; write the column"):
+        start.initialise(tmp_path / "new", folder, roles=LABEL)
+
+
+def test_a_column_without_a_name_gets_no_rule(tmp_path: Path) -> None:
+    passengers().rename({"deck": ""}).write_parquet(tmp_path / "data.parquet")
+
+    made = start.initialise(tmp_path / "new", tmp_path / "data.parquet", roles=LABEL)
+    agreed = contract.load(made.contract_file)
+
+    assert agreed.schema.columns[""].checks == []  # pandera would ask it of every column
+    assert agreed.schema.columns["sex"].checks != []

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -13,12 +13,18 @@ from pydantic import BaseModel
 from pipeline.contract import Modality
 
 ENCODING_MODULES = "ENCODERS"
+Block = Literal["dense", "codes", "own"]
 
 
 class Encoder(Protocol):
-    """What was learnt of one column on the training rows alone, as JSON, with one verb."""
+    """What was learnt of one column on the training rows alone, as JSON, with one verb.
+
+    `block`: whether it gives dense values, which stand beside those of other columns, codes, or a tensor of its own,
+    which an encoder of the network of the same modality reads (`pipeline.models.encoders`).
+    """
 
     kind: ClassVar[Modality]
+    block: ClassVar[Block]
     settings: ClassVar[type[BaseModel]]
     column: str
 
@@ -29,16 +35,24 @@ class Encoder(Protocol):
 
     @property
     def cardinality(self) -> int:
-        """How many codes there are; 0 for an encoder of dense values."""
+        """How many codes there are; 0 for an encoder that gives none."""
         ...
 
     @property
     def outputs(self) -> list[str]:
-        """The names of the dense values, in order; the column's own name for codes."""
+        """The names of the dense values, in order; the column's own name for all else."""
         ...
 
     def encode(self, values: pl.Series) -> np.ndarray:
-        """(N,) values → (N, len(outputs)) float32, or (N,) int64 codes where cardinality > 0."""
+        """(N,) values → (N, len(outputs)) float32, (N,) int64 codes, or (N, ...) of its own."""
+        ...
+
+
+class OwnEncoder(Encoder, Protocol):
+    """An encoder whose tensor is its own."""
+
+    def network(self, settings: BaseModel) -> dict[str, Any]:
+        """What its encoder in the network is built from, as JSON; `settings` are those of `train`."""
         ...
 
 

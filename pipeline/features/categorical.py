@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
+from pipeline.features import Block
 
 UNKNOWN, MISSING, RARE = 0, 1, 2
 FIRST = 3
@@ -31,6 +32,7 @@ class CategoricalEncoder(Record):
     """
 
     kind: ClassVar[Modality] = "categorical"
+    block: ClassVar[Block] = "codes"
     settings: ClassVar[type[BaseModel]] = CategoricalSettings
     column: str
     vocabulary: list[str]

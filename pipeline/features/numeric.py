@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
+from pipeline.features import Block
 from pipeline.profile import Numeric, profile
 
 Method = Literal["standard", "minmax", "robust", "quantile"]
@@ -40,6 +41,7 @@ class NumericEncoder(Record):
     """
 
     kind: ClassVar[Modality] = "numeric"
+    block: ClassVar[Block] = "dense"
     settings: ClassVar[type[BaseModel]] = NumericSettings
     column: str
     method: Method

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,34 +11,45 @@ import polars as pl
 from pipeline import artefacts
 from pipeline.contract import Contract
 from pipeline.errors import ContractError, WorkspaceError
-from pipeline.features import Encoder, registered
+from pipeline.features import Encoder, OwnEncoder, registered
+from pipeline.features.target import Classes, Target
 
 FILE = "preprocessor.json"
+LABEL = "label"  # the name of the target's tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
     """Rows as tensors. N rows, D dense values, C coded columns.
 
-    `dense_ND` float32, `codes_NC` int64, `label_N` int64 places in the classes, or None for unlabelled rows.
+    `inputs`: `dense` (N, D) float32, `codes` (N, C) int64, and one tensor (N, ...) of each column that has its own;
+    `target` (N,) of the label, or None for unlabelled rows.
     """
 
-    dense_ND: np.ndarray
-    codes_NC: np.ndarray
-    label_N: np.ndarray | None
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray | None
 
     def tensors(self) -> dict[str, np.ndarray]:
-        label = {} if self.label_N is None else {"label": self.label_N}
-        return {"dense": self.dense_ND, "codes": self.codes_NC, **label}
+        label = {} if self.target is None else {LABEL: self.target}
+        return {**self.inputs, **label}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessor:
-    """The encoders in the order of the contract, and the classes of the label in the order of their text."""
+    """The encoders in the order of the contract, and what the label is."""
 
     encoders: tuple[Encoder, ...]
-    label: str
-    classes: tuple[str, ...]
+    target: Target
+
+    @property
+    def label(self) -> str:
+        """The label's column."""
+        return self.target.column
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the label, in the order of their text."""
+        return tuple(self.target.classes)
 
     @property
     def columns(self) -> list[str]:
@@ -47,35 +58,36 @@ class Preprocessor:
 
     @property
     def dense_outputs(self) -> list[str]:
-        return [name for encoder in self.encoders if not encoder.cardinality for name in encoder.outputs]
+        return [name for encoder in self.encoders if encoder.block == "dense" for name in encoder.outputs]
 
     @property
     def cardinalities(self) -> list[int]:
-        return [encoder.cardinality for encoder in self.encoders if encoder.cardinality]
+        return [encoder.cardinality for encoder in self.encoders if encoder.block == "codes"]
+
+    @property
+    def own(self) -> dict[str, OwnEncoder]:
+        """The encoders of columns with a tensor of their own, by the tensor's name."""
+        return {f"{e.kind}:{e.column}": cast(OwnEncoder, e) for e in self.encoders if e.block == "own"}
 
     def encode(self, rows: pl.DataFrame) -> Encoded:
-        """Encode rows in their order; `label_N` is None unless every row has a label of the classes."""
-        blocks = [(encoder, encoder.encode(rows[encoder.column])) for encoder in self.encoders]
-        dense = [block for encoder, block in blocks if not encoder.cardinality]
-        codes = [block for encoder, block in blocks if encoder.cardinality]
+        """Encode rows in their order; `target` is None unless every row has a label that it knows."""
+        blocks = [(encoder.block, encoder.encode(rows[encoder.column])) for encoder in self.encoders]
+        dense = [block for kind, block in blocks if kind == "dense"]
+        codes = [block for kind, block in blocks if kind == "codes"]
+        own = [block for kind, block in blocks if kind == "own"]
         return Encoded(
-            dense_ND=np.concatenate([np.empty((rows.height, 0), dtype=np.float32), *dense], axis=1),
-            codes_NC=np.stack(codes, axis=1) if codes else np.empty((rows.height, 0), dtype=np.int64),
-            label_N=self.label_codes(rows),
+            inputs={
+                "dense": np.concatenate([np.empty((rows.height, 0), dtype=np.float32), *dense], axis=1),
+                "codes": np.stack(codes, axis=1) if codes else np.empty((rows.height, 0), dtype=np.int64),
+                **dict(zip(self.own, own, strict=True)),
+            },
+            target=self.target.encode(rows),
         )
-
-    def label_codes(self, rows: pl.DataFrame) -> np.ndarray | None:
-        """(N,) int64: the class of each row, or None where a label is missing or of another class."""
-        if self.label not in rows.columns:
-            return None
-        places = {value: place for place, value in enumerate(self.classes)}
-        codes = rows[self.label].cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Int64)
-        return None if codes.has_nulls() else codes.to_numpy()
 
     def write(self, folder: Path) -> None:
         """Write preprocessor.json into `folder`."""
         encoders = [{"kind": e.kind, **e.model_dump(mode="json")} for e in self.encoders]  # type: ignore[attr-defined]
-        value = {"label": self.label, "classes": list(self.classes), "encoders": encoders}
+        value = {"target": self.target.model_dump(mode="json"), "encoders": encoders}
         artefacts.write_json(folder / FILE, value)
 
     @classmethod
@@ -84,7 +96,7 @@ class Preprocessor:
         value = artefacts.read_json(folder / FILE)
         try:
             encoders = tuple(_encoder(dict(raw), folder) for raw in value["encoders"])
-            return cls(encoders=encoders, label=value["label"], classes=tuple(value["classes"]))
+            return cls(encoders=encoders, target=Classes.model_validate(value["target"]))
         except (KeyError, TypeError, ValueError) as error:  # pydantic's ValidationError is a ValueError
             raise WorkspaceError("is no preprocessor", where=str(folder / FILE), fix="run normalize again") from error
 
@@ -115,6 +127,4 @@ def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Pr
         for column in agreed.features
         if column.modality is not None
     )
-    label = agreed.label.name
-    classes = rows.select(pl.col(label).cast(pl.String)).drop_nulls().unique().collect()[label].sort()
-    return Preprocessor(encoders=encoders, label=label, classes=tuple(classes))
+    return Preprocessor(encoders=encoders, target=Classes.fit(agreed.label.name, rows))

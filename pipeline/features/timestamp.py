@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
+from pipeline.features import Block
 
 Cycle = Literal["day", "week", "year"]
 SECONDS: dict[Cycle, float] = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
@@ -31,6 +32,7 @@ class TimestampEncoder(Record):
     """
 
     kind: ClassVar[Modality] = "timestamp"
+    block: ClassVar[Block] = "dense"
     settings: ClassVar[type[BaseModel]] = TimestampSettings
     column: str
     cycles: tuple[Cycle, ...]

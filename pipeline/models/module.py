@@ -13,10 +13,10 @@ from pipeline import metrics, progress
 from pipeline.artefacts import Record
 from pipeline.errors import SettingsError
 from pipeline.models.curves import Curves
-from pipeline.models.mlp import Mlp
+from pipeline.models.network import Network
 
 Part = Literal["train", "val"]
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[dict[str, Tensor], Tensor]
 
 
 class Schedule(Record):
@@ -58,7 +58,7 @@ class Classifier(lightning.LightningModule):
     generalises), with a horizon of `schedule.averaging_steps`, shorter at the start.
     """
 
-    def __init__(self, network: Mlp, schedule: Schedule, weight_K: Tensor) -> None:
+    def __init__(self, network: Network, schedule: Schedule, weight_K: Tensor) -> None:
         super().__init__()
         self.network = network
         self.averaged = AveragedModel(network, avg_fn=self._average)
@@ -73,10 +73,11 @@ class Classifier(lightning.LightningModule):
         return self._step(batch, "val")
 
     def _step(self, batch: Batch, part: Part) -> Tensor:
-        dense_BD, codes_BC, label_B = batch
-        logits_BK = (self.network if part == "train" else self.averaged)(dense_BD, codes_BC)
-        loss: Tensor = self.loss(logits_BK, label_B)
-        self.seen[part].append((loss.detach(), logits_BK.detach(), label_B))
+        inputs, label_B = batch
+        logits_BMK = (self.network if part == "train" else self.averaged)(inputs)
+        members = logits_BMK.shape[1]  # each is to be right by itself
+        loss: Tensor = self.loss(logits_BMK.flatten(0, 1), label_B.repeat_interleave(members))
+        self.seen[part].append((loss.detach(), logits_BMK.detach(), label_B))
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -93,7 +94,7 @@ class Classifier(lightning.LightningModule):
         label_N = torch.cat(labels)
         sizes = torch.tensor([len(label) for label in labels], dtype=torch.float64)
         loss = (torch.stack(losses).cpu().double() * sizes).sum() / sizes.sum()
-        p_NK = torch.cat(logits).cpu().double().softmax(dim=1).numpy()
+        p_NK = torch.cat(logits).cpu().double().softmax(dim=2).mean(dim=1).numpy()
         once = np.ones((1, len(p_NK)), dtype=np.float32)
         return float(loss), float(metrics.ONE["auc"](label_N.cpu().numpy(), p_NK, 0.5, once)[0])
 
@@ -111,7 +112,7 @@ class KeepBest(lightning.Callback):
     Raises SettingsError when the loss is no number any more.
     """
 
-    def __init__(self, network: Mlp, live: Curves, patience: int, epochs: int) -> None:
+    def __init__(self, network: Network, live: Curves, patience: int, epochs: int) -> None:
         self.trained, self.live, self.patience, self.epochs = network, live, patience, epochs
         self.history: list[Epoch] = []
         self.best: Epoch | None = None
@@ -144,7 +145,7 @@ class KeepBest(lightning.Callback):
         trainer.should_stop = epoch.epoch - self.best.epoch >= self.patience
         self._tell(epoch)
 
-    def network(self) -> Mlp:
+    def network(self) -> Network:
         """The network with the weights that were kept, on the CPU."""
         self.trained.cpu().load_state_dict(self.weights)
         return self.trained

@@ -23,7 +23,7 @@ from pipeline.workspace import Section
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pipeline.models.mlp import Mlp, MlpShape
+    from pipeline.models.network import Network, NetworkShape
 
 MANIFEST = "manifest.json"
 NETWORK = "network.json"
@@ -53,7 +53,7 @@ class Manifest(Record):
         return self.files[WEIGHTS][:12]
 
 
-def write(folder: Path, shape: "MlpShape", weights: "dict[str, Tensor]") -> None:
+def write(folder: Path, shape: "NetworkShape", weights: "dict[str, Tensor]") -> None:
     """Write the network's shape and weights into `folder`."""
     shape.write(folder / NETWORK)
     artefacts.write_tensors(folder / WEIGHTS, {name: value.contiguous().numpy() for name, value in weights.items()})
@@ -89,15 +89,15 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def load(folder: Path) -> "Mlp":
+def load(folder: Path) -> "Network":
     """Verify the folder and rebuild its network on the CPU; raises WorkspaceError when the two do not fit."""
     import torch
     from safetensors.torch import load_file
 
-    from pipeline.models.mlp import Mlp, MlpShape
+    from pipeline.models.network import Network, NetworkShape
 
     verify(folder)
-    network = Mlp(MlpShape.read(folder / NETWORK))
+    network = Network(NetworkShape.read(folder / NETWORK))
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, ValidationError) as error:

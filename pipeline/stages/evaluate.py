@@ -125,14 +125,9 @@ def _facts(workspace: Workspace) -> dict[str, Any]:
 
 def candidate_answers(folder: Path, part: Tensors) -> np.ndarray:
     """(N, K) what the candidate answers on a split's tensors."""
-    import torch
+    from pipeline.models.network import probabilities, tensors
 
-    from pipeline.models.mlp import probabilities
-
-    network = saved.load(folder)
-    answers: np.ndarray = probabilities(
-        network, torch.from_numpy(part["dense"]), torch.from_numpy(part["codes"])
-    ).numpy()
+    answers: np.ndarray = probabilities(saved.load(folder), tensors(part)).numpy()
     return answers
 
 

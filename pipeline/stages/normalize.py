@@ -61,8 +61,8 @@ def run(workspace: Workspace) -> Normalized:
             part = artefacts.scan_parquet(path).select(by_name(*fitted.columns, fitted.label))
             encoded = fitted.encode(part.collect())
             artefacts.write_tensors(folder / f"{name}.safetensors", encoded.tensors())
-            rows[name] = len(encoded.dense_ND)
-    coded = {e.column: e.cardinality for e in fitted.encoders if e.cardinality}
+            rows[name] = len(encoded.inputs["dense"])
+    coded = {e.column: e.cardinality for e in fitted.encoders if e.block == "codes"}
     return Normalized(rows=rows, dense=fitted.dense_outputs, codes=coded)
 
 

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from pipeline import artefacts, profile
 from pipeline.artefacts import Record
-from pipeline.features.preprocessor import Preprocessor
+from pipeline.features.preprocessor import LABEL, Preprocessor
 from pipeline.models import saved
+from pipeline.models.choices.backbones import MlpSettings
 from pipeline.models.saved import Manifest
 from pipeline.predict import PREDICTION, prediction_frame
 from pipeline.profile import Profile
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     import torch
 
     from pipeline.models.batches import Batches
-    from pipeline.models.mlp import MlpShape
     from pipeline.models.module import KeepBest, Schedule
+    from pipeline.models.network import NetworkShape
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -47,8 +48,8 @@ class TrainSettings(Section):
     """
 
     key: ClassVar[str] = "train"
-    hidden: list[int] = Field(default_factory=lambda: [256, 128], min_length=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    model: Literal["mlp"] = "mlp"
+    mlp: MlpSettings = Field(default_factory=MlpSettings)
     epochs: int = Field(default=12, ge=1)
     patience: int = Field(default=3, ge=1)
     batch_size: int = Field(default=1024, ge=1)
@@ -85,33 +86,38 @@ def run(workspace: Workspace) -> Manifest:
         return saved.seal(folder, seed=workspace.seed, settings=settings, split=split_record.model_dump(mode="json"))
 
 
-def shape(fitted: Preprocessor, settings: TrainSettings) -> "MlpShape":
+def shape(fitted: Preprocessor, settings: TrainSettings) -> "NetworkShape":
     """The network that fits the preprocessor's outputs."""
-    from pipeline.models.mlp import MlpShape
+    from pipeline.models.backbones import TableShape
+    from pipeline.models.network import NetworkShape, OwnShape
 
-    return MlpShape(
-        dense=len(fitted.dense_outputs),
-        cardinalities=fitted.cardinalities,
-        hidden=settings.hidden,
-        dropout=settings.dropout,
-        classes=len(fitted.classes),
+    return NetworkShape(
+        table=TableShape(
+            dense=len(fitted.dense_outputs), cardinalities=fitted.cardinalities, outputs=fitted.target.outputs
+        ),
+        own=[
+            OwnShape(name=name, kind=encoder.kind, shape=encoder.network(getattr(settings, encoder.kind)))
+            for name, encoder in fitted.own.items()
+        ],
+        backbone=settings.model,
+        settings=getattr(settings, settings.model).model_dump(mode="json"),
     )
 
 
 def fit(
-    tensors: Mapping[str, Tensors], shape: "MlpShape", settings: TrainSettings, *, seed: int, curves: Path
+    tensors: Mapping[str, Tensors], shape: "NetworkShape", settings: TrainSettings, *, seed: int, curves: Path
 ) -> "KeepBest":
     """Train on `tensors["train"]`, judge each epoch on `tensors["val"]`; curves go to the folder `curves`."""
     import pytorch_lightning as lightning
 
     from pipeline.models.curves import Curves
-    from pipeline.models.mlp import Mlp
     from pipeline.models.module import Classifier, KeepBest
+    from pipeline.models.network import Network
 
     lightning.seed_everything(seed, workers=True, verbose=False)
     loaders = {name: _batches(part, settings, seed if name == "train" else None) for name, part in tensors.items()}
-    weight_K = class_weights(tensors["train"]["label"], shape.classes, settings)
-    network = Mlp(shape)
+    weight_K = class_weights(tensors["train"][LABEL], shape.table.outputs, settings)
+    network = Network(shape)
     network.prior_K.copy_(weight_K.log())
     classifier = Classifier(network, _schedule(settings, len(loaders["train"])), weight_K)
     with Curves(curves) as live, _lightning_manners():
@@ -133,11 +139,9 @@ def class_weights(label_N: np.ndarray, classes: int, settings: TrainSettings) ->
 
 def reference_with_answers(reference: Profile, kept: "KeepBest", train: Tensors) -> Profile:
     """The reference profile and, beside its columns, what the kept network answers on its training rows."""
-    import torch
+    from pipeline.models import network
 
-    from pipeline.models.mlp import probabilities
-
-    p_NK = probabilities(kept.network(), torch.from_numpy(train["dense"]), torch.from_numpy(train["codes"])).numpy()
+    p_NK = network.probabilities(kept.network(), network.tensors(train)).numpy()
     answers = profile.profile(prediction_frame(p_NK), {PREDICTION: "numeric"})
     return Profile(rows=reference.rows, columns=reference.columns | answers.columns)
 
@@ -151,10 +155,11 @@ def _batches(part: Tensors, settings: TrainSettings, seed: int | None) -> "Batch
     import torch
 
     from pipeline.models.batches import Batches
+    from pipeline.models.network import tensors
 
-    dense, codes, label = (torch.from_numpy(part[name]) for name in ("dense", "codes", "label"))
     shuffle = None if seed is None else torch.Generator().manual_seed(seed)
-    return Batches(dense, codes, label, settings.batch_size if seed is not None else 8 * settings.batch_size, shuffle)
+    size = settings.batch_size if seed is not None else 8 * settings.batch_size
+    return Batches(tensors(part), torch.from_numpy(part[LABEL]), size, shuffle)
 
 
 def _schedule(settings: TrainSettings, steps_an_epoch: int) -> "Schedule":

@@ -22,8 +22,7 @@ normalize:
   categorical: {minimum_count: COUNT} # a value with fewer rows counts as rare
 
 train:
-  hidden: [128, 64]
-  dropout: 0.2
+  mlp: {hidden: [128, 64], dropout: 0.2}
   epochs: EPOCHS
   patience: 5
   batch_size: BATCH

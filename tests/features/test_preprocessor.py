@@ -47,29 +47,29 @@ def test_columns_come_in_the_order_of_the_contract() -> None:
     assert made.columns == ["shop", "size", "kind"]
     assert made.dense_outputs == ["size", "size was missing"]
     assert made.cardinalities == [5, 5]
-    assert encoded.dense_ND.shape == (4, 2)
-    assert encoded.codes_NC.tolist() == [[3, 3], [4, 3], [3, 4], [1, 4]]
-    assert encoded.label_N is not None
-    assert encoded.label_N.tolist() == [1, 0, 0, 1]
+    assert encoded.inputs["dense"].shape == (4, 2)
+    assert encoded.inputs["codes"].tolist() == [[3, 3], [4, 3], [3, 4], [1, 4]]
+    assert encoded.target is not None
+    assert encoded.target.tolist() == [1, 0, 0, 1]
     assert made.classes == ("false", "true")
 
 
 def test_without_dense_or_coded_columns_there_is_an_empty_tensor() -> None:
-    assert fitted(SHOP).encode(ROWS).dense_ND.shape == (4, 0)
-    assert fitted(SIZE).encode(ROWS).codes_NC.shape == (4, 0)
+    assert fitted(SHOP).encode(ROWS).inputs["dense"].shape == (4, 0)
+    assert fitted(SIZE).encode(ROWS).inputs["codes"].shape == (4, 0)
 
 
 @pytest.mark.parametrize(
     "labels", [pl.Series([True, None, False, True]), pl.Series(["true", "perhaps", "false", "false"])]
 )
 def test_a_missing_or_unknown_label_gives_no_labels(labels: pl.Series) -> None:
-    assert fitted(SIZE).encode(ROWS.with_columns(late=labels)).label_N is None
+    assert fitted(SIZE).encode(ROWS.with_columns(late=labels)).target is None
 
 
 def test_rows_without_the_label_are_encoded() -> None:
     encoded = fitted(SIZE).encode(ROWS.drop("late"))
 
-    assert encoded.label_N is None
+    assert encoded.target is None
     assert set(encoded.tensors()) == {"dense", "codes"}
 
 
@@ -90,8 +90,8 @@ def test_encoding_keeps_the_order_of_the_rows() -> None:
 
     turned, straight = made.encode(ROWS[order]), made.encode(ROWS)
 
-    assert (turned.codes_NC == straight.codes_NC[order]).all()
-    assert np.array_equal(turned.dense_ND, straight.dense_ND[order])
+    assert (turned.inputs["codes"] == straight.inputs["codes"][order]).all()
+    assert np.array_equal(turned.inputs["dense"], straight.inputs["dense"][order])
 
 
 @pytest.mark.parametrize(

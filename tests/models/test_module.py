@@ -11,23 +11,25 @@ import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pipeline.errors import SettingsError
+from pipeline.models.backbones import TableShape
 from pipeline.models.curves import Curves
-from pipeline.models.mlp import Mlp, MlpShape
-from pipeline.models.module import Classifier, KeepBest, Schedule
+from pipeline.models.module import Batch, Classifier, KeepBest, Schedule
+from pipeline.models.network import Network, NetworkShape
 
 SCHEDULE = Schedule(learning_rate=0.1, weight_decay=0.0, warmup_share=0.1, averaging_steps=4.0, steps=100)
 
 
 def classifier(weights: list[float] | None = None) -> Classifier:
     torch.manual_seed(0)
-    network = Mlp(MlpShape(dense=2, cardinalities=[], hidden=[3], dropout=0.0, classes=2))
+    table = TableShape(dense=2, cardinalities=[], outputs=2)
+    network = Network(NetworkShape(table=table, backbone="mlp", settings={"hidden": [3], "dropout": 0}))
     return Classifier(network, SCHEDULE, torch.tensor(weights or [1.0, 1.0]))
 
 
-def batch(rows: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def batch(rows: int, seed: int = 0) -> Batch:
     random = torch.Generator().manual_seed(seed)
     dense_BD = torch.randn(rows, 2, generator=random)
-    return dense_BD, torch.empty(rows, 0, dtype=torch.int64), (dense_BD[:, 0] > 0).long()
+    return {"dense": dense_BD, "codes": torch.empty(rows, 0, dtype=torch.int64)}, (dense_BD[:, 0] > 0).long()
 
 
 def test_the_rate_warms_up_then_falls_to_nothing() -> None:
@@ -58,8 +60,9 @@ def test_the_summary_is_of_all_batches_since_the_last_one() -> None:
 
     loss, auc = module.summary("train")
 
-    dense, labels = torch.cat([p[0] for p in parts]), torch.cat([p[2] for p in parts]).numpy()
-    p_NK = module.network(dense, torch.empty(37, 0)).detach().softmax(dim=1).numpy()
+    inputs = {name: torch.cat([part[0][name] for part in parts]) for name in ("dense", "codes")}
+    labels = torch.cat([part[1] for part in parts]).numpy()
+    p_NK = module.network(inputs).detach().softmax(dim=2)[:, 0].numpy()
     assert loss == pytest.approx(log_loss(labels, p_NK[:, 1].astype(float)), rel=1e-5)
     assert auc == pytest.approx(roc_auc_score(labels, p_NK[:, 1]))
     assert not module.seen["train"]
@@ -74,9 +77,9 @@ def test_validation_is_on_the_averaged_weights() -> None:
 
     module.validation_step(batch(5), 0)
 
-    expected = module.averaged(*batch(5)[:2])
+    expected = module.averaged(batch(5)[0])
     assert torch.equal(module.seen["val"][0][1], expected)
-    assert not torch.equal(expected, module.network(*batch(5)[:2]))
+    assert not torch.equal(expected, module.network(batch(5)[0]))
 
 
 def test_the_average_forgets_with_its_horizon() -> None:
@@ -94,9 +97,9 @@ def test_the_loss_is_weighed_by_class() -> None:
 
     loss = module.training_step(part, 0).detach()
 
-    p_NK = module.network(*part[:2]).detach().double().softmax(dim=1).numpy()
-    weight_N = np.where(part[2] == 1, 2.0, 0.5)
-    assert float(loss) == pytest.approx(log_loss(part[2], p_NK[:, 1], sample_weight=weight_N), rel=1e-5)
+    p_NK = module.network(part[0]).detach().double().softmax(dim=2)[:, 0].numpy()
+    weight_N = np.where(part[1] == 1, 2.0, 0.5)
+    assert float(loss) == pytest.approx(log_loss(part[1], p_NK[:, 1], sample_weight=weight_N), rel=1e-5)
 
 
 @pytest.fixture

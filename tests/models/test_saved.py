@@ -10,7 +10,8 @@ import torch
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.models import saved
-from pipeline.models.mlp import Mlp, MlpShape
+from pipeline.models.backbones import TableShape
+from pipeline.models.network import Network, NetworkShape
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +67,9 @@ def test_a_folder_without_a_manifest_is_no_model(trained: Workspace) -> None:
 
 
 def test_a_network_comes_back_with_the_same_answers(tmp_path: Path) -> None:
-    shape = MlpShape(dense=2, cardinalities=[3], hidden=[4], dropout=0.1, classes=3)
-    network = Mlp(shape).eval()
+    table = TableShape(dense=2, cardinalities=[3], outputs=3)
+    shape = NetworkShape(table=table, backbone="mlp", settings={"hidden": [4], "dropout": 0.1})
+    network = Network(shape).eval()
     (tmp_path / saved.REPAIRS).write_text("{}")
     (tmp_path / saved.PREPROCESSOR).write_text("{}")
     (tmp_path / saved.REFERENCE).write_text("{}")
@@ -77,14 +79,14 @@ def test_a_network_comes_back_with_the_same_answers(tmp_path: Path) -> None:
 
     again = saved.load(tmp_path)
 
-    dense, codes = torch.randn(5, 2), torch.tensor([[0], [1], [2], [0], [1]])
-    assert torch.equal(again(dense, codes), network(dense, codes))
+    inputs = {"dense": torch.randn(5, 2), "codes": torch.tensor([[0], [1], [2], [0], [1]])}
+    assert torch.equal(again(inputs), network(inputs))
     assert not again.training
 
 
 def test_weights_of_another_shape_are_an_error(trained: Workspace) -> None:
-    shape = MlpShape.read(trained.candidate / saved.NETWORK)
-    shape.model_copy(update={"hidden": [3]}).write(trained.candidate / saved.NETWORK)
+    shape = NetworkShape.read(trained.candidate / saved.NETWORK)
+    shape.model_copy(update={"settings": {"hidden": [3]}}).write(trained.candidate / saved.NETWORK)
     _seal(trained.candidate)
 
     with pytest.raises(WorkspaceError, match=r"the weights are not those of network\.json"):

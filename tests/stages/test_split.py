@@ -303,7 +303,7 @@ def test_an_empty_split_leaves_the_last_output(tiny: Workspace) -> None:
     before = (tiny.split / "train.parquet").read_bytes()
 
     with pytest.raises(
-        DataError, match=r"params\.yaml: split: the train split has no row of slow, it needs each of: f"
+        DataError, match=r"split: the train split has no row of slow = false, true, and needs each of 2 values; bring"
     ):
         split.run(cleaned(tiny, method="time", val_days=500, test_days=500))
 

@@ -12,8 +12,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from pipeline import artefacts, progress
 from pipeline.models import saved
-from pipeline.models.mlp import MlpShape, probabilities
+from pipeline.models.backbones import TableShape
 from pipeline.models.module import Classifier, KeepBest
+from pipeline.models.network import NetworkShape, probabilities
+from pipeline.models.network import tensors as network_inputs
 from pipeline.predict import PREDICTION, Predictor
 from pipeline.profile import Numeric, Profile
 from pipeline.stages import normalize, train
@@ -87,7 +89,7 @@ def test_the_weights_that_are_saved_are_those_of_the_best_epoch(trained: Workspa
     history = History.read(workspace.candidate / saved.HISTORY)
     val = artefacts.read_tensors(workspace.normalized / "val.safetensors")
     network = saved.load(workspace.candidate)
-    p_NK = probabilities(network, torch.from_numpy(val["dense"]), torch.from_numpy(val["codes"])).numpy()
+    p_NK = probabilities(network, network_inputs(val)).numpy()
 
     aucs = [epoch["val_auc"] for epoch in history.epochs]
     assert history.best_epoch == 1 + int(np.argmax(aucs))
@@ -110,7 +112,7 @@ def test_the_candidate_says_what_it_was_made_from(trained_once: Workspace) -> No
 
     assert manifest.sources == split.sources
     assert manifest.rows == split.rows
-    assert manifest.settings["hidden"] == [8]
+    assert manifest.settings["mlp"]["hidden"] == [8]
     assert manifest.versions["torch"].startswith("2.")
 
 
@@ -186,7 +188,8 @@ def made(rows: int, share: float, classes: int = 2) -> Tensors:
 
 
 def fitted(tensors: Tensors, folder: Path, classes: int = 2, **settings: Any) -> KeepBest:
-    shape = MlpShape(dense=1, cardinalities=[5], hidden=[8], dropout=0, classes=classes)
+    table = TableShape(dense=1, cardinalities=[5], outputs=classes)
+    shape = NetworkShape(table=table, backbone="mlp", settings={"hidden": [8], "dropout": 0})
     chosen = TrainSettings.model_validate(
         {"epochs": 4, "batch_size": 128, "learning_rate": 0.02, "accelerator": "cpu", **settings}
     )
@@ -194,9 +197,7 @@ def fitted(tensors: Tensors, folder: Path, classes: int = 2, **settings: Any) ->
 
 
 def answers(kept: KeepBest, part: dict[str, np.ndarray]) -> np.ndarray:
-    found: np.ndarray = probabilities(
-        kept.network(), torch.from_numpy(part["dense"]), torch.from_numpy(part["codes"])
-    ).numpy()
+    found: np.ndarray = probabilities(kept.network(), network_inputs(part)).numpy()
     return found
 
 

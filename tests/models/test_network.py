@@ -6,20 +6,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.models.mlp import Mlp, MlpShape, probabilities
+from pipeline.models.backbones import TableShape
+from pipeline.models.choices.backbones import MlpSettings
+from pipeline.models.network import Inputs, Network, NetworkShape, probabilities
 
 
-def network(dense: int = 2, cardinalities: tuple[int, ...] = (5,), classes: int = 2) -> Mlp:
+def network(dense: int = 2, cardinalities: tuple[int, ...] = (5,), classes: int = 2) -> Network:
     torch.manual_seed(0)
-    shape = MlpShape(dense=dense, cardinalities=list(cardinalities), hidden=[4], dropout=0.5, classes=classes)
-    return Mlp(shape)
+    table = TableShape(dense=dense, cardinalities=list(cardinalities), outputs=classes)
+    return Network(NetworkShape(table=table, backbone="mlp", settings={"hidden": [4], "dropout": 0.5}))
+
+
+def inputs(dense_BD: torch.Tensor, codes_BC: torch.Tensor) -> Inputs:
+    return {"dense": dense_BD, "codes": codes_BC}
 
 
 @pytest.mark.parametrize(("dense", "cardinalities"), [(3, ()), (0, (4, 7)), (2, (4, 700, 30_000))])
 def test_any_mix_of_dense_values_and_codes_will_do(dense: int, cardinalities: tuple[int, ...]) -> None:
     made = network(dense, cardinalities, classes=3)
 
-    p_NK = probabilities(made, torch.zeros(6, dense), torch.zeros(6, len(cardinalities), dtype=torch.int64))
+    p_NK = probabilities(made, inputs(torch.zeros(6, dense), torch.zeros(6, len(cardinalities), dtype=torch.int64)))
 
     assert p_NK.shape == (6, 3)
     assert p_NK.sum(dim=1).tolist() == pytest.approx([1] * 6)
@@ -32,7 +38,7 @@ def test_rows_are_answered_one_by_one_as_all_at_once(rows: int, at_once: int) ->
     made, dense = network(), torch.linspace(-1, 1, 2 * rows).reshape(rows, 2)
     codes = torch.arange(rows).reshape(rows, 1) % 5
 
-    chunked, whole = probabilities(made, dense, codes, at_once), probabilities(made, dense, codes)
+    chunked, whole = probabilities(made, inputs(dense, codes), at_once), probabilities(made, inputs(dense, codes))
 
     assert chunked.shape == (rows, 2)
     assert torch.allclose(chunked, whole, atol=1e-6)
@@ -42,7 +48,7 @@ def test_answers_have_no_dropout() -> None:
     made = network().train()
     dense, codes = torch.ones(1, 2), torch.ones(1, 1, dtype=torch.int64)
 
-    assert torch.equal(probabilities(made, dense, codes), probabilities(made, dense, codes))
+    assert torch.equal(probabilities(made, inputs(dense, codes)), probabilities(made, inputs(dense, codes)))
 
 
 def test_an_unknown_category_says_nothing_and_learns_nothing() -> None:
@@ -50,30 +56,36 @@ def test_an_unknown_category_says_nothing_and_learns_nothing() -> None:
     optimizer = torch.optim.AdamW(made.parameters(), lr=0.1)
 
     for _ in range(3):
-        loss: torch.Tensor = made(torch.ones(8, 2), torch.tensor([[0], [1]] * 4)).square().sum()
+        loss: torch.Tensor = made(inputs(torch.ones(8, 2), torch.tensor([[0], [1]] * 4))).square().sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    weight = next(made.embeddings.parameters())
+    weight = next(p for name, p in made.named_parameters() if "embeddings" in name)
     assert torch.equal(weight[0], torch.zeros_like(weight[0]))
     assert weight[1].abs().sum() > 0
 
 
 def test_the_prior_is_taken_back() -> None:
     made, dense, codes = network(), torch.randn(9, 2), torch.ones(9, 1, dtype=torch.int64)
-    plain_NK = probabilities(made, dense, codes)
+    plain_NK = probabilities(made, inputs(dense, codes))
     weight_K = torch.tensor([0.6, 3.0])
 
     made.prior_K.copy_(weight_K.log())
 
     corrected_NK = plain_NK / weight_K
     expected_NK = corrected_NK / corrected_NK.sum(dim=1, keepdim=True)
-    assert torch.allclose(probabilities(made, dense, codes), expected_NK, atol=1e-6)
+    assert torch.allclose(probabilities(made, inputs(dense, codes)), expected_NK, atol=1e-6)
     assert "prior_K" in made.state_dict()
 
 
-@pytest.mark.parametrize("change", [{"dropout": 1.0}, {"classes": 1}, {"dense": -1}])
-def test_an_impossible_shape_is_refused(change: dict[str, float]) -> None:
+@pytest.mark.parametrize("change", [{"dropout": 1.0}, {"hidden": []}, {"width": 3}])
+def test_an_impossible_choice_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        MlpShape.model_validate({"dense": 1, "cardinalities": [], "hidden": [2], "dropout": 0, "classes": 2, **change})
+        MlpSettings.model_validate(change)
+
+
+@pytest.mark.parametrize("change", [{"dense": -1}, {"outputs": 0}])
+def test_an_impossible_table_is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        TableShape.model_validate({"dense": 1, "cardinalities": [], "outputs": 2, **change})
