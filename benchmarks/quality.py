@@ -97,7 +97,7 @@ def _imported(data: Path) -> Path:
 
     from pipeline import examine, memory  # noqa: F401
 
-    memory.keep_freed()
+    memory.economise()
     return data
 
 

@@ -26,7 +26,7 @@ COLLECT_AFTER = 100_000  # new objects; by Python's default of 700 a third of th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     gc.set_threshold(COLLECT_AFTER)
-    memory.keep_freed()
+    memory.economise()
     chosen = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])
     for name in ("pipeline", "flows"):
@@ -136,7 +136,8 @@ def run(chosen: argparse.Namespace) -> int:
         from flows.training import train_workspace
 
         promotion = train_workspace(workspace)
-    verdict = f"promoted {promotion.version}" if promotion.promoted else f"the champion stays {promotion.version}"
+    stays = f"the champion stays {promotion.version}" if promotion.version else "not promoted, and no model is champion"
+    verdict = f"promoted {promotion.version}" if promotion.promoted else stays
     for line in (verdict, *(f"  {reason}" for reason in promotion.reasons), f"report: {workspace.report}"):
         _say(line)
     return 0

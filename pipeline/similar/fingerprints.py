@@ -1,20 +1,18 @@
 """Fingerprints: a hash of every row over sets of its columns, and which rows share one (used by the checks).
 
-One streamed pass writes 8 bytes a row and set into a temporary folder; what repeats is then found by hash
+One streamed pass keeps 8 bytes a row and set, of many rows in temporary files; what repeats is then found by hash
 partitions. So memory is for one partition, whatever the table's height.
 """
 
-import shutil
 import tempfile
-import weakref
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -31,39 +29,32 @@ READ_ROWS = 1 << 22
 FIRST_BITS = 22  # a table of so many bits, one byte each, stays in the processor's cache
 CELLS = 1 << 25  # compared by value at a time: some 500 MB
 ANY_WIDTH = 1 << 62
-_NONE = np.empty(0, np.uint64)
-WIDTH_BYTES = np.dtype(np.uint64).itemsize
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprints:
-    """One file of 8 bytes a row for each set of columns, in the rows' order; they go when this object goes.
+    """8 bytes a row for each set of columns, in the rows' order: in memory where the rows are few, else in files.
 
     `ends` has the position after the last row of each part. Null hashes as null and NaN as NaN, 0.0 as -0.0.
     """
 
-    folder: Path
+    hashes: Mapping[str, Hashes]
     ends: tuple[int, ...]
 
     @classmethod
     def of(cls, parts: Iterable[pl.LazyFrame], sets: Mapping[str, Sequence[str]]) -> "Fingerprints":
         """Hash every row of the parts over each set of columns (one at least), whatever their names, in one pass."""
-        folder = Path(tempfile.mkdtemp(prefix="fingerprints-"))
         asked = [hashed.alias(name) for name, hashed in _together(sets).items()]
         ends, position = [], 0
-        try:
+        with ExitStack() as files:
+            spools = {name: _Spool(files) for name in sets}
             for part in parts:
                 for batch in part.select(asked).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-                    for name in sets:
-                        _append(folder / name, batch[name].to_numpy())
+                    for name, spool in spools.items():
+                        spool.add(batch[name].to_numpy())
                     position += batch.height
                 ends.append(position)
-            found = cls(folder=folder, ends=tuple(ends))
-        except BaseException:
-            shutil.rmtree(folder)
-            raise
-        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
-        return found
+            return cls(hashes={name: spool.all() for name, spool in spools.items()}, ends=tuple(ends))
 
     @property
     def height(self) -> int:
@@ -77,12 +68,11 @@ class Fingerprints:
     def read(self, name: str) -> Iterator[Hashes]:
         """The hashes of a set, in the rows' order, a stretch at a time."""
         for start in range(0, self.height, READ_ROWS):
-            yield np.fromfile(self.folder / name, np.uint64, READ_ROWS, offset=start * WIDTH_BYTES)
+            yield np.array(self.hashes[name][start : start + READ_ROWS])
 
     def at(self, name: str, positions: Positions) -> Hashes:
-        """The hashes of a set at these positions, of which only the pages that they lie on are read."""
-        found: Hashes = np.memmap(self.folder / name, np.uint64, mode="r")[positions] if positions.size else _NONE
-        return found
+        """The hashes of a set at these positions; of a file only the pages that they lie on are read."""
+        return np.asarray(self.hashes[name][positions])
 
     def repeated(self, name: str, *, at_most: int = ANY_WIDTH, differing: str | None = None) -> Iterator[Positions]:
         """Rising positions of the rows whose hash stands on another row too, with its rows together.
@@ -123,7 +113,7 @@ class Fingerprints:
         if not self.height:
             return
         if count == 1:
-            yield np.fromfile(self.folder / name, np.uint64), np.arange(self.height)
+            yield np.asarray(self.hashes[name]), np.arange(self.height)
             return
         for number in range(count):
             own: list[tuple[Hashes, Positions]] = []
@@ -168,9 +158,37 @@ def _hash(name: str) -> pl.Expr:
     return by_name(name).hash(seed=seed)
 
 
-def _append(file: Path, hashes: Hashes) -> None:
-    with file.open("ab") as handle:
-        hashes.tofile(handle)
+class _Spool:
+    """The hashes of a set as they come; more than `PARTITION_ROWS` of them are in a file that has no name, and goes
+    with the array.
+    """
+
+    def __init__(self, files: ExitStack) -> None:
+        self.files = files
+        self.held: list[Hashes] = [np.empty(0, np.uint64)]
+        self.rows = 0
+        self.file: IO[bytes] | None = None
+
+    def add(self, hashes: Hashes) -> None:
+        self.held.append(hashes.copy())  # of the batch, nothing is to stay
+        self.rows += hashes.size
+        if self.rows > PARTITION_ROWS:
+            self._write()
+
+    def all(self) -> Hashes:
+        """All of them, in their order."""
+        if self.file is None:
+            return np.concatenate(self.held)
+        self._write()
+        self.file.flush()
+        return np.memmap(self.file, np.uint64, mode="r")
+
+    def _write(self) -> None:
+        if self.file is None:
+            self.file = self.files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        for hashes in self.held:
+            hashes.tofile(self.file)
+        self.held = []
 
 
 def _repeated(hashes: Hashes) -> Positions:

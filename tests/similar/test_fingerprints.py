@@ -1,6 +1,7 @@
 """Fingerprints: what repeats is found whatever the partitions, and nothing stays on disk."""
 
-import gc
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -58,15 +59,15 @@ def test_no_rows_repeat_nothing() -> None:
     assert empty.pairs("x") == 0
 
 
-def test_the_files_go_with_the_object() -> None:
-    found = prints()
-    folder = found.folder
-    assert folder.is_dir()
+def test_many_rows_are_in_files_that_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fingerprints, "PARTITION_ROWS", 4)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    del found
-    gc.collect()
+    found = prints(parts=3)
 
-    assert not folder.exists()
+    assert all(isinstance(hashes, np.memmap) for hashes in found.hashes.values())
+    assert found.at("x", np.array([8, 0])).tolist() == prints().hashes["x"][[8, 0]].tolist()
+    assert not list(tmp_path.iterdir())
 
 
 def test_rows_are_read_at_their_positions() -> None:
