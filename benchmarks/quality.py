@@ -93,11 +93,13 @@ def peak_memory() -> int:
 
 def _imported(data: Path) -> Path:
     """What the command does before it looks at the data."""
+    from pipeline import memory
+
+    memory.keep_freed()
     import sklearn.ensemble  # noqa: F401
 
-    from pipeline import examine, memory  # noqa: F401
+    from pipeline import examine  # noqa: F401
 
-    memory.economise()
     return data
 
 

@@ -26,7 +26,7 @@ COLLECT_AFTER = 100_000  # new objects; by Python's default of 700 a third of th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
     gc.set_threshold(COLLECT_AFTER)
-    memory.economise()
+    memory.keep_freed()
     chosen = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])
     for name in ("pipeline", "flows"):
