@@ -3,10 +3,9 @@
 import numpy as np
 import polars as pl
 from polars.selectors import by_name
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.contract import ROW_ID, Contract
+from pipeline.links import sets_of
 
 EXACT = "duplicate_rows_exact"
 MERGING = (EXACT, "duplicate_rows_but_ids", "near_duplicate_rows")  # their repair is no cell's
@@ -52,10 +51,7 @@ def _groups(pairs: pl.DataFrame) -> pl.DataFrame:
     ids = pl.concat([pairs[ROW_ID], pairs["into"]])
     known = ids.unique().sort()
     ends = ids.replace_strict(known, pl.int_range(known.len(), eager=True), return_dtype=pl.Int64).to_numpy()
-    first, second = np.split(ends, 2)
-    links = coo_array((np.ones(first.size, np.bool_), (first, second)), shape=(known.len(), known.len()))
-    _, group = connected_components(links, directed=False)
-    return pl.DataFrame({ROW_ID: known, GROUP: group})
+    return pl.DataFrame({ROW_ID: known, GROUP: sets_of(*np.split(ends, 2), known.len())})
 
 
 def _floats(agreed: Contract) -> list[str]:

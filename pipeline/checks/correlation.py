@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipeline.checks.impossible import finite, numbers
 from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
+from pipeline.links import clusters
 from pipeline.profile.sketch import Floats
 from pipeline.wording import listed
 
@@ -41,7 +42,7 @@ class FeatureFeatureCorrelation:
         yield from outside_sample(table)
         rho, _ = rank_correlations(table.sample, names)
         pairs = [(i, j) for i, j in combinations(range(len(names)), 2) if abs(rho[i, j]) >= self.minimum_correlation]
-        for cluster in _linked(pairs):
+        for cluster in clusters(pairs):
             weakest = min(abs(float(rho[i, j])) for i, j in pairs if i in cluster)
             told = [names[place] for place in cluster]
             yield Hit(
@@ -139,16 +140,3 @@ def _compared(table: Table) -> list[str]:
     """Numbers with at least three values, in the contract's order."""
     varied = {name for name, column in numbers(table).items() if column.distinct > 2}
     return [column.name for column in table.columns if column.name in varied][:COLUMNS]
-
-
-def _linked(pairs: list[tuple[int, int]]) -> list[list[int]]:
-    """The clusters that pairs make, each in order.
-
-    >>> _linked([(0, 1), (2, 3), (1, 4)])
-    [[0, 1, 4], [2, 3]]
-    """
-    clusters: list[set[int]] = []
-    for pair in pairs:
-        touched = [cluster for cluster in clusters if cluster & set(pair)]
-        clusters = [cluster for cluster in clusters if cluster not in touched] + [set(pair).union(*touched)]
-    return sorted(sorted(cluster) for cluster in clusters)

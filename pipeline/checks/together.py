@@ -1,6 +1,6 @@
 """What missing values go together with: columns that go missing in the same rows, a label or a column that tells it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, ClassVar
@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline.checks.missing import missing, missing_rows
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.links import clusters
 from pipeline.wording import count
 
 BITS = 63  # a pattern is the bits of a signed 64-bit number
@@ -54,11 +55,11 @@ class MissingnessCorrelated:
 
     def _groups(self, table: Table, asked: list[Column]) -> Iterator[tuple[list[str], float, int]]:
         """Columns that lack together, in their order; the weakest phi that binds them; rows in which all lack."""
-        if not any(components(phi(*patterns(table.sample.lazy(), asked)) >= self.minimum_together / 2)):
+        if not _chained(phi(*patterns(table.sample.lazy(), asked)) >= self.minimum_together / 2):
             return  # what goes together in all rows does so, more or less, in a sample of them
         lacks_PC, rows_P = patterns(table.rows, asked)
         phi_CC = phi(lacks_PC, rows_P)
-        for members in components(phi_CC >= self.minimum_together):
+        for members in _chained(phi_CC >= self.minimum_together):
             pairs = [phi_CC[a, b] for a, b in combinations(members, 2) if phi_CC[a, b] >= self.minimum_together]
             both = int(rows_P[lacks_PC[:, members].all(axis=1)].sum())
             yield [asked[i].name for i in members], float(min(pairs)), both
@@ -139,18 +140,9 @@ def phi(lacks_PC: np.ndarray[Any, np.dtype[np.bool_]], rows_P: Counts) -> Counts
     return found
 
 
-def components(linked_CC: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterable[list[int]]:
-    """The sets of two or more that links chain together, each in order."""
-    left = set(range(len(linked_CC)))
-    while left:
-        found, todo = set[int](), [min(left)]
-        while todo:
-            if (place := todo.pop()) not in found:
-                found.add(place)
-                todo += np.flatnonzero(linked_CC[place]).tolist()
-        left -= found
-        if len(found) > 1:
-            yield sorted(found)
+def _chained(linked_CC: np.ndarray[Any, np.dtype[np.bool_]]) -> list[list[int]]:
+    first_P, second_P = np.nonzero(linked_CC)
+    return clusters(zip(first_P.tolist(), second_P.tolist(), strict=True))
 
 
 def _classes(sample: pl.DataFrame, column: Column) -> Codes | None:

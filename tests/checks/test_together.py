@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from pipeline.checks.together import MissingnessCorrelated, components, cramers_v, phi
+from pipeline.checks.together import MissingnessCorrelated, cramers_v, phi
 from pipeline.findings import Table
 from pipeline.inspection import hits
 
@@ -74,14 +74,6 @@ def test_phi_is_pearsons_r_of_the_indicators() -> None:
     drawn[:, 2] |= drawn[:, 0]
 
     assert phi(drawn, np.ones(500)) + np.eye(3) == pytest.approx(np.corrcoef(drawn.T.astype(float)))
-
-
-def test_a_chain_of_links_is_one_group() -> None:
-    linked = np.zeros((5, 5), dtype=np.bool_)
-    for a, b in ((0, 2), (2, 4)):
-        linked[a, b] = linked[b, a] = True
-
-    assert list(components(linked)) == [[0, 2, 4]]
 
 
 def test_v_is_the_bias_corrected_one() -> None:
