@@ -111,11 +111,11 @@ def noise(p_NK: Array, y_N: Array, judged_N: Array) -> Noise | None:
     missed_M = p_MK.argmax(axis=1) != y_M
     if missed_M.mean() > NO_SKILL * (1 - np.bincount(y_M).max(initial=0) / max(len(y_M), 1)):
         return None
-    ranks = [_ranks(p_MK.max(axis=1), p_MK.argmax(axis=1))]
+    by_sureness = [ranks(-p_MK.max(axis=1), p_MK.argmax(axis=1))]
     if p_NK.shape[1] > 2:
-        ranks.append(_ranks(p_MK.max(axis=1), np.zeros(len(y_M), dtype=np.int64)))
-    levels = [_level(missed_M, rank_M) for rank_M in ranks]
-    known = [level for level in levels if level is not None]
+        by_sureness.append(ranks(-p_MK.max(axis=1)))
+    levels = [level(missed_M, rank_M) for rank_M in by_sureness]
+    known = [each for each in levels if each is not None]
     if len(known) < len(levels):
         return None
     return Noise(share=min(known), explained=min(known) / missed_M.mean())
@@ -129,23 +129,31 @@ def least_likely(p_NK: Array, y_N: Array, count: int) -> Array:
     return found
 
 
-def _ranks(sure_M: Array, within_M: Array) -> Array:
-    """The rank of each row, from the surest on, as a share of the rows of its class."""
-    rank_M = np.ones(len(sure_M))
+def ranks(unsure_M: Array, within_M: Array | None = None) -> Array:
+    """The rank of each row, from the surest on, as a share of all rows, or of those of its class."""
+    within_M = np.zeros(len(unsure_M), dtype=np.int64) if within_M is None else within_M
+    rank_M = np.ones(len(unsure_M))
     for k in np.unique(within_M):
         of_k = np.flatnonzero(within_M == k)
-        rank_M[of_k[np.argsort(-sure_M[of_k], kind="stable")]] = (np.arange(len(of_k)) + 0.5) / len(of_k)
+        rank_M[of_k[np.argsort(unsure_M[of_k], kind="stable")]] = (np.arange(len(of_k)) + 0.5) / len(of_k)
     return rank_M
 
 
-def _level(missed_M: Array, rank_M: Array) -> float | None:
-    """The share that is missed however sure the model is; None where it falls with sureness, or for too few misses."""
-    half = missed_M[rank_M < SHARES[0]]
-    if half.sum() < MISSES or half.mean() > HOPELESS:
+def level(missed_M: Array, rank_M: Array, chance_M: Array | None = None) -> float | None:
+    """The share that is missed however sure the model is; None where it falls with sureness, or for too few misses.
+
+    Where a wrong label is missed by a chance of less than 1, the share is of those: how many labels are wrong.
+    """
+    chance_M = np.ones(len(missed_M)) if chance_M is None else chance_M
+    parts = [rank_M < share for share in SHARES]
+    missed = [float(missed_M[part].sum()) for part in parts]
+    chance = [max(float(chance_M[part].sum()), 1e-9) for part in parts]
+    half = missed[0] / chance[0]
+    if missed[0] < MISSES or half > HOPELESS:
         return None
-    parts = [missed_M[rank_M < share] for share in SHARES]
-    least = min(float(part.mean()) for part in (*parts[:2], *(p for p in parts if p.size * half.mean() >= MISSES)))
-    return least if least >= LEVEL * half.mean() else None
+    known = [place for place in range(len(parts)) if place < 2 or chance[place] * half >= MISSES]
+    least = min(missed[place] / chance[place] for place in known)
+    return least if least >= LEVEL * half else None
 
 
 def _input(values: pl.Series, column: Column) -> Array:

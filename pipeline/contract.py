@@ -2,7 +2,8 @@
 
 A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts
 (hour of the day, day of the week) are features too. Columns without a role are features, except for the
-row's own bookkeeping. Dates are read as ISO 8601; `format` in a field's metadata says otherwise.
+row's own bookkeeping. Dates are read as ISO 8601; `format` in a field's metadata says otherwise. A label is of
+classes; with the modality `numeric` it is a quantity to be estimated.
 """
 
 import importlib.util
@@ -45,6 +46,11 @@ class Column:
     role: Role
     modality: Modality | None
     format: str | None = None
+
+    @property
+    def is_quantity(self) -> bool:
+        """Whether it is a label that is a number to be estimated; any other label is of classes."""
+        return self.role == "label" and self.modality == "numeric"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +205,12 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix="mend the field's metadata",
         )
+    if role == "label" and modality not in (None, "categorical", "numeric"):
+        raise ContractError(
+            f"the modality of a label must be categorical (classes) or numeric (a quantity), got {modality!r}",
+            where=where,
+            fix="mend the field's metadata",
+        )
     if name in (ROW_ID, "*") or field.unique or field.regex or not field.required:  # `*` is a pattern to Polars
         raise ContractError(
             f"a field must have a name of its own (not `{ROW_ID}` or `*`), stand in every file, and not be unique by "
@@ -264,7 +276,10 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
     """
     import polars as pl
 
-    if found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
+    countable = [each.is_numeric() or each == pl.Boolean for each in (found, wanted)]
+    moment = [each.is_temporal() for each in (found, wanted)]
+    apart = (countable[0] and moment[1]) or (moment[0] and countable[1])  # a day is no number of days
+    if apart or found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
         cell, found = cell.cast(pl.String), pl.String()
     if found == pl.String and wanted in (pl.Date, pl.Datetime):
         return _moment(cell, wanted, pattern)

@@ -93,7 +93,8 @@ def examine(question: Question, scratch: Path) -> Examined:
         asked_too = readers.is_database(question.reference)
         like = question if asked_too else dataclasses.replace(question, query=None)
         against = read([question.reference], like, known, settings, scratch / "reference")
-        reading = dataclasses.replace(reading, table=dataclasses.replace(reading.table, reference=against.table))
+        before = dataclasses.replace(against.table, series_of=reading.table.series_of)
+        reading = dataclasses.replace(reading, table=dataclasses.replace(reading.table, reference=before))
     asked = checks.configured({**settings.checks.by_name, **question.policies})
     inspection = inspect(reading.table, asked, flagged=question.flagged or question.impact)
     told = impacts(reading.table, inspection) if question.impact else []

@@ -67,7 +67,8 @@ class Table:
     Paths in columns of images and sounds are relative to `base`. `header`: the columns as the input has them, in
     its order, where that is known and may differ from the contract's; `derived` are made of others. `summarised` has
     the summaries of columns that are known already, and `drawn` is the sample where it is. `uneven` tells lines of the
-    input that could not be rows, `beside` what else lies there and was not read.
+    input that could not be rows, `beside` what else lies there and was not read. `series_of`: the column whose values
+    have a series each, where the contract names no group.
     """
 
     contract: Contract
@@ -82,6 +83,7 @@ class Table:
     drawn: pl.DataFrame | None = None
     uneven: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    series_of: str | None = None
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _locks: defaultdict[str, RLock] = field(
         default_factory=lambda: defaultdict(RLock), init=False, repr=False, compare=False
@@ -117,6 +119,12 @@ class Table:
     def time(self) -> str | None:
         """The name of the time axis, where there is one."""
         return self.contract.time
+
+    @property
+    def entities(self) -> list[str]:
+        """The columns that tell the series of the time axis apart: the contract's groups, or what was inferred."""
+        inferred = [] if self.series_of is None else [self.series_of]
+        return self.contract.groups or inferred
 
     @property
     def profile(self) -> Profile:

@@ -109,7 +109,7 @@ def impacts(table: Table, inspection: Inspection, *, seed: int = 0) -> list[Impa
 def lines(found: Sequence[Impact]) -> Iterator[str]:
     """One line a fix; those that do not change the score are told as such."""
     for each in found:
-        at = f" in {each.column}" if each.column else ""
+        at = "" if each.column is None else f" in {each.column}"
         what = f"{'fixing' if each.action == 'repair' else 'leaving out the rows of'} {each.check}{at}"
         span = f"({each.low:+.3f} to {each.high:+.3f})"
         told = f"{each.metric} {each.change:+.3f} {span}" if each.shown else f"no difference shown {span}"

@@ -24,7 +24,7 @@ def show_examination(answer: "Examination") -> None:
     from pipeline.impact import lines as impact_lines
 
     for finding in answer.findings:
-        column = f" {finding.column}" if finding.column else ""
+        column = "" if finding.column is None else f" {finding.column}"
         say(f"{finding.severity:8}{finding.check}{column}: {finding.message}")
         if finding.examples:
             numbered = all(re.match(r"\d+(: |$)", example) for example in finding.examples)

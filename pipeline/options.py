@@ -35,7 +35,7 @@ def add_selftest(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--rows", type=_natural, default=10_000, help="rows that defects are planted in (default: 10000)"
     )
-    command.add_argument("--seed", type=_natural, default=0)
+    _add_seed(command, "of what is drawn")
     command.add_argument("--thorough", action="store_true", help="ask the checks that fit models too")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
 
@@ -45,6 +45,7 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("directory", type=Path, metavar="DIR", help="where the workspace is made")
     command.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder of data")
     _add_roles(command, label_required=True)
+    _add_seed(command, "of the workspace, in its params.yaml")
 
 
 def roles(chosen: argparse.Namespace) -> "dict[str, Role]":
@@ -54,7 +55,7 @@ def roles(chosen: argparse.Namespace) -> "dict[str, Role]":
     }  # fmt: skip
     found: dict[str, Role] = {}
     for role, columns in named.items():
-        for column in filter(None, columns):
+        for column in (each for each in columns if each is not None):  # a column may be called ""
             if (other := found.setdefault(column, role)) != role:
                 what = f"{column} cannot have two roles, and is named for both"
                 raise SettingsError(what, where=f"--{other}, --{role}", fix="leave one of them out")
@@ -67,6 +68,10 @@ def _natural(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
     return number
+
+
+def _add_seed(command: argparse.ArgumentParser, whose: str) -> None:
+    command.add_argument("--seed", type=_natural, default=0, help=f"the seed {whose} (default: 0)")
 
 
 def _add_roles(command: argparse.ArgumentParser, *, label_required: bool = False) -> None:

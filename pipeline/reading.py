@@ -14,12 +14,17 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Contract, Role
 from pipeline.errors import DataError
 from pipeline.findings import Table, is_drawn
-from pipeline.infer import Inferred, infer
+from pipeline.infer import Inferred, infer, series
 from pipeline.infer.found import Found
 from pipeline.readers import Source
-from pipeline.stages.ingest import IngestSettings, unworkable
+from pipeline.stages import ingest
+from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings
 from pipeline.workspace import Workspace
+
+BATCH_ROWS = 1 << 18
+DATA = "these data"  # as a message calls them
+JUDGED = 200  # rows or a few more, by which it is judged whether an expression is about one row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,9 @@ def read(
     scratch.mkdir(parents=True)
     sources = [source for path in paths for source in _sources(path, question, scratch)]
     sources = [source.without(ROW_ID) for source in sources] if agreed is None else sources
-    _require_same_columns(sources)
+    readers.require_same_columns(sources)
+    if agreed is None:
+        readers.require_one_type(sources)
     numbered, heights = _numbered(sources)
     inferred = _columns(numbered, sources, question, agreed, settings, height=sum(heights))
     parts: dict[str, pl.LazyFrame] = {}
@@ -100,8 +107,14 @@ def read(
         typed, bad = inferred.typed(_completed(frame, inferred), seen=agreed is None)
         if source.text:
             typed, bad = _kept(typed, scratch / f"{place}.rows.parquet"), _kept(bad, scratch / f"{place}.bad.parquet")
-        parts[_name(source.name, parts)] = _derived(typed, agreed, settings)
         unparsed.append(bad)
+        if agreed is not None:
+            typed, failed = _derived(typed, agreed, settings.ingest.derive, heights[place], scratch / f"{place}")
+            unparsed.append(failed)
+        parts[_name(source.name, parts)] = typed
+    entity = None
+    if agreed is None:
+        entity = series.series_of(pl.concat(parts.values()), inferred.columns, question.roles, sum(heights))
     table = Table(
         contract=agreed or inferred.contract,
         partitions=parts,
@@ -114,8 +127,9 @@ def read(
         drawn=inferred.drawn,
         uneven=tuple(f"{s.name}: line {bad.line}, byte {bad.byte}: {bad.what}" for s in sources for bad in s.left_out),
         beside=tuple(source.beside for source in sources if source.beside),
+        series_of=entity,
     )
-    why = {column.name: column.why for column in inferred.columns}
+    why = {column.name: f"{column.why}{series.WHY * (column.name == entity)}" for column in inferred.columns}
     return Reading(table=table, origins=[_origin(s, h) for s, h in zip(sources, heights, strict=True)], why=why)
 
 
@@ -125,19 +139,10 @@ def _sources(path: str, question: Question, scratch: Path) -> list[Source]:
     if "://" in path and readers.is_database(path):
         fix = "add the query: --sql 'SELECT ...'"
         raise DataError("is a database, and --sql is missing", where=readers.shown(path), fix=fix)
+    if "://" in path:
+        fix = "name a file or folder, or a database with --sql: sqlite, duckdb or postgresql"
+        raise DataError("is an address that is not read here", where=readers.shown(path), fix=fix)
     return readers.open_all(Path(path), scratch=scratch, lenient=True)
-
-
-def _require_same_columns(sources: Sequence[Source]) -> None:
-    first = sources[0]
-    names = set(first.frame.collect_schema().names())
-    for other in sources[1:]:
-        if different := sorted(names ^ set(other.frame.collect_schema().names())):
-            raise DataError(
-                f"has other columns than {first.name}: {', '.join(different[:5])} stand in one of them alone",
-                where=other.name,
-                fix="check them one by one, or make their headers the same",
-            )
 
 
 def _numbered(sources: Sequence[Source]) -> tuple[list[pl.LazyFrame], list[int]]:
@@ -236,31 +241,47 @@ def _kept(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     return artefacts.scan_parquet(path)
 
 
-def _derived(rows: pl.LazyFrame, agreed: Contract | None, settings: Settings) -> pl.LazyFrame:
-    """The rows with the columns that the contract's workspace derives, in the contract's order."""
-    if agreed is None:
-        return rows
-    for name, text in settings.ingest.derive.items():
-        try:
-            rows = rows.with_columns(pl.sql_expr(text).cast(agreed.column(name).dtype, strict=False).alias(name))
-            rows.collect_schema()
-        except readers.ERRORS as error:
-            raise unworkable(name, text, "these data", error) from error
-    _require_workable(rows, settings.ingest.derive)
-    return rows.select(ROW_ID, by_name(*agreed.names))
+def _derived(
+    rows: pl.LazyFrame, agreed: Contract, derive: Mapping[str, str], height: int, scratch: Path
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """The rows with the columns that the contract's workspace derives, in its order, and the cells that failed.
 
-
-def _require_workable(rows: pl.LazyFrame, derive: Mapping[str, str]) -> None:
-    """Some expressions fail on values alone: one pass says whether any does, and only then others which."""
+    Where no row fails they stay lazy: one pass says so, and brings some rows by which the expressions are judged.
+    """
+    ordered = by_name(ROW_ID, *agreed.names)
+    cells = {**ingest.UNPARSED_SCHEMA, ROW_ID: rows.collect_schema()[ROW_ID]}
+    if not derive:
+        return rows.select(ordered), pl.LazyFrame(schema=cells)
+    values = {name: ingest.expression(agreed.column(name), text, DATA) for name, text in derive.items()}
+    whole = rows
+    for value in values.values():
+        whole = whole.with_columns(value)
+    inputs = {name for value in values.values() for name in value.meta.root_names()}
     try:
-        rows.select(by_name(*derive).count()).collect(engine="streaming")
+        known = [name for name in whole.collect_schema().names() if name in inputs | {ROW_ID, *derive}]
+        some = whole.select(by_name(*known)).gather_every(max(1, height // JUDGED))
+        every = whole.select(by_name(*derive).count())
+        judged, _ = pl.collect_all([some, every], engine="streaming")
     except readers.ERRORS:
+        return _derived_in_batches(rows, agreed, derive, scratch)
+    for name, text in derive.items():
+        ingest.require_by_row(judged, judged.get_column(name), values[name], text, DATA)
+    return whole.select(ordered), pl.LazyFrame(schema=cells)
+
+
+def _derived_in_batches(
+    rows: pl.LazyFrame, agreed: Contract, derive: Mapping[str, str], scratch: Path
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """The same where an expression fails: which rows it fails for is found as ingest finds it, and written once."""
+    failed: list[pl.DataFrame] = []
+    parts: list[pl.LazyFrame] = []
+    for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+        made = batch
         for name, text in derive.items():
-            try:
-                rows.select(by_name(name).count()).collect(engine="streaming")
-            except readers.ERRORS as error:
-                raise unworkable(name, text, "these data", error) from error
-        raise
+            made, cells = ingest.derived(made, agreed.column(name), text, DATA)
+            failed.append(cells)
+        parts.append(_kept(made.lazy().select(by_name(ROW_ID, *agreed.names)), scratch / f"{len(parts)}.parquet"))
+    return pl.concat(parts), pl.concat(failed).lazy()
 
 
 def _name(name: str, taken: Mapping[str, object]) -> str:

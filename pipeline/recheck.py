@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from pipeline import checks, findings, inspection
+from pipeline.checks.balance import RareClass
 from pipeline.checks.duplicates import DuplicateKey
 from pipeline.checks.missing import MissingLabel
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
@@ -23,7 +24,7 @@ def of_contract() -> pl.Expr:
 
 
 def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
-    """The flags as they are when these cells change: of the contract, of labels and of the key.
+    """The flags as they are when these cells change: of the contract, of labels, of rare classes and of the key.
 
     What still breaks the contract has no repair: its row is quarantined, where the policy was to repair it.
     """
@@ -41,7 +42,18 @@ def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: S
     found = _flags(rules, after).join(touched, on=CELL, how="semi", nulls_equal=True)
     found = found.with_columns(policy=pl.col("policy").replace("repair", "quarantine"))
     rest = flags.join(settled, on=[*CELL, "check"], how="anti", nulls_equal=True, maintain_order="left")
-    return _rivals_again(table, pl.concat([rest, found]), cells, asked)
+    return _rivals_again(table, _rare_again(table, pl.concat([rest, found]), cells, asked), cells, asked)
+
+
+def _rare_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
+    """The flags with the rare classes as they are now: a class that was a slip has other rows by now."""
+    rare = pl.col("check") == RareClass.name
+    of_label = cells.filter(pl.col("column").eq_missing(table.label))
+    if of_label.is_empty() or flags.filter(rare).is_empty():
+        return flags
+    rules = [check for check in asked if check.name == RareClass.name]
+    after = replace(table, partitions={"": mended(table.rows, of_label, table.contract)})
+    return pl.concat([flags.filter(~rare), _flags(rules, after)])
 
 
 def _rivals_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:

@@ -15,7 +15,8 @@ def classes_of(table: Table) -> dict[str, int] | Skipped:
     """Labelled rows by class (as text, in its order), from the profile; Skipped where the label is no class.
 
     Text, booleans and a modality of `categorical` are classes, and so are two numbers or up to 30 whole ones that
-    repeat; other numbers and moments in time are a regression's target, text that hardly repeats is neither.
+    repeat, unless the modality is `numeric`; other numbers and moments in time are a regression's target, text that
+    hardly repeats is neither.
     """
     label = table.label
     if label is None:
@@ -25,7 +26,8 @@ def classes_of(table: Table) -> dict[str, int] | Skipped:
         return {}
     column = table.contract.column(label)
     if isinstance(summary, Numeric):
-        regression = summary.kind == "timestamp" or not _few_whole(summary, stated=column.modality == "categorical")
+        moment = summary.kind == "timestamp"
+        regression = moment or column.is_quantity or not _few_whole(summary, stated=column.modality == "categorical")
         if regression:
             return Skipped(why=f"{label} is a regression's target, no class")
         return dict(sorted(_counts(summary.sketch, whole=column.dtype.is_integer()).items()))

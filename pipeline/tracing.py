@@ -17,6 +17,7 @@ from pipeline.stages import clean, ingest, split
 from pipeline.stages.ingest import Ingested
 from pipeline.workspace import Workspace
 
+COPIES = 10  # rows merged into one that are named
 COUNTS = ("rows_in", "kept", "repaired", "merged", "quarantined")
 
 
@@ -25,8 +26,8 @@ class Trace:
     """One row's way: its raw cells (as amended, where they were), what was said of it, and what was done with it.
 
     flags: check, column, value, suggested, policy; repairs: column, check, before, after; alike: the check that says
-    why it was merged; part: the split it is in; models: those that were trained on it, of which this can be known: the
-    candidate and its registered copies
+    why it was merged; copies: the rows that were merged into it; part: the split it is in; models: those that were
+    trained on it, of which this can be known: the candidate and its registered copies
     """
 
     row: str
@@ -36,6 +37,7 @@ class Trace:
     quarantined: str | None
     into: str | None
     alike: str | None
+    copies: list[str]
     part: str | None
     models: list[str]
 
@@ -75,15 +77,16 @@ def trace(workspace: Workspace, row: str) -> Trace:
         quarantined=left[0][reason] if left else None,
         into=merged[0][into] if merged else None,
         alike=merged[0]["check"] if merged else None,
+        copies=[str(copy[ROW_ID]) for copy in _of(workspace.quarantine / clean.MERGED, row, [ROW_ID], by=into)],
         part=part,
         models=_models(workspace) if part == "train" else [],
     )
 
 
-def _of(path: Path, row: str, columns: list[str]) -> list[dict[str, str | None]]:
+def _of(path: Path, row: str, columns: list[str], *, by: str = ROW_ID) -> list[dict[str, str | None]]:
     if not path.is_file():
         return []
-    found = artefacts.scan_parquet(path).filter(pl.col(ROW_ID) == row).select(pl.col(columns))
+    found = artefacts.scan_parquet(path).filter(pl.col(by) == row).select(pl.col(columns))
     return found.collect(engine="streaming").to_dicts()
 
 
@@ -122,6 +125,9 @@ def told(found: Trace) -> Iterator[str]:
         yield f"  flagged by {_named(flag)}: {_shown(flag['value'])}{suggested} ({flag['policy']})"
     for cell in found.repairs:
         yield f"  repaired: {cell['column']}: {_shown(cell['before'])} → {_shown(cell['after'])} ({cell['check']})"
+    if found.copies:
+        more = f" and {len(found.copies) - COPIES:,} more" if len(found.copies) > COPIES else ""
+        yield f"  stands for {', '.join(found.copies[:COPIES])}{more} too, merged into it"
     yield f"  {_end(found)}"
 
 
@@ -138,7 +144,7 @@ def _end(found: Trace) -> str:
 
 
 def _named(flag: dict[str, str | None]) -> str:
-    return f"{flag['check']} {flag['column']}" if flag["column"] else f"{flag['check']}"
+    return f"{flag['check']} {flag['column']}" if flag["column"] is not None else f"{flag['check']}"
 
 
 def _shown(cell: str | None) -> str:

@@ -19,7 +19,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
     {"cli", "options", "demo", "summary", "listing", "start", "dry_run", "tracing"},
     {"settings"},
-    {"monitor", "examine", "selftest", "impact", "quarantine"},
+    {"monitor", "arrival", "examine", "selftest", "impact", "quarantine"},
     {"reading"},
     {"stages"},
     {
@@ -28,13 +28,13 @@ LAYERS = (  # each may import what stands in its own or a later one
     },
     {
         *("inspection", "masking", "private", "findings", "infer", "profile", "similar", "media", "confident"),
-        *("shortcut", "target", "ledger", "merging", "metrics", "plan", "repairs"),
+        *("shortcut", "target", "ledger", "merging", "metrics", "plan", "repairs", "residuals"),
     },
     {"amendments"},
     {"contract", "readers", "progress"},
     {"workspace"},
     {"artefacts", "processes"},
-    {"errors", "wording", "frames", "memory"},
+    {"errors", "wording", "frames", "memory", "links"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
 BY_FOLDER = {

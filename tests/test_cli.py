@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, options
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +57,12 @@ def test_a_column_that_is_named_for_two_roles_is_refused(
         assert told in capsys.readouterr().err
 
 
+def test_a_column_without_a_name_may_have_a_role() -> None:
+    chosen = cli.parser().parse_args(["check", "a.csv", "--label", "", "--id", "x"])
+
+    assert options.roles(chosen) == {"": "label", "x": "id"}
+
+
 def test_a_column_may_be_named_twice_for_one_role(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,a\n2,b\n")
 
@@ -91,6 +97,21 @@ def test_init_says_how_to_go_there(
     cli.main(["init", "my shop", "--data", "orders.csv", "--label", "returned"])
 
     assert "then run `cd 'my shop'` and `dvc repro`" in capsys.readouterr().out
+
+
+def test_init_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline import start
+
+    given: dict[str, object] = {}
+
+    def initialise(target: Path, data: Path, **named: object) -> SimpleNamespace:
+        given.update(named)
+        return SimpleNamespace(root=target)
+
+    monkeypatch.setattr(start, "initialise", initialise)
+    cli.main(["init", "shop", "--data", "orders.csv", "--label", "returned", "--seed", "7"])
+
+    assert given == {"roles": {"returned": "label"}, "seed": 7}
 
 
 @pytest.mark.parametrize("option", ["--seed", "--rows"])

@@ -3,15 +3,19 @@
 import json
 import sqlite3
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
-from pipeline import examine, reading
+from pipeline import contract, examine, reading
 from pipeline.errors import ContractError, DataError, SettingsError
 from pipeline.examine import Examined
 from pipeline.reading import Question
+from pipeline.stages import ingest
+from pipeline.stages.ingest import IngestSettings
 from pipeline.workspace import Workspace
 
 HEADER = "name,age,city,late"
@@ -38,6 +42,12 @@ def ask(tmp_path: Path, *paths: Path, **more: object) -> Examined:
 def written(path: Path, *rows: str, header: str = HEADER) -> Path:
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
+
+
+def derives(workspace: Workspace, **expressions: str) -> None:
+    params = yaml.safe_load(workspace.params_file.read_text())
+    params["ingest"]["derive"] |= expressions
+    workspace.params_file.write_text(yaml.safe_dump(params))
 
 
 def test_the_published_shape_is_stable(tmp_path: Path) -> None:
@@ -135,6 +145,28 @@ def test_what_the_workspace_derives_fails_in_one_line(tmp_path: Path) -> None:
         ask(tmp_path, other, contract=schema)
 
 
+def test_what_ingest_would_not_derive_the_check_does_not_either(tiny: Workspace, tmp_path: Path) -> None:
+    derives(tiny, slow="minutes > AVG(minutes)")
+
+    with pytest.raises(SettingsError, match=r"ingest.derive.slow: `minutes > AVG\(minutes\)` does not give each row"):
+        ask(tmp_path, tiny.raw / "2024-01.csv.gz", contract=tiny.contract_file)
+
+
+def test_a_row_that_nothing_can_be_derived_for_is_told_as_ingest_tells_it(tiny: Workspace, tmp_path: Path) -> None:
+    derives(tiny, weekday="EXTRACT(ISODOW FROM STRPTIME(CONCAT('2024-01-0', CAST(distance AS INT)), '%Y-%m-%d'))")
+    rows = pl.read_csv(tiny.raw / "2024-02.csv", infer_schema=False)
+    days = pl.Series("distance", [str(1 + i % 7) for i in range(rows.height - 1)] + ["99"])
+    rows.with_columns(days).write_csv(tmp_path / "b.csv")
+
+    examined = ask(tmp_path, tmp_path / "b.csv", contract=tiny.contract_file, flagged=True)
+    settings, agreed = tiny.section(IngestSettings), contract.load(tiny.contract_file)
+    ingested = ingest.read(tmp_path / "b.csv", "b.csv", settings, agreed)
+
+    told = examined.flags.filter(pl.col("column") == "weekday", pl.col("check") == "dtype_mismatch")
+    assert told.select("row", "value").rows() == [(rows.height - 1, "distance=99.0")]
+    assert ingested.unparsed["raw"].to_list() == ["distance=99.0"]
+
+
 def test_a_reference_without_these_columns_is_refused(tmp_path: Path) -> None:
     data, other = written(tmp_path / "a.csv", "1,2", header="x,y"), written(tmp_path / "b.csv", "1,2", header="p,q")
 
@@ -220,3 +252,26 @@ def test_of_a_private_column_the_reason_for_its_type_is_left_out(tmp_path: Path)
     assert any(finding.check == "pii_present" for finding in answer.findings)
     assert answer.profile["paid"]["why"] == ""
     assert not [card for card in cards if card in answer.model_dump_json()]
+
+
+def test_files_of_which_one_column_cannot_be_made_are_refused_with_both_types(tmp_path: Path) -> None:
+    pl.DataFrame({"x": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"x": [date(2024, 1, 1)]}).write_parquet(tmp_path / "b.parquet")
+
+    with pytest.raises(DataError, match=r"b\.parquet: x: is Date here and Int64 in a\.parquet"):
+        ask(tmp_path, tmp_path / "a.parquet", tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("column", ["minutes", "placed"])
+def test_days_for_numbers_and_numbers_for_days_break_the_contract(tiny: Workspace, tmp_path: Path, column: str) -> None:
+    ingested = ingest.read(
+        tiny.raw / "2024-02.csv", "b", tiny.section(IngestSettings), contract.load(tiny.contract_file)
+    )
+    wrong = pl.lit(date(2024, 1, 1)) if column == "minutes" else pl.lit(19_000)
+    rows = ingested.typed.drop("row_id", "slow", "weekday").with_columns(wrong.alias(column))
+    rows.write_parquet(tmp_path / "b.parquet")
+
+    answer = ask(tmp_path, tmp_path / "b.parquet", contract=tiny.contract_file).answer
+
+    (told,) = [finding for finding in answer.findings if finding.check == "dtype_mismatch"]
+    assert (told.column, told.rows) == (column, rows.height)

@@ -6,11 +6,16 @@ import polars as pl
 import pytest
 import yaml
 
+from pipeline import findings, inspection
+from pipeline.checks.balance import RareClass
 from pipeline.checks.schema import ContractBroken
 from pipeline.ledger import Ledger
+from pipeline.plan import CHANGE_SCHEMA
+from pipeline.recheck import asked_again
 from pipeline.repairs import Emptied, Plan, Replaced
 from pipeline.stages import clean, ingest, validate
 from pipeline.workspace import Workspace
+from tests.checks.conftest import made
 
 FEBRUARY = "2024-02.csv"
 NUMBERS = {"row_id": f"{FEBRUARY}#0", "score": 1.0, "value": None, "policy": "repair"}
@@ -137,3 +142,15 @@ def test_rivals_by_a_repaired_key_leave_together(tiny: Workspace) -> None:
         f"{FEBRUARY}#0",
         f"{FEBRUARY}#1",
     }
+
+
+def test_a_rare_class_that_was_a_slip_is_rare_no_more() -> None:
+    table = made({"x": list(range(42)), "y": ["north"] * 20 + ["south"] * 20 + ["soth", "east"]})
+    rare = RareClass(policy="quarantine")
+    flags = pl.concat([findings.flags(hit, rare.policy) for hit in inspection.hits(rare, table)])
+    mending = {"row_id": "rows#40", "column": "y", "check": "string_typos", "before": "soth", "after": "south"}
+
+    left = asked_again(table, flags, pl.DataFrame([mending], schema=CHANGE_SCHEMA), [rare])
+
+    assert flags["row_id"].to_list() == ["rows#40", "rows#41"]
+    assert left.select("row_id", "check", "policy").rows() == [("rows#41", "rare_class", "quarantine")]

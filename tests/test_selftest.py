@@ -51,8 +51,14 @@ def test_every_defect_has_a_name_of_its_own_and_checks_that_exist() -> None:
     assert set(selftest.MODELS) <= set(checks.registered())
 
 
+@pytest.fixture
+def measured(tmp_path: Path) -> Material:
+    return gather([str(written(tmp_path / "a.csv"))], {"weight": "label"}, tmp_path / "scratch", 1_000)
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=[defect.name for defect in DEFECTS])
-def test_the_truth_is_where_the_rows_differ(material: Material, defect: Defect) -> None:
+def test_the_truth_is_where_the_rows_differ(material: Material, measured: Material, defect: Defect) -> None:
+    material = measured if defect.name == "exchanged label" else material
     ground = material.against() if defect.against else material
     columns = defect.chosen(ground, np.random.default_rng(1))
     assert columns, "the table of this test is meant to have a place for each"
@@ -83,7 +89,7 @@ def test_names_that_are_patterns_are_damaged_as_others_are(tmp_path: Path) -> No
         for file, label in (("a.csv", "late"), ("b.csv", "^late$"))
     )
 
-    for defect in DEFECTS:
+    for defect in (defect for defect in DEFECTS if defect.places(one)):
         first, second = (each.against() if defect.against else each for each in (one, two))
         places = defect.chosen(first, np.random.default_rng(1))
         assert [names.get(place, place) for place in places] == defect.chosen(second, np.random.default_rng(1))

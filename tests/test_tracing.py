@@ -50,6 +50,7 @@ def test_a_quarantined_and_a_merged_row_are_told_with_why(tiny: Workspace) -> No
 
     assert said(workspace, f"{FEBRUARY}#2").endswith("quarantined: allowed_set: shop")
     assert said(workspace, "2024-03.csv.gz", "199").endswith("merged into 2024-01.csv.gz#1, which it equals")
+    assert "  stands for 2024-03.csv.gz#199 too, merged into it\n" in said(workspace, "2024-01.csv.gz", "1")
 
 
 def test_the_models_that_were_trained_on_a_row_are_told(trained: Workspace) -> None:

@@ -47,7 +47,7 @@ class ClassImbalance:
                 threshold=self.minimum_share,
                 message=f"{_named(few, table.label)}, the largest class {largest:,}: {weight:.1f} to 1, if each "
                 "further row of a class counts a little less",
-                suggestion="`train.class_weights: balanced` in params.yaml weighs them up; judge by average precision, "
+                suggestion="`train.imbalance: auto` in params.yaml tries what helps them on val; judge by average precision, "
                 "not by accuracy",
             )
 

@@ -36,7 +36,7 @@ class FunctionalDependency:
     """
 
     minimum_share: Annotated[float, Field(gt=0.5, le=1)] = 0.95
-    minimum_mu: Annotated[float, Field(gt=0, le=1)] = 0.9
+    minimum_mu: Annotated[float, Field(gt=0, le=1)] = 0.85
     policy: Policy = "warn"
     name: ClassVar[str] = "functional_dependency"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
@@ -166,7 +166,9 @@ class Broken:
         if not own:
             return self.rows.clear().with_columns(suggested=NOTHING)
         several = pl.sum_horizontal(rule.name for rule in own) > 1
-        accused = [pl.col([rule.name]) & (several | ~self._blamed(rule.determinant)) for rule in own]
+        accused = [
+            pl.col([rule.name]) & (several | ~self._blamed(rule.determinant)) & ~self._outvoted(rule) for rule in own
+        ]
         votes = pl.concat_list(pl.when(pl.col([r.name])).then(expected(r)) for r in own).list.drop_nulls()
         mode = votes.list.eval(pl.element().mode().sort().first()).list.first()
         return self.rows.filter(pl.any_horizontal(accused)).with_columns(suggested=mode)
@@ -175,6 +177,14 @@ class Broken:
         """The rows in which the column that these rules start from is wrong, and no rule says what it should be."""
         told = pl.any_horizontal(pl.lit(False), *(rule.name for rule in own))
         return self.rows.filter(self._blamed(others[0].determinant) & ~told) if others else self.rows.clear()
+
+    def _outvoted(self, rule: Rule) -> pl.Expr:
+        """Do more columns say that the determinant is wrong than say so of the column that follows from it?"""
+        follows, leads = (
+            pl.sum_horizontal(pl.lit(0), *(each.name for each in self.rules if each.column == name))
+            for name in (rule.column, rule.determinant)
+        )
+        return leads > follows
 
     def _blamed(self, determinant: str) -> pl.Expr:
         """Does every column that is to follow from this one differ (two at least; an empty one says nothing)?"""

@@ -172,7 +172,7 @@ class RegressionTargetSkew:
     source: ClassVar[str] = "Bulmer 1979: beyond 1 a distribution is highly skewed"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
-        label = numbers(table).get(table.label or "")
+        label = None if table.label is None else numbers(table).get(table.label)
         if label is None or label.distinct <= CLASSES:
             yield Skipped(why=f"no label of numbers with more than {CLASSES} values")
             return

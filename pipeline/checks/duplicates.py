@@ -23,19 +23,22 @@ ROWS, CONTENT, FEATURES = "rows", "content-", "features-"  # and what they begin
 CHANCE = 10.0
 RICH_SHARE = 0.5
 MANY_CLASSES = 100
+SENT_AGAIN = "find out why each was sent again after the row named beside it; the policy `repair` merges them"
+NOT_NAMED = "nothing is done about them: only a column that names each row could tell which of them are copies"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DuplicateRowsExact:
     """Which rows equal an earlier row in every column, in any file? Repair merges them into that row.
 
-    A table of one column is not asked, but for texts and ids: other values repeat.
+    A table of one column is not asked, but for texts and ids: other values repeat. Where the columns hold so little
+    that rows are equal by chance, that is worth knowing, and no row is hit.
     """
 
     policy: Policy = "repair"
     name: ClassVar[str] = "duplicate_rows_exact"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "repair", "warn")
-    source: ClassVar[str] = "no threshold: each copy is told"
+    source: ClassVar[str] = "no threshold; chance: ten times the pairs that meet if half of the columns is independent"
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
         if len(table.columns) == 1 and table.columns[0].role != "id" and table.columns[0].modality != "text":
@@ -46,15 +49,17 @@ class DuplicateRowsExact:
         if copies.height:
             across = prints.part(copies[POSITION].to_numpy()) != prints.part(copies[FIRST].to_numpy())
             other = f", {across.sum():,} of them one in another file" if across.any() else ""
+            by_chance = _is_commonplace(table)
             yield Hit(
                 check=self.name,
                 rows=copies.height,
                 observed=copies.height / table.height,
                 threshold=0,
-                message=f"{count(copies.height, 'row equals', 'rows equal')} an earlier row in every column{other}",
-                suggestion="find out why each was sent again after the row named beside it; the policy `repair` merges "
-                "them",
-                flags=copies.select(ROW_ID, "value"),
+                message=f"{count(copies.height, 'row equals', 'rows equal')} an earlier row in every column{other}"
+                + (": alike by chance, as it seems" if by_chance else ""),
+                suggestion=NOT_NAMED if by_chance else SENT_AGAIN,
+                severity="info" if by_chance else "warning",
+                flags=None if by_chance else copies.select(ROW_ID, "value"),
             )
 
 
@@ -331,6 +336,26 @@ def _by_chance(
     total = rows * (rows - 1) / 2 if across is None else across * (rows - across)
     equal, richest, fewer = (prints.pairs(kind + name, across=across) for name in (COLUMNS, RICHEST, FEWER))
     return equal <= CHANCE * fewer * richest / total
+
+
+def _is_commonplace(table: Table) -> bool:
+    """Whether rows of the sample are equal about as often as if one half of the columns were independent of the other.
+
+    That is, at most `CHANCE` times as often; never where most values of a column differ.
+    """
+    names = table.contract.names
+    if len(names) < 2 or _is_rich(table, _richest(table, names)):
+        return False
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    rows = table.sample.height
+    equal, first, second = (_pairs(table.sample, columns) for columns in (names, *halves))
+    return 0 < equal <= CHANCE * first * second / (rows * (rows - 1) / 2)
+
+
+def _pairs(rows: pl.DataFrame, columns: Sequence[str]) -> float:
+    """How many pairs of rows are equal in these columns."""
+    alike = rows.group_by(_each(columns)).len(name="\0rows")["\0rows"].cast(pl.Float64)  # no column is called so
+    return float((alike * (alike - 1) / 2).sum())
 
 
 def _richest(table: Table, columns: Sequence[str]) -> str:

@@ -53,11 +53,11 @@ class ShortSeries:
         called = sorted(names(table, few[ENTITY]).values())
         yield Hit(
             check=self.name,
-            column=table.contract.groups[0],
+            column=table.entities[0],
             rows=int(few["rows"].sum()),
             observed=few.height,
             threshold=0,
-            message=f"{few.height:,} of {line.entities.height:,} values of {table.contract.groups[0]} "
+            message=f"{few.height:,} of {line.entities.height:,} values of {table.entities[0]} "
             f"{'has' if few.height == 1 else 'have'} {what}",
             suggestion="ask whether they ended, were renamed or were lost; a split by time sees them on one side alone",
             examples=called[:EXAMPLES],

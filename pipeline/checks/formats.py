@@ -25,7 +25,10 @@ FORMATS = {
     "an IPv6 address": r"(?i)^(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}$",
     "a MAC address": r"(?i)^(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}$",
     "a US ZIP+4 code": r"^\d{5}-\d{4}$",
-    "a phone number": r"^(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{1,5}\)[ .-]?|\d{1,5}[ .-])\d{2,5}(?:[ .-]?\d{2,5}){0,3}$",
+    # with a prefix, an area code in brackets or three groups; of two groups 0171-123456 and 555-1234, but not 2019-2020
+    "a phone number": r"^(?:(?:\+\d{1,3}[ .-]?|1[ .-])(?:\(\d{1,5}\)[ .-]?|\d{1,5}[ .-])\d{2,5}(?:[ .-]?\d{2,5}){0,3}"
+    r"|\(\d{1,5}\)[ .-]?\d{2,5}(?:[ .-]?\d{2,5}){0,3}|\d{1,5}[ .-]\d{2,5}(?:[ .-]\d{2,5}){1,3}"
+    r"|0\d{1,5}[ .-]\d{4,9}|\d{3}[ .-]\d{4})$",
 }
 PRIVATE = {"a mail address", "a phone number"}
 PADDED = re.compile(

@@ -207,7 +207,7 @@ def _opinions(table: Table) -> Opinions | Skipped:
     features = [c for c in table.columns if c.role == "feature" and c.modality not in (None, "image", "audio")]
     if not features:
         return Skipped(why="no feature that a fast model reads")
-    looked = _drawn(table.sample)
+    looked = drawn(table.sample)
     label = looked.select(by_name(str(table.label)).cast(pl.String).alias("label")).to_series()
     present = label.value_counts(name="#rows").drop_nulls().filter(pl.col("#rows") >= CLASS_ROWS)
     classes = present[label.name].sort().to_list()
@@ -219,10 +219,7 @@ def _opinions(table: Table) -> Opinions | Skipped:
     rows = looked.filter(kept)
     codes = {name: place for place, name in enumerate(classes)}
     y_N = label.filter(kept).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-    twins = rows.select(pl.struct(by_name(*(c.name for c in features))).hash(seed=0).alias("twins")).to_series()
-    groups = table.contract.groups
-    together = rows.select(pl.struct(by_name(*groups)).hash(seed=0).alias("group")).to_series() if groups else twins
-    fold_N = (together % confident.effort(rows.height).folds).to_numpy()
+    twins, fold_N = folds(table, rows, features)
     return Opinions(
         rows=rows,
         features=features,
@@ -235,11 +232,19 @@ def _opinions(table: Table) -> Opinions | Skipped:
     )
 
 
-def _drawn(sample: pl.DataFrame) -> pl.DataFrame:
+def folds(table: Table, rows: pl.DataFrame, features: Sequence[Column]) -> tuple[pl.Series, Array]:
+    """What rows of equal features share (N), and the fold of each (N): rows of one group, or equal ones, are in one."""
+    twins = rows.select(pl.struct(by_name(*(c.name for c in features))).hash(seed=0).alias("twins")).to_series()
+    groups = table.contract.groups
+    together = rows.select(pl.struct(by_name(*groups)).hash(seed=0).alias("group")).to_series() if groups else twins
+    return twins, (together % confident.effort(rows.height).folds).to_numpy()
+
+
+def drawn(sample: pl.DataFrame) -> pl.DataFrame:
     """At most some `JUDGED` rows of the sample, in order."""
     share = JUDGED / max(sample.height, JUDGED)
-    drawn = pl.col(ROW_ID).hash(seed=JUDGED_SEED) <= int((2**64 - 1) * share)
-    return sample if share == 1 else sample.filter(drawn)
+    chosen = pl.col(ROW_ID).hash(seed=JUDGED_SEED) <= int((2**64 - 1) * share)
+    return sample if share == 1 else sample.filter(chosen)
 
 
 def _groups(found: Opinions, minimum_share: float) -> Iterator[tuple[str, str, float, float, int]]:

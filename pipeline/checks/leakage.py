@@ -95,7 +95,7 @@ class IdentifierPredictsLabel:
         for name, said in found.items():
             if said.auc > self.maximum_auc:
                 yield self._hit(table, said, column=name)
-        order = None if table.time or table.base else told_by_order(table)
+        order = told_by_order(table) if table.time is None and table.base is None else None
         if order is not None and order.auc > self.maximum_auc:
             yield self._hit(table, order, column=None)
 
@@ -108,10 +108,10 @@ class IdentifierPredictsLabel:
             rows=table.height,
             observed=said.auc,
             threshold=self.maximum_auc,
-            message=f"{f'the id {column}' if column else 'the order of the rows'} tells "
+            message=f"{'the order of the rows' if column is None else f'the id {column}'} tells "
             f"{table.label} = {said.value} {_surely(said.auc)}",
-            suggestion=by_id if column else by_order,
-            severity="warning" if column else "info",
+            suggestion=by_order if column is None else by_id,
+            severity="info" if column is None else "warning",
         )
 
 

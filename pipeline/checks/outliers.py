@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from pipeline.checks.humps import Hump, group_of, hump
 from pipeline.checks.impossible import FEWEST_ROWS, finite, flipped, lone_zero, numbers, points, quantile
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
@@ -18,6 +19,7 @@ from pipeline.wording import count
 TAIL_SHARE = 0.05  # of a side's rows is its tail
 TAIL_ROWS = 10  # or so many
 FAR_OUT = 3.0  # times the interquartile range beyond the quartile (Tukey 1977)
+WITH_TAIL = 2  # times the rows of a hump: the tail's lie among them
 VARIED = 0.5  # the most rows of one value that a column may have to be compared with others by ranks
 RIDGE = 1e-3  # of a unit variance: columns that repeat each other are no exact constraint
 ROWS_PER_COLUMN = 20
@@ -27,11 +29,13 @@ ROWS_PER_COLUMN = 20
 class ZScoreOutlier:
     """Which numbers stand apart from all others of their column, further than its tail explains?
 
-    A long tail is no outlier, however long: what is told lies beyond a gap. Distances are from the median, each
-    side for itself. The gap is one where the next distance is `minimum_ratio` times that of the rest's last value,
-    beyond Tukey's outer fence, and improbable for a tail as heavy as the rest has: in a Pareto tail of index 1/g
-    the log of the ratio is exponential with mean g (Renyi 1953), and g is the mean log excess of the tail's rows
-    (Hill 1975). Null, NaN and infinities are not looked at.
+    A long tail is no outlier, however long: what is told lies beyond a gap, or in a hump of its own where the tail
+    thickens again (see pipeline/checks/humps.py), with at most `maximum_share` of the rows. Distances are from the
+    median, each side for itself. The gap is one where the next distance is `minimum_ratio` times that of the rest's
+    last value, beyond Tukey's outer fence, and improbable for a tail as heavy as the rest has: in a Pareto tail of
+    index 1/g the log of the ratio is exponential with mean g (Renyi 1953), and g is the mean log excess of the tail's
+    rows (Hill 1975). A hump is worth knowing alone where values of another column tell its rows. Null, NaN and
+    infinities are not looked at.
     """
 
     minimum_ratio: Annotated[float, Field(gt=1)] = 3.0
@@ -41,7 +45,8 @@ class ZScoreOutlier:
     name: ClassVar[str] = "z_score_outlier"
     policies: ClassVar[tuple[Policy, ...]] = ("stop", "quarantine", "warn")
     source: ClassVar[str] = (
-        "Tukey 1977 (outer fence), Hill 1975 (weight of the tail); 3: a gap twice as wide as all else"
+        "Tukey 1977 (outer fence), Hill 1975 (weight of the tail); 3: a gap twice as wide as all else; "
+        "0.05: 1 to 5% of fields are wrong in ordinary databases (Redman 1998)"
     )
 
     def hits(self, table: Table) -> Iterator[Hit | Skipped]:
@@ -51,57 +56,89 @@ class ZScoreOutlier:
             return
         for name, column in columns.items():
             if column.finite >= FEWEST_ROWS:
-                yield from self._apart(name, column)
+                for apart in self._apart(column):
+                    group = None if apart.hump is None else group_of(table, name, apart.where(finite(name)))
+                    yield self._hit(name, apart, group)
 
-    def _apart(self, name: str, column: Numeric) -> Iterator[Hit]:
+    def _apart(self, column: Numeric) -> Iterator["Apart"]:
         values, counts = points(column)
         if lone_zero(column) or flipped(column):  # impossible_value tells those
             values, counts = values[values > 0], counts[values > 0]
         q1, middle, q3 = (quantile(values, counts, share) for share in (0.25, 0.5, 0.75))
+        most = max(self.maximum_share * column.finite, 1)
         for sign, quartile in ((1, q3), (-1, q1)):
             with np.errstate(over="ignore"):
-                distances = (sign * (values - middle))[::sign]
-            beyond = distances > 0
+                signed = (sign * (values - middle))[::sign]
+            distances, rows = signed[signed > 0], counts[::sign][signed > 0]
             fence = sign * (quartile - middle) + FAR_OUT * (q3 - q1)
-            gap = self._gap(distances[beyond], counts[::sign][beyond], fence, self.maximum_share * column.finite)
-            if gap is not None:
-                yield self._hit(name, sign, middle, gap)
+            humped = hump(distances, rows, fence, q3 - q1, WITH_TAIL * most)
+            places = [self._gap(distances, rows, fence, most), None if humped is None else humped.place]
+            place = min((place for place in places if place), default=None)
+            if place is not None:
+                reach, following = distances[place - 1 : place + 1].tolist()
+                found = humped if humped is not None and humped.place == place else None
+                yield Apart(sign, middle, reach, following, int(rows[place:].sum()), found)
 
-    def _gap(self, distances: Floats, counts: Floats, fence: float, most: float) -> "Gap | None":
-        """The innermost gap in rising distances (D) from the median, if there is one."""
+    def _gap(self, distances: Floats, counts: Floats, fence: float, most: float) -> int | None:
+        """The place behind the innermost gap in rising distances (D) from the median, if there is one."""
         rows = np.cumsum(counts[::-1])[::-1]
         wide = (distances[1:] >= self.minimum_ratio * distances[:-1]) & (distances[1:] > fence)
-        for last in np.flatnonzero(wide & (rows[1:] <= max(most, 1))):
+        for last in np.flatnonzero(wide & (rows[1:] <= most)).tolist():
             weight = hill(distances[: last + 1], counts[: last + 1])
             ratio = distances[last + 1] / distances[last]
             if weight and ratio ** (-1 / weight) < self.maximum_p:
-                return Gap(float(distances[last]), float(distances[last + 1]), int(rows[last + 1]))
+                return int(last) + 1
         return None
 
-    def _hit(self, name: str, sign: int, middle: float, gap: "Gap") -> Hit:
-        cell, cut = finite(name), middle + sign * (gap.reach + gap.next) / 2
-        inner, outer = middle + sign * gap.reach, middle + sign * gap.next
-        side, rest = ("or more", "at most") if sign > 0 else ("or less", "at least")
+    def _hit(self, name: str, apart: "Apart", group: str | None) -> Hit:
+        cell = finite(name)
         return Hit(
             check=self.name,
             column=name,
-            observed=outer,
-            threshold=cut,
-            message=f"{name} is {outer:.6g} {side} in {count(gap.rows, 'row')}, and {rest} {inner:.6g} in all others "
-            f"(median {middle:.6g})",
-            suggestion="look at these rows: a typing error, another unit or a marker for missing? correct or drop them",
-            where=cell > cut if sign > 0 else cell < cut,
+            observed=apart.middle + apart.sign * apart.next,
+            threshold=apart.cut,
+            message=apart.words(name) + ("" if group is None else f"; {group} tells these rows"),
+            suggestion=f"are these rows a group of their own? then learn from {group} as well, else correct them"
+            if group
+            else "look at these rows: a typing error, another unit or a marker for missing? correct or drop them",
+            severity="warning" if group is None else "info",
+            where=apart.where(cell),
             value=cell,
-            score=1 - gap.reach / (cell - middle).abs(),
+            score=1 - apart.reach / (cell - apart.middle).abs(),
         )
 
 
-class Gap(NamedTuple):
-    """A gap in the distances from the median: the rest's last one, the next one, and the rows from there on."""
+class Apart(NamedTuple):
+    """What stands apart on a side (sign) of the median (middle): the distance of the rest's last value and of the next
+    one, the rows from there on, and the hump that begins there, unless it is a gap that sets them apart."""
 
+    sign: int
+    middle: float
     reach: float
     next: float
     rows: int
+    hump: Hump | None
+
+    @property
+    def cut(self) -> float:
+        """Half the way between the rest and these rows."""
+        return self.middle + self.sign * (self.reach + self.next) / 2
+
+    def where(self, cell: pl.Expr) -> pl.Expr:
+        """The rows that stand apart."""
+        return cell > self.cut if self.sign > 0 else cell < self.cut
+
+    def words(self, name: str) -> str:
+        """Where they lie, and what shows that they are not the tail of the others."""
+        inner, outer = (self.middle + self.sign * distance for distance in (self.reach, self.next))
+        side, rest = ("or more", "at most") if self.sign > 0 else ("or less", "at least")
+        told = f"{name} is {outer:.6g} {side} in {count(self.rows, 'row')}, and {rest} {inner:.6g} in all others"
+        if self.hump is None:
+            return f"{told} (median {self.middle:.6g})"
+        inside, before = count(self.hump.inside, "row"), f"{self.hump.before:,}"
+        return (
+            f"{told} (median {self.middle:.6g}): a hump of its own, {inside} where as wide a band before has {before}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from pipeline.checks.values import NOTHING, is_marker, text
 
 LEADING = 3  # rows in which a value must stand to lead its group
 VARIED = 10  # groups that the commonest value does not lead, from which a right value may be called misplaced
+CHANCE = 1e-3  # of a pair that is spread
 SLIP = 0.6  # the share of letters that a slip leaves
 CHECKS = ()  # asks nothing itself
 
@@ -24,11 +25,12 @@ CHECKS = ()  # asks nothing itself
 class Rule:
     """A dependency as seen in the rows. A group is the rows of one determinant; a value leads it with three of four.
 
-    `share`: rows that have their group's leading value or a slip of it, of the rows in groups of `LEADING`;
-    `astray`: rows with a value that leads another group; `mu`: mu+ over the rows whose value leads some group;
-    `repeats`: rows beyond the first of their group; `expected`: the leading value by determinant, of groups that some
-    row breaks; `accepted`: pairs (as one text) of a group with the leading value of another that are no slips: they
-    repeat, make up a tenth of a group, or too few groups say that the value follows at all.
+    `share`: rows that have their group's leading value, a slip of it, or that of another group where such rows are
+    spread, of the rows in groups of `LEADING`; `astray`: those where they are gathered in few groups; `mu`: mu+ over
+    the rows whose value leads some group; `repeats`: rows beyond the first of their group; `expected`: the leading
+    value by determinant, of groups that some row breaks; `accepted`: pairs (as one text) of a group with the leading
+    value of another that are no slips: they repeat, make up a tenth of a group, or too few groups say that the value
+    follows at all.
     """
 
     determinant: str
@@ -57,11 +59,15 @@ class Rule:
         wrong = led.filter(pl.col("value") != pl.col("top"))
         leading = led["top"].unique().to_list()
         of_leading = led.filter(pl.col("value").is_in(leading))
-        often = LEADING if led_otherwise(led) >= VARIED else 1
+        varied = led_otherwise(led) >= VARIED
+        often = LEADING if varied else 1
         repeats = (pl.col("rows") >= often) | (10 * pl.col("rows") > pl.col("most"))
         other = wrong.filter(repeats & pl.col("value").is_in(leading))  # a plane that was sold
         wrong = wrong.join(other, on=["key", "value"], how="anti")
         rows, repeated = int(led["rows"].sum()), int(known["rows"].sum())
+        misplaced = pl.concat([wrong, other]).filter(pl.col("value").is_in(leading))
+        astray = gathered(misplaced, rows) if varied else misplaced
+        off = wrong.join(misplaced.join(astray, on=["key", "value"], how="anti"), on=["key", "value"], how="anti")
         keys = int(led["key"].n_unique())
         empty = pairs.filter(pl.col("value").is_null()).select("key", empty="rows")
         gaps = led.join(empty, on="key").filter(pl.col("empty") <= pl.col("most"))
@@ -69,8 +75,8 @@ class Rule:
         return cls(
             determinant=determinant,
             column=column,
-            share=(rows - int(unlike(wrong)["rows"].sum())) / max(repeated - _alone(known), 1),
-            astray=int(pl.concat([wrong, other]).filter(pl.col("value").is_in(leading))["rows"].sum()) / max(rows, 1),
+            share=(rows - int(unlike(off)["rows"].sum())) / max(repeated - _alone(known), 1),
+            astray=int(astray["rows"].sum()) / max(rows, 1),
             mu=mu(of_leading),
             repeats=rows - keys,
             expected=dict(broken.iter_rows()),
@@ -141,6 +147,19 @@ def pair(key: pl.Expr | None = None, value: pl.Expr | None = None) -> pl.Expr:
     """Key and value as one text."""
     both = (pl.col("key") if key is None else key, pl.col("value") if value is None else value)
     return pl.concat_str(both, separator="\x1f")
+
+
+def gathered(wrong: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The pairs (value, size, rows) that come up more often than wrong values do that are spread over all the rows.
+
+    Slips fall anywhere: of a value's wrong rows each group has its share by its size, and more than that by chance as
+    Poisson has it. A plane that was sold has all of them.
+    """
+    from scipy.stats import poisson
+
+    share = pl.col("size") / max(rows, 1) * pl.col("rows").sum().over("value")
+    found, expected = wrong["rows"].to_numpy(), wrong.select(share).to_series().to_numpy()
+    return wrong.filter(pl.Series((found > 1) & (poisson.sf(found - 1, expected) < CHANCE), dtype=pl.Boolean))
 
 
 def unlike(wrong: pl.DataFrame) -> pl.DataFrame:

@@ -260,7 +260,7 @@ def _is_size(table: Table, column: Column) -> bool:
 
 def _part(table: Table) -> pl.Expr:
     """Some `MOST_ROWS` rows: whole entities, or the newest stamps."""
-    if table.contract.groups:
+    if table.entities:
         return pl.col(ENTITY) % math.ceil(table.height / MOST_ROWS) == 0
     found = table.profile.columns[table.time or ""]
     edge = found.quantile(1 - MOST_ROWS / table.height) if isinstance(found, Numeric) else None

@@ -251,13 +251,13 @@ def stepping_back(table: Table, restart_seconds: float, most: int) -> pl.DataFra
     step = pl.col(STAMP).diff()
     for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
         both = pl.concat([last, batch])
-        moved = both.with_columns((step.over(ENTITY) if table.contract.groups else step).alias(ELAPSED))
+        moved = both.with_columns((step.over(ENTITY) if table.entities else step).alias(ELAPSED))
         back = moved.filter((pl.col(ELAPSED) < 0) & (pl.col(ELAPSED) >= -restart_seconds * SECOND))
         count += back.height
         if count > most:
             return None
         found.append(back.select(ROW_ID, STAMP))
-        last = both.unique(ENTITY, keep="last", maintain_order=True) if table.contract.groups else both.tail(1)
+        last = both.unique(ENTITY, keep="last", maintain_order=True) if table.entities else both.tail(1)
     return pl.concat([last.select(ROW_ID, STAMP).clear(), *found])
 
 
@@ -336,7 +336,7 @@ def stamped(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _whose(table: Table) -> str:
-    return f"one {' and '.join(table.contract.groups)}" if table.contract.groups else "the series"
+    return f"one {' and '.join(table.entities)}" if table.entities else "the series"
 
 
 def _seconds(moment: datetime) -> float:

@@ -1,6 +1,6 @@
 """How the stamps of a time axis follow each other: what the checks of the time axis read, made once for a table.
 
-An entity is what the contract's groups name (a sensor, a shop), or the whole table where there is no group. Stamps
+An entity is what the contract's groups name (a sensor, a shop), else what was inferred, else the whole table. Stamps
 are whole microseconds since 1970-01-01 (UTC where the column has a zone). Rows without stamp or entity are passed over.
 """
 
@@ -113,7 +113,7 @@ def spoken(microseconds: float) -> str:
 
 def _entity(table: Table) -> pl.Expr:
     """A number that stands for the entity; 0 where there is no group."""
-    groups = table.contract.groups
+    groups = table.entities
     if not groups:
         return pl.lit(0, dtype=pl.UInt64)
     known = pl.all_horizontal(by_name(*groups).is_not_null())
@@ -121,12 +121,12 @@ def _entity(table: Table) -> pl.Expr:
 
 
 def _name(table: Table) -> pl.Expr:
-    return pl.concat_str(by_name(*table.contract.groups).cast(pl.String), separator=" / ")
+    return pl.concat_str(by_name(*table.entities).cast(pl.String), separator=" / ")
 
 
 def names(table: Table, entities: pl.Series) -> dict[int, str]:
     """The names of these entities."""
-    if not table.contract.groups or entities.is_empty():
+    if not table.entities or entities.is_empty():
         return {}
     pairs = table.rows.select(_entity(table).alias(ENTITY), name=_name(table))
     wanted = pairs.filter(pl.col(ENTITY).is_in(entities.unique().implode())).unique().collect(engine="streaming")
@@ -136,7 +136,7 @@ def names(table: Table, entities: pl.Series) -> dict[int, str]:
 def _timeline(table: Table) -> Timeline | None:
     if table.time is None:
         return None
-    if not table.contract.groups:
+    if not table.entities:
         return alone(_stamps(table))
     parts = [_read(portion) for portion in portions(table)] or [_read(keyed(table).collect())]
     return Timeline(

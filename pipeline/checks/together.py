@@ -21,6 +21,7 @@ BINS = 10
 CATEGORIES = 50  # beyond that a table of counts is too thin to say anything
 Counts = np.ndarray[Any, np.dtype[np.float64]]
 Codes = np.ndarray[Any, np.dtype[np.int64]]
+Lacks = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,26 +77,21 @@ class MissingnessCorrelated:
 
     def _told(self, table: Table, asked: list[Column]) -> Iterator[Hit | Skipped]:
         sample = table.sample
-        tellers = [c for c in table.data_columns if c.role != "id"]
-        classes = {c.name: _classes(sample, c) for c in tellers}
-        for column in asked:
-            lacks = sample.select(missing(column).alias("lacks")).to_series().to_numpy().astype(np.int64)
-            if min(int(lacks.sum()), sample.height - int(lacks.sum())) < self.minimum_rows:
-                continue
-            told = {
-                name: association(lacks, by)
-                for name, by in classes.items()
-                if by is not None and name != column.name and self._is_known(by, lacks)
-            }
-            best = max(told, key=lambda name: (told[name], name), default=None)
-            if best is not None and told[best] >= self.minimum_told:
-                yield self._tells(column.name, best, told[best], table)
+        lacking = sample.select(missing(c).alias(c.name) for c in asked).to_numpy().reshape(-1, len(asked))
+        split = np.minimum(lacking.sum(axis=0), (~lacking).sum(axis=0)) >= self.minimum_rows
+        names = [column.name for column, kept in zip(asked, split, strict=True) if kept]
+        best = dict.fromkeys(names, (0.0, ""))
+        for teller in (c for c in table.data_columns if c.role != "id") if names else ():
+            classes = _classes(sample, teller)
+            if classes is not None:
+                strengths = associations(lacking[:, split], classes, self.minimum_rows).tolist()
+                told = ((name, (strength, teller.name)) for name, strength in zip(names, strengths, strict=True))
+                best |= {name: max(best[name], found) for name, found in told if name != teller.name}
+        for name, (strength, by) in best.items():
+            if strength >= self.minimum_told:
+                yield self._tells(name, by, strength, table)
         if sample.height < table.height:
             yield Skipped(rows=table.height - sample.height, why="what tells missing values is asked of a sample")
-
-    def _is_known(self, by: Codes, lacks: Codes) -> bool:
-        """Whether enough rows with the missing value, and enough without, have the column that is to tell it."""
-        return int(np.bincount(lacks[by >= 0], minlength=2).min()) >= self.minimum_rows
 
     def _tells(self, name: str, by: str, strength: float, table: Table) -> Hit:
         label = by == table.label
@@ -179,6 +175,32 @@ def codes_of(classes: pl.Series) -> Codes:
     texts = classes.cast(pl.String)
     known = pl.Enum(texts.unique().drop_nulls().sort())
     return texts.cast(known).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def associations(lacks_NC: Lacks, by_N: Codes, minimum_rows: int) -> Counts:
+    """Cramér's V (as `association`) of each column's lack with one column of codes (C,), in one pass.
+
+    Rows with a negative code are left out; 0 where fewer than `minimum_rows` of the others lack, or do not.
+    """
+    counts = np.bincount(by_N[by_N >= 0])
+    rows_K1 = counts[counts > 0].astype(np.float64)[:, None]
+    order = np.argsort(by_N, kind="stable")[(by_N < 0).sum() :]
+    starts = np.append(0, rows_K1[:-1, 0].cumsum()).astype(np.int64)
+    lacking_KC = (
+        np.add.reduceat(lacks_NC[order], starts, axis=0, dtype=np.int64)
+        if len(order)
+        else np.zeros((0, lacks_NC.shape[1]))
+    )
+    n, kinds = float(rows_K1.sum()), len(rows_K1)
+    share_C = lacking_KC.sum(axis=0) / max(n, 1)
+    asked = np.minimum(share_C, 1 - share_C) * n >= minimum_rows - 0.5
+    if kinds < 2 or not asked.any():
+        return np.zeros(len(share_C))
+    expected_KC = rows_K1 * np.where(asked, share_C, 0.5)
+    chi_C = ((lacking_KC - expected_KC) ** 2 * (1 / expected_KC + 1 / (rows_K1 - expected_KC))).sum(axis=0)
+    squared_C = np.maximum(0.0, chi_C / n - (kinds - 1) / (n - 1))
+    spread = min(k - (k - 1) ** 2 / (n - 1) for k in (2, kinds)) - 1
+    return np.where(asked, np.sqrt(squared_C / spread), 0.0) if spread > 0 else np.zeros(len(share_C))
 
 
 def association(a: Codes, b: Codes) -> float:

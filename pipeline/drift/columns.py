@@ -78,7 +78,7 @@ def compare(
         columns=[*features, *_unknown(reference, batch)],
         drifted_share=sum(drift.drifted for drift in features) / len(features) if features else 0.0,
         prediction=named.get(PREDICTION),
-        label=named.get(label) if label else None,
+        label=None if label is None else named.get(label),
     )
 
 

@@ -22,7 +22,7 @@ METADATA = {  # the constants at the head of a contract
 }
 NAMED_TYPES: dict[type[pl.DataType], str] = {pl.Int64: "int", pl.Float64: "float", pl.String: "str", pl.Boolean: "bool"}
 LINE = 118
-ALL = "*"  # as a column's name pandera takes it for all columns: it can have no rule
+ALL = ("*", "")  # as a column's name pandera takes these for all columns: it can have no rule
 TAKEN = {"Config", "pa", "pl", "int", "float", "str", "bool", *METADATA}
 
 
@@ -69,8 +69,8 @@ def _field(place: int, column: Found) -> str:
     ours = f"column_{place + 1}"
     plain = _is_plain(column.name) and (column.name == ours or not re.fullmatch(r"column_\d+", column.name))
     attribute = column.name if plain else ours
-    rules = [f"{key}={literal(value)}" for key, value in column.rules.items()]
-    open_ended = column.role in ("label", "ignore") or column.name == ALL
+    rules = [f"{key}={literal(value)}" for key, value in column.rules.items() if column.name not in ALL]
+    open_ended = column.role in ("label", "ignore") or column.name in ALL
     nullable = ["nullable=True"] if column.nullable or column.unparsed or open_ended else []
     alias = [] if plain else [f"alias={literal(column.name)}"]
     arguments = ", ".join([*alias, *rules, *nullable, f"metadata={_metadata(column)}"])

@@ -9,16 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline.errors import DataError
 from pipeline.readers import binary, packing, records, text
+from pipeline.readers.alike import require_one_type, require_same_columns
 from pipeline.readers.folders import hidden, open_folder
 from pipeline.readers.source import ERRORS, BadBytes, File, Source, opening, reading, unreadable
 from pipeline.readers.sql import is_database, open_sql, shown
 
 __all__ = [
-    "ERRORS", "BadBytes", "Source", "files", "is_database", "open_all", "open_source", "open_sql", "reading", "scan",
-    "shown", "unreadable",
+    "ERRORS", "BadBytes", "Source", "files", "is_database", "open_all", "open_source", "open_sql", "reading",
+    "require_one_type", "require_same_columns", "scan", "shown", "unreadable",
 ]  # fmt: skip
 
 TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t"}
@@ -58,7 +60,7 @@ def files(source: Path) -> list[Path]:
 
 
 def scan(path: Path, null_values: list[str]) -> pl.LazyFrame:
-    """Scan one file lazily; CSV and TSV cells are text, with `null_values` as null.
+    """Scan one file lazily; CSV and TSV cells are text. A text that is one of `null_values` is null in any format.
 
     Raises DataError when the file is empty, cut short, ragged or not of the format that its name says.
     """
@@ -78,8 +80,8 @@ def scan(path: Path, null_values: list[str]) -> pl.LazyFrame:
             frame = pl.scan_ipc(path, glob=False)
         else:
             raise DataError("is of no known format", where=path.name, fix=f"bring one that ends in: {SCANNED}")
-        frame.collect_schema()
-    return frame
+        texts = [by_name(name) for name, dtype in frame.collect_schema().items() if dtype == pl.String]
+    return frame.with_columns(pl.when(~cell.is_in(null_values)).then(cell) for cell in texts) if null_values else frame
 
 
 SCANNED = ", ".join((*TEXT_SUFFIXES, ".parquet", *LINES_SUFFIXES, *ARROW_SUFFIXES))

@@ -1,9 +1,10 @@
 """A folder of pictures, sounds or texts: one row a file."""
 
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import polars as pl
+import polars.selectors as cs
 
 from pipeline.errors import DataError
 from pipeline.readers.source import Source
@@ -14,6 +15,7 @@ KINDS = {
     "text-file": (".txt", ".md", ".rst", ".html", ".htm", ".log"),
 }
 KIND_OF = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes}
+LOOKED_AT = 100
 SCHEMA = {"path": pl.String, "bytes": pl.Int64, "label": pl.String}
 
 
@@ -57,6 +59,21 @@ def open_folder(folder: Path) -> Source:
         media={"path": kind},
         beside=f"of the folder {folder.resolve().name} files of another kind: {others}" if others else "",
     )
+
+
+def named(rows: pl.LazyFrame, base: Path) -> dict[str, str]:
+    """The columns of a table whose values are paths from `base` to files of one kind, each with its kind.
+
+    A column is one where each of the first `LOOKED_AT` rows that say something names a file that is there.
+    """
+    first = rows.head(LOOKED_AT).select(cs.string()).collect()
+    kinds = {column.name: {_kind(path, base) for path in column.drop_nulls()} for column in first}
+    return {name: kind for name, found in kinds.items() if len(found) == 1 and (kind := next(iter(found)))}
+
+
+def _kind(path: str, base: Path) -> str | None:
+    kind = KIND_OF.get(PurePosixPath(path).suffix.lower())
+    return kind if kind and (base / path).is_file() else None
 
 
 def _row(path: Path, folder: Path) -> tuple[str, int, str]:

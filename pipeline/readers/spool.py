@@ -1,7 +1,7 @@
 """Rows of Python values → a lazy table on disk, a batch at a time, for what Polars cannot scan: JSON, SQL.
 
 A column of one kind keeps it; whole and broken numbers together are float; any other mixture is text, so that no
-value is lost. What is nested is JSON text.
+value is lost; decimals with a NaN or an infinity among them are float. What is nested is JSON text.
 """
 
 import json
@@ -65,6 +65,8 @@ def _typed(values: Sequence[Any]) -> pl.Series:
         return pl.Series(values, dtype=pl.Null)
     if kinds <= {int, float} and _exact(values, kinds):
         return pl.Series(values, dtype=pl.Float64 if float in kinds else pl.Int64, strict=False)
+    if kinds == {Decimal} and not all(value.is_finite() for value in values if value is not None):
+        return pl.Series([None if value is None else float(value) for value in values], dtype=pl.Float64)
     if len(kinds) == 1 and kinds <= PLAIN.keys() and (kinds != {Decimal} or _fit(values)):
         with suppress(pl.exceptions.InvalidOperationError, OverflowError):  # beyond what its type holds
             return pl.Series(values, dtype=PLAIN[next(iter(kinds))])
@@ -93,10 +95,8 @@ def _is_long(values: pl.Series) -> bool:
 
 
 def _fit(values: Sequence[Any]) -> bool:
-    """Whether decimals are numbers that have at most `DIGITS` digits together, before and behind the point."""
+    """Whether decimals have at most `DIGITS` digits together, before and behind the point."""
     numbers = [value for value in values if value is not None]
-    if not all(number.is_finite() for number in numbers):
-        return False
     whole = max(number.adjusted() + 1 for number in numbers)
     return max(whole, 0) + max(0, *(-number.as_tuple().exponent for number in numbers)) <= DIGITS
 
@@ -122,7 +122,7 @@ def _either(a: pl.DataType, b: pl.DataType) -> pl.DataType:
         return a
     if a == pl.Null:
         return b
-    if {a, b} == {pl.Int64(), pl.Float64()}:
+    if pl.Float64() in (a, b) and all(kind in (pl.Int64, pl.Float64) or kind.is_decimal() for kind in (a, b)):
         return pl.Float64()
     return (
         pl.Decimal(38, max(a.scale, b.scale))

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import DataError
+from pipeline.readers.binary import flat
 from pipeline.readers.source import Source
 from pipeline.readers.spool import BATCH_ROWS, Batch, spool
 
@@ -18,6 +19,8 @@ READS = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
 URLS = "use sqlite:///file.db, duckdb:///file.duckdb or postgresql://user@host/name"
+FILES = ("sqlite", "duckdb")  # databases that are a file
+TELLING = 3  # letters of a password by which it could be told
 INSTALL = "install it: pip install 'keepfit[sql]'"
 WRITING = {"load_extension", "writefile", "edit", "fts3_tokenizer"}  # functions of SQLite that reach outside
 
@@ -34,13 +37,14 @@ def open_sql(url: str, query: str, *, scratch: Path) -> Source:
         raise DataError(f"is no address of a database ({error})", where="--sql", fix=URLS) from error
     run = {"sqlite": _sqlite, "duckdb": _duckdb, "postgresql": _postgres, "postgres": _postgres}.get(scheme)
     if run is None:
-        what = f"`{scheme}` is no database that is read here" if scheme else f"{url} is no file that is there"
+        path = re.sub(r"(?i)\b(password)\s*=.*", r"\g<1>=***", url)
+        what = f"`{scheme}` is no database that is read here" if scheme else f"{path} is no file that is there"
         raise DataError(what, where="--sql", fix=URLS)
     scratch.mkdir(parents=True, exist_ok=True)
     frame = spool(run(url, query), Path(tempfile.mkdtemp(prefix="sql-", dir=scratch)))
     if not frame.collect_schema():
         raise DataError("gave no columns", where=shown(url), fix="write one SELECT")
-    return Source(name=shown(url), frame=frame, dialect={"format": f"{scheme} query"})
+    return flat(shown(url), frame, f"{scheme} query")
 
 
 def is_database(path: str) -> bool:
@@ -68,9 +72,28 @@ def _kind(path: str) -> str | None:
 
 
 def shown(url: str) -> str:
-    """The address without password, user and parameters."""
-    parts = urlsplit(url)
-    return f"{parts.scheme.split('+')[0]}://{parts.hostname or ''}{parts.path}"
+    """The address without password, user, port and parameters, even where the password is not quoted as it must be.
+
+    >>> shown("postgresql+psycopg://me:s3/cr@t@host:5432/db?sslmode=require")
+    'postgresql://host/db'
+    """
+    scheme, _, rest = url.partition("://")
+    scheme, plain = scheme.split("+")[0], re.sub(r"\?\w+=.*", "", rest, flags=re.DOTALL)
+    if scheme in FILES:
+        return f"{scheme}://{plain}"
+    if "@" in rest and "@" not in plain:  # what looks like a parameter may be a part of the password
+        return f"{scheme}://"
+    place = re.split(r"[?#]", plain.rpartition("@")[2])[0]
+    return f"{scheme}://" + re.sub(r"^([^/:]*):[^/]*", r"\1", place)
+
+
+def _secrets(url: str) -> set[str]:
+    """What a message may not repeat: the address, the passwords in it, and the parts that one not quoted falls into."""
+    _, _, rest = url.partition("://")
+    passwords = [rest.rpartition("@")[0].partition(":")[2], *re.findall(r"(?i)\bpassword=([^&]*)", rest)]
+    parts = (part for password in passwords for part in re.split(r"[@/?#:]", password) if len(part) >= TELLING)
+    found = {url, *passwords, *parts}
+    return {*found, *map(unquote, found)} - {""}
 
 
 def _sqlite(url: str, query: str) -> Iterator[Batch]:
@@ -106,8 +129,12 @@ def _duckdb(url: str, query: str) -> Iterator[Batch]:
 def _postgres(url: str, query: str) -> Iterator[Batch]:
     alchemy = _library("sqlalchemy", url)
     try:
-        engine = alchemy.create_engine(_with_driver(url))
+        engine = alchemy.create_engine(_with_driver(url), poolclass=alchemy.pool.NullPool)
+        if engine.dialect.is_async:
+            fix = "leave the driver out of the address: postgresql://user@host/name"
+            raise DataError(f"names {engine.dialect.driver}, a driver that is not used here", where=shown(url), fix=fix)
         with closing(engine.connect()) as opened:
+            _keep_far_moments(opened.connection.driver_connection)
             reading = opened.execution_options(postgresql_readonly=True, stream_results=True, no_parameters=True)
             result = reading.exec_driver_sql(query)
             yield from _batches(list(result.keys()), result.fetchmany)
@@ -116,6 +143,36 @@ def _postgres(url: str, query: str) -> Iterator[Batch]:
         raise DataError(f"needs the package {name}", where=shown(url), fix=INSTALL) from error
     except (alchemy.exc.SQLAlchemyError, ValueError) as error:  # a port that is no number
         raise _failed(url, getattr(error, "orig", None) or error) from error
+
+
+def _keep_far_moments(connection: Any) -> None:
+    """Have psycopg give as text what Python has no date for: infinity, and years before 1 or after 9999.
+
+    It would end the whole query otherwise. A column with such a cell is text then, and what is inferred from it is a
+    moment with cells that do not parse.
+    """
+    if not hasattr(connection, "adapters"):  # another driver
+        return
+    psycopg = _library("psycopg", "")
+
+    class Lenient:
+        """Loads a date or timestamp, else its text; psycopg asks for no more of a loader than this."""
+
+        format = psycopg.pq.Format.TEXT
+
+        def __init__(self, oid: int, context: Any = None) -> None:
+            self._known = known[oid](oid, context)
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._known.load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    oids = [connection.adapters.types[name].oid for name in ("date", "timestamp", "timestamptz")]
+    known = {oid: connection.adapters.get_loader(oid, Lenient.format) for oid in oids}
+    for oid in oids:
+        connection.adapters.register_loader(oid, Lenient)
 
 
 def _with_driver(url: str) -> str:
@@ -170,7 +227,7 @@ def _library(name: str, url: str) -> Any:
 def _failed(url: str, error: BaseException) -> DataError:
     """One line, without what the address keeps secret."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    password = urlsplit(url).password
-    for secret in (url, password, unquote(password or "")):
-        reason = reason.replace(secret, "***") if secret else reason
-    return DataError(f"cannot be asked ({reason:.200})", where=shown(url), fix="check the address and the query")
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        reason = reason.replace(secret, "***")
+    fix = "check the address and the query, one SELECT"
+    return DataError(f"cannot be asked ({reason:.200})", where=shown(url), fix=fix)

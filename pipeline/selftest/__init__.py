@@ -32,7 +32,7 @@ DEFECTS: tuple[Defect, ...] = (
     *columns.DEFECTS,
     *times.DEFECTS,
 )
-MODELS = ("label_error", "ambiguous_label", "underperforming_group")  # fit models: seconds each time
+MODELS = ("label_error", "regression_label_error", "ambiguous_label", "underperforming_group")  # fit: seconds each time
 MOST_ROWS = 50_000
 
 

@@ -81,6 +81,12 @@ def flipped(material: Material, columns: Sequence[str], count: int, rng: Rng) ->
     return Damage(rows=put(material.rows, columns[0], new), truth=truth, columns=tuple(columns))
 
 
+def quantity(material: Material) -> Sequence[str]:
+    """The label, where it is measured."""
+    label = material.label
+    return [label.name] if label is not None and label.is_regression else []
+
+
 def _other(material: Material, name: str, cell: str, rng: Rng) -> str:
     known = material.cells(name).drop_nulls().unique().sort().to_list()
     return str(rng.choice([value for value in known if value != cell]))
@@ -173,6 +179,14 @@ DEFECTS = (
         what="rows with a wrong label",
         told_by=("label_error", "conflicting_labels"),
         places=classes,
+        plant=flipped,
+        model=True,
+    ),
+    Defect(
+        name="exchanged label",
+        what="rows with the number of another row as label",
+        told_by=("regression_label_error",),
+        places=quantity,
         plant=flipped,
         model=True,
     ),

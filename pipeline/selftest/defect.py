@@ -119,7 +119,7 @@ def inserted(material: Material, new: pl.DataFrame, source: Sequence[int], rng: 
     first = int(ids.max()) + 1 if len(ids) else 0  # type: ignore[arg-type]
     numbered = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.Int64).alias(ROW_ID))
     after = np.array(source, dtype=np.float64) + 0.5
-    where = pl.Series("#place", after if material.time else rng.uniform(after, material.height))
+    where = pl.Series("#place", rng.uniform(after, material.height) if material.time is None else after)
     both = pl.concat(
         [
             material.rows.with_columns(pl.int_range(pl.len()).cast(pl.Float64).alias("#place")),

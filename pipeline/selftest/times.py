@@ -54,14 +54,13 @@ def series(material: Material) -> Sequence[str]:
     return [] if material.time is None or entity(material) is None else [material.time]
 
 
-def entity(material: Material) -> str | None:
-    """The column of which every value has a series of its own; "" where all rows are one, None where none is."""
-    time = str(material.time)
+def entity(material: Material) -> list[str] | None:
+    """The one column of which every value has a series of its own; [] where all rows are one, None where none is."""
     groups = [column.name for column in material.inferred.columns if column.role == "group"]
-    for name in ["", *groups, *material.categories]:
-        keys = [time, name] if name else [time]
-        if material.rows.select(pl.struct(by_name(*keys)).n_unique()).item() >= NEARLY * material.height:
-            return name
+    for names in [[], *([name] for name in (*groups, *material.categories))]:
+        keys = by_name(str(material.time), *names)
+        if material.rows.select(pl.struct(keys).n_unique()).item() >= NEARLY * material.height:
+            return names
     return None
 
 
@@ -81,7 +80,7 @@ def shuffled(material: Material, columns: Sequence[str], count: int, rng: Rng) -
     at[places] = rng.uniform(0, material.height, len(places))
     rows = material.rows[np.argsort(at, kind="stable").tolist()]
     of = entity(material)
-    follower = pl.col(ROW_ID).shift(-1).over(by_name(of)) if of else pl.col(ROW_ID).shift(-1)
+    follower = pl.col(ROW_ID).shift(-1).over(by_name(*of)) if of else pl.col(ROW_ID).shift(-1)
     follows = dict(rows.select(ROW_ID, follower.alias("next")).iter_rows())
     ids = material.rows.get_column(ROW_ID).gather(places)
     listed = [(item, row, None) for item, moved in enumerate(ids) for row in (moved, follows[moved]) if row is not None]
@@ -105,8 +104,9 @@ def stuck(material: Material, columns: Sequence[str], count: int, rng: Rng) -> D
     of = entity(material)
     places = material.cells(time).arg_sort().to_list()
     if of:
-        kept = material.cells(of).mode().sort().first()
-        places = [place for place in places if material.cells(of)[place] == kept]
+        values = material.cells(*of)
+        kept = values.mode().sort().first()
+        places = [place for place in places if values[place] == kept]
     first = int(rng.integers(max(len(places) - count, 1)))
     chosen = places[first : first + count]
     value = next((cell for place in chosen if (cell := material.cells(name)[place]) is not None), "1")

@@ -91,8 +91,7 @@ def run(workspace: Workspace) -> Ingested:
 
 def source_folder(workspace: Workspace) -> Path:
     """Where the sources lie: a folder, or one file."""
-    source = workspace.section(IngestSettings).source
-    return workspace.root / source if source else workspace.raw
+    return workspace.source
 
 
 def entry(workspace: Workspace) -> Entry:
@@ -110,6 +109,7 @@ def table(workspace: Workspace, agreed: Contract) -> Table:
         partitions={f.name: artefacts.scan_parquet(workspace.ingested / partition(f.name)) for f in record.files},
         unparsed=artefacts.scan_parquet(workspace.ingested / UNPARSED),
         height=record.rows,
+        base=workspace.media,
     )
 
 
@@ -200,25 +200,25 @@ def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:
 
 def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells."""
+    value = expression(column, text, name)
     try:
-        value = pl.sql_expr(text)
-        whole = value.cast(column.dtype).alias(column.name)
-        elementwise = typed.clear().select(value).is_empty()
-        made, failed = _tolerantly(typed, whole)
-        elementwise = elementwise and _is_by_row(typed, whole, made)
+        made, failed = _tolerantly(typed, value)
     except readers.ERRORS as error:
         raise unworkable(column.name, text, name, error) from error
-    if not elementwise:
-        raise SettingsError(
-            f"`{text:.80}` does not give each row a value of its own",
-            where=f"params.yaml: ingest.derive.{column.name}",
-            fix="write an expression over the cells of one row, without aggregates and windows",
-        )
+    require_by_row(typed, made, value, text, name)
     inputs = sorted(set(value.meta.root_names()) & set(typed.columns)) or [ROW_ID]
     cells = typed.filter(pl.col(ROW_ID).is_in(failed)).drop_nulls(inputs)
     raw = pl.concat_str([pl.lit(f"{i}=") + pl.col(i).cast(pl.String) for i in inputs], separator=" ")
-    typed = typed.with_columns(made.fill_nan(None) if made.dtype.is_float() else made)
-    return typed, cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
+    return typed.with_columns(made), cells.select(ROW_ID, pl.lit(column.name).alias("column"), raw.alias("raw"))
+
+
+def expression(column: contract.Column, text: str, name: str) -> pl.Expr:
+    """The column as `text` derives it, of the contract's type; NaN is null. Raises SettingsError where it is no SQL."""
+    try:
+        value = pl.sql_expr(text).cast(column.dtype).alias(column.name)
+    except readers.ERRORS as error:
+        raise unworkable(column.name, text, name, error) from error
+    return value.fill_nan(None) if column.dtype.is_float() else value
 
 
 def unworkable(column: str, text: str, data: str, error: BaseException) -> SettingsError:
@@ -251,12 +251,24 @@ def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str
     return pl.concat(parts), failed
 
 
-def _is_by_row(rows: pl.DataFrame, value: pl.Expr, made: pl.Series) -> bool:
-    """Does a row's value follow from its own cells? Asked of a few rows that have one, each by itself."""
+def require_by_row(rows: pl.DataFrame, made: pl.Series, value: pl.Expr, text: str, name: str) -> None:
+    """Raise SettingsError where a row's value does not follow from its own cells.
+
+    Asked of a few of the rows that have one, each by itself. `made`: the values, one for each of the rows.
+    """
     known = made.is_not_null().arg_true()
     asked = known.gather_every(max(1, known.len() // ASKED_ALONE))
-    alone = [rows[at : at + 1].select(value).to_series() for at in asked]
-    return bool(pl.concat([made.clear(), *alone]).eq_missing(made.gather(asked)).all())
+    try:
+        elementwise = rows.clear().select(value).is_empty()
+        alone = [rows[at : at + 1].select(value).to_series() for at in asked]
+    except readers.ERRORS as error:
+        raise unworkable(made.name, text, name, error) from error
+    if not elementwise or not pl.concat([made.clear(), *alone]).eq_missing(made.gather(asked)).all():
+        raise SettingsError(
+            f"`{text:.80}` does not give each row a value of its own",
+            where=f"params.yaml: ingest.derive.{made.name}",
+            fix="write an expression over the cells of one row, without aggregates and windows",
+        )
 
 
 def _refuse_other_type(found: pl.DataType, name: str, column: contract.Column) -> None:

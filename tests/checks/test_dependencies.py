@@ -43,6 +43,18 @@ def test_cells_that_break_a_dependency_come_with_the_value_of_the_others() -> No
     }
 
 
+def test_a_dependency_that_one_row_in_twenty_breaks_by_any_other_value_is_one(make: Make) -> None:
+    draw, rows = random.Random(5), towns(720)
+    wrong = sorted(draw.sample(range(720), 36))
+    right = {place: rows["mayor"][place] for place in wrong}
+    for place in wrong:
+        rows["mayor"][place] = draw.choice([mayor for *_, mayor in CITIES.values() if mayor != right[place]])
+
+    found = told(FunctionalDependency(), make(rows, parts=3))
+
+    assert found == {"mayor": [(place, rows["mayor"][place], right[place]) for place in wrong]}
+
+
 def test_the_column_that_no_other_agrees_with_is_the_wrong_one(make: Make) -> None:
     rows = towns()
     rows = {"zip": rows["zip"], "area": rows["state"]}

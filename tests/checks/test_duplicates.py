@@ -268,3 +268,26 @@ def test_rows_that_the_reference_holds_by_chance_are_worth_knowing(make: Make) -
 
 def test_copies_within_the_table_are_no_overlap(make: Make) -> None:
     assert not hits(OverlapExact(), with_reference(again(people(), 3), people(20, seed=9)))
+
+
+def test_rows_that_hold_little_are_equal_by_chance_and_none_is_hit(make: Make) -> None:
+    chance = random.Random(4)
+    rows = {name: [chance.choice(["a", "b", "c"]) for _ in range(400)] for name in ("class", "age", "sex", "y")}
+
+    (hit,) = hits(DuplicateRowsExact(), make(rows))
+
+    assert (hit.severity, hit.flags) == ("info", None)
+    assert hit.rows is not None and hit.rows > 300
+    assert "alike by chance" in hit.message
+
+
+@pytest.mark.parametrize("columns", [12, 60])
+def test_copies_of_rows_of_few_values_each_stand_out_where_the_columns_are_many(make: Make, columns: int) -> None:
+    chance = random.Random(5)
+    rows = pl.DataFrame({f"base {i}": [chance.choice("acgt") for _ in range(400)] for i in range(columns)})
+
+    (hit,) = hits(DuplicateRowsExact(), make(pl.concat([rows, rows[3:5]])))
+
+    assert hit.severity == "warning"
+    assert hit.flags is not None
+    assert hit.flags.rows() == [("rows#400", "rows#3"), ("rows#401", "rows#4")]

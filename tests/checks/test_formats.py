@@ -100,6 +100,19 @@ def test_words_have_no_format(make: Make) -> None:
     assert told(SemanticFormat(), make({"s": ["a", "b@c"] * 20})) == {}
 
 
+@pytest.mark.parametrize("span", ["30-34", "2019-2020", "1.5-2.5", "10 20", "0-4"])
+def test_spans_of_numbers_are_no_phone_numbers(make: Make, span: str) -> None:
+    assert told(SemanticFormat(), make({"s": [span] * 40 + ["other"]})) == {}
+
+
+@pytest.mark.parametrize(
+    "phone",
+    ["555-1234", "0171 1234567", "(030) 123456", "+49 30 123456", "212-555-1234", "1 212 555 1234", "044 123 45 67"],
+)
+def test_phone_numbers_are_told_from_what_is_none(make: Make, phone: str) -> None:
+    assert list(told(SemanticFormat(), make({"s": [phone] * 40 + ["other"]}))) == ["s"]
+
+
 def test_what_does_not_parse_among_json_is_told(make: Make) -> None:
     assert told(JsonParseable(), documents()) == {"j": [(60, '{"a": ', None)]}
     assert told(JsonParseable(), make({"s": ["[unit 5]", "{x"] * 30})) == {}

@@ -144,7 +144,7 @@ def test_a_broken_file_says_why(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge(tmp_path)
-    monkeypatch.setattr("pipeline.media.pictures._seen", None)  # unpacking would fail
+    monkeypatch.setattr("pipeline.media.pictures._measures", None)  # unpacking would fail
 
     seen = pictures(pl.LazyFrame({"row_id": ["a"], "p": ["05.png"]}), "p", tmp_path)
 

@@ -11,6 +11,7 @@ import pytest
 from pipeline.checks.outliers import MultivariateOutlier, ZScoreOutlier, hill, joint_distances, normal_scores
 from pipeline.findings import Skipped, Table
 from pipeline.inspection import hits
+from pipeline.profile.sketch import Floats
 
 from .conftest import made
 
@@ -36,7 +37,9 @@ PLANTED: dict[str, Callable[[int], Table]] = {
 
 
 def rows(table: Table) -> dict[str | None, list[str]]:
-    return {hit.column: hit.flags["row_id"].to_list() for hit in hits(ZScoreOutlier(), table) if hit.flags is not None}
+    """The rows that are warned of, by column."""
+    warned = [hit for hit in hits(ZScoreOutlier(), table) if hit.severity != "info"]
+    return {hit.column: hit.flags["row_id"].to_list() for hit in warned if hit.flags is not None}
 
 
 def test_a_number_beyond_a_gap_is_told(make: Make) -> None:
@@ -74,6 +77,40 @@ def test_long_tails_are_no_outliers(make: Make, seed: int) -> None:
 def test_a_few_levels_or_few_rows_are_not_judged(make: Make) -> None:
     assert rows(make({"flag": [0] * 99 + [1], "x": [1] * 100})) == {}
     assert rows(make({"x": [1.0, 2.0, 3.0, 900.0]})) == {}
+
+
+SKEWED = np.random.default_rng(11).lognormal(7, 0.7, 4000)
+
+
+def lifted(values: Floats, share: float) -> list[float]:
+    """The first rows eight standard deviations further, which in a skewed column is where its tail lies."""
+    wrong = round(share * len(values))
+    return [*(values[:wrong] + 8 * values.std()).tolist(), *values[wrong:].tolist()]
+
+
+@pytest.mark.parametrize("values", [np.random.default_rng(3).normal(50, 5, 4000), SKEWED], ids=["normal", "skewed"])
+def test_a_hump_in_the_tail_is_told_though_no_gap_lies_before_it(make: Make, values: Floats) -> None:
+    (hit,) = hits(ZScoreOutlier(), make({"x": lifted(values, 0.05)}, parts=3))
+
+    assert hit.flags is not None
+    wrong = {f"rows#{place}" for place in range(200)}
+    told = set(hit.flags["row_id"])
+    assert len(told & wrong) > 0.9 * len(wrong)
+    assert len(told & wrong) > 0.9 * len(told)
+    assert (hit.severity, "a hump of its own" in hit.message) == ("warning", True)
+
+
+def test_a_hump_that_another_column_tells_is_worth_knowing_alone(make: Make) -> None:
+    rows = {"minutes": lifted(SKEWED, 0.05), "to": ["HNL"] * 200 + ["BOS", "ATL"] * 1900, "y": [0, 1] * 2000}
+
+    (hit,) = hits(ZScoreOutlier(), make(rows))
+
+    assert hit.severity == "info"
+    assert hit.message.endswith("; to tells these rows")
+
+
+def test_a_hump_of_many_rows_is_no_error(make: Make) -> None:
+    assert rows(make({"x": lifted(np.random.default_rng(3).normal(50, 5, 4000), 0.15)})) == {}
 
 
 def test_missing_and_infinite_numbers_are_no_outliers(make: Make) -> None:

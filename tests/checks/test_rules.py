@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.checks.rules import Rule, mu, unlike
+from pipeline.checks.rules import Rule, gathered, mu, unlike
 
 PAIRS = [("z1", "a", 10), ("z2", "b", 8), ("z2", "c", 1), ("z3", "a", 5), ("z4", "b", 2), ("z1", None, 2)]
 
@@ -34,6 +34,29 @@ def test_a_rule_knows_its_leading_values_and_who_breaks_them() -> None:
 
     assert rule.expected == {"z1": "a", "z2": "b"}
     assert (rule.share, rule.astray, rule.repeats) == (23 / 24, 0.0, 21)
+
+
+def test_rows_that_leave_their_group_are_astray_where_they_are_gathered() -> None:
+    """Poisson's chance of four rows or more where 0.2 are expected is 5.7e-5, of two where two are 0.59 (scipy)."""
+    sold = pl.DataFrame({"value": ["b"], "size": [50], "rows": [4]})
+    spread = pl.DataFrame({"value": ["b"] * 5, "size": [200] * 5, "rows": [2] * 5})
+
+    assert gathered(sold, 1000).equals(sold)
+    assert gathered(spread, 1000).is_empty()
+    assert gathered(sold.with_columns(rows=1), 10**9).is_empty()  # one row is gathered nowhere
+    assert gathered(sold.clear(), 0).is_empty()
+
+
+def test_a_rule_counts_gathered_rows_alone_as_astray() -> None:
+    sound: list[tuple[str, str | None, int]] = [(f"k{i}", f"v{i}", 20) for i in range(4, 18)]
+    gathered_: list[tuple[str, str | None, int]] = [("k0", "v0", 16), ("k0", "v9", 4)]
+    spread: list[tuple[str, str | None, int]] = [
+        pair for i in range(4) for pair in ((f"k{i}", f"v{i}", 19), (f"k{i}", "v9", 1))
+    ]
+
+    few, many = (Rule.of("k", "v", pairs([*sound, *others])) for others in (gathered_, spread))
+    assert (few.astray, few.share) == (4 / 300, 1.0)  # accepted, as they repeat
+    assert (many.astray, many.share) == (0.0, 1.0)
 
 
 OTHERS: list[tuple[str, str | None, int]] = [(f"q{i}", f"c{i}", 20) for i in range(10)]

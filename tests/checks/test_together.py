@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from pipeline.checks.together import MissingnessCorrelated, cramers_v, phi
+from pipeline.checks.together import MissingnessCorrelated, association, associations, cramers_v, phi
 from pipeline.findings import Table
 from pipeline.inspection import hits
 
@@ -116,3 +116,16 @@ def test_what_is_known_in_a_few_rows_tells_nothing() -> None:
         rows[f"s{sparse}"] = [random.choice([0, 1]) if i % 160 == sparse else None for i in range(1000)]
 
     assert [hit for hit in hits(CHECK, made(rows)) if hit.column == "x"] == []
+
+
+def test_all_columns_at_once_are_as_one_by_one() -> None:
+    rng = np.random.default_rng(4)
+    lacks = rng.random((500, 3)) < (0.1, 0.5, 0.01)
+    by = np.where(rng.random(500) < 0.3, lacks[:, 1] * 2, rng.integers(-1, 5, 500))
+
+    found = associations(lacks, by, minimum_rows=30)
+
+    known = by >= 0
+    one_by_one = [association(lacks[known, column].astype(np.int64), by[known]) for column in (0, 1)]
+    assert found == pytest.approx([*one_by_one, 0.0])  # of the third too few rows lack
+    assert associations(lacks, np.full(500, -1), minimum_rows=30).tolist() == [0.0] * 3

@@ -91,6 +91,15 @@ def test_missing_labels_are_no_drift_and_no_label_gives_none() -> None:
     assert (made.reference_missing, made.batch_missing) == (0, 0.5)
 
 
+def test_a_label_without_a_name_is_compared_too() -> None:
+    before, now = (profile(pl.LazyFrame({"": row}), {"": "categorical"}) for row in (["a", "b"] * 300, ["a"] * 600))
+
+    found = compare(before, now, label="")
+
+    assert found.label is not None
+    assert found.label.drifted
+
+
 def test_without_outcome_columns_there_is_none() -> None:
     made = compare(Profile(), Profile(), label="late")
 

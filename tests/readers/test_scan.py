@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.selectors import by_name
 
 from pipeline import readers
 from pipeline.errors import DataError
@@ -183,3 +184,16 @@ def _one_line(read: Callable[[], pl.LazyFrame]) -> bool:
     except DataError as error:
         return "\n" not in str(error)
     return True
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "arrow"])
+def test_a_text_that_stands_for_a_missing_value_is_null_in_any_format(tmp_path: Path, ending: str) -> None:
+    frame = pl.DataFrame({"s": ["a", "?", None], "^t$": ["NA", "b", "c"], "n": [1, 2, 3]})
+    path = tmp_path / f"x.{ending}"
+    write: dict[str, Callable[[Path], object]] = {"csv": frame.write_csv, "parquet": frame.write_parquet}
+    write |= {"jsonl": frame.write_ndjson, "arrow": frame.write_ipc}
+    write[ending](path)
+
+    rows = readers.scan(path, ["?", "NA", ""]).select("s", by_name("^t$")).collect()
+
+    assert rows.rows() == [("a", None), (None, "b"), (None, "c")]
