@@ -25,14 +25,19 @@ QUARTERS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """The class that is told best, with its AUC, and the AUC of the class that is told worst."""
+    """The class that is told best, with its AUC, and the AUC of the class that is told worst.
+
+    `fewest`: on how few rows of a class, or of all others, an AUC is; `renamed`: no more values than classes tell it.
+    """
 
     auc: float
     value: str
     least: float
+    fewest: int
+    renamed: bool
 
 
-NOTHING = Shortcut(auc=0.5, value="", least=0.5)
+NOTHING = Shortcut(auc=0.5, value="", least=0.5, fewest=0, renamed=False)
 
 
 def shortcuts(table: Table, columns: Sequence[Column]) -> dict[str, Shortcut] | Skipped:
@@ -114,7 +119,14 @@ def _strongest(bins: pl.Series, label: pl.Series, half: pl.Series) -> Shortcut:
     if not aucs:
         return NOTHING
     best = max(aucs, key=lambda value: aucs[value])
-    return Shortcut(auc=aucs[best], value=best, least=min(aucs.values()))
+    rows_K = held_BK.sum(axis=0)[[codes[value] for value in aucs]]
+    return Shortcut(
+        auc=aucs[best],
+        value=best,
+        least=min(aucs.values()),
+        fewest=int(np.minimum(rows_K, held_BK.sum() - rows_K).min()),
+        renamed=np.unique(bin_N).size <= sizes.height,
+    )
 
 
 def _bins(sample: pl.DataFrame, column: Column) -> pl.Series:

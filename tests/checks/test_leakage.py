@@ -169,6 +169,14 @@ def test_a_copy_is_an_error_and_a_feature_far_above_the_others_a_warning(make: M
     assert severities(make({**weak, "strong": noisy(y, 0.45, 9), "y": y})) == {"strong": "warning"}
 
 
+def test_of_few_rows_only_what_has_no_more_values_than_classes_is_a_copy(make: Make) -> None:
+    y = coins(200)
+    weak = {f"weak{i}": noisy(y, 3.0, i) for i in range(6)}
+
+    assert severities(make({**weak, "apart": noisy(y, 0.05, 9), "y": y})) == {"apart": "warning"}
+    assert severities(make({**weak, "copy": ["b" if each else "a" for each in y], "y": y})) == {"copy": "error"}
+
+
 def test_an_easy_label_is_worth_knowing_and_told_once(make: Make) -> None:
     y = coins(4_000)
     table = make({**{f"x{i}": noisy(y, 0.3 + 0.1 * i, i) for i in range(8)}, "y": y})
