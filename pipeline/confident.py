@@ -9,8 +9,10 @@ labels, however sure it is (benchmarks/label_errors.py). What falls is overlap; 
 Shapes: N rows, F features, K classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +33,7 @@ MISSES = 5  # expected in a share for it to say something
 LEVEL = 0.6  # how much of the misses of the surer half must remain among the surest: clean data keep some 0.0 to 0.55
 NO_SKILL = 0.8  # of the misses of always answering the largest class: rare and untold rows are missed at a level too
 HOPELESS = 0.25  # a model that errs more often where it is sure has no say
+FITTING = Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +159,19 @@ def level(missed_M: Array, rank_M: Array, chance_M: Array | None = None) -> floa
     return least if least >= LEVEL * half else None
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Fit inside, with `n_jobs=1`: one model at a time, by one thread, so that sums do not vary.
+
+    scikit-learn clears and sets `warnings.filters`, which are the whole process's, for each piece of work (1.9.1,
+    `utils/parallel.py`). Two threads that do so leave them changed, at worst empty: then every piece warns.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with FITTING, threadpool_limits(1, user_api="openmp"):  # threads of OpenMP wait for one another in spins
+        yield
+
+
 def _input(values: pl.Series, column: Column) -> Array:
     if column.modality == "timestamp":
         moments = values.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 1e6
@@ -175,8 +191,6 @@ def _input(values: pl.Series, column: Column) -> Array:
 
 
 def _out_of_fold(fit: Callable[[Any, Array, Effort], Fitted], x: Any, y_N: Array, fold_N: Array) -> Array:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     p_NK = np.zeros((len(y_N), y_N.max() + 1))
     for fold in np.unique(fold_N):
         seen, asked = np.flatnonzero(fold_N != fold), np.flatnonzero(fold_N == fold)
@@ -184,7 +198,7 @@ def _out_of_fold(fit: Callable[[Any, Array, Effort], Fitted], x: Any, y_N: Array
         if len(known) < 2:
             p_NK[np.ix_(asked, known)] = 1.0
             continue
-        with threadpool_limits(1, user_api="openmp"):  # its threads wait for one another in spins, and sums vary
+        with one_thread():
             model = fit(x[seen], y_N[seen], effort(len(y_N)))
             p_NK[np.ix_(asked, model.classes_)] = model.predict_proba(x[asked])
     return p_NK
@@ -193,8 +207,7 @@ def _out_of_fold(fit: Callable[[Any, Array, Effort], Fitted], x: Any, y_N: Array
 def _extra_trees(x_NF: Array, y_N: Array, spent: Effort) -> Fitted:
     from sklearn.ensemble import ExtraTreesClassifier
 
-    model = ExtraTreesClassifier(spent.trees, min_samples_leaf=3, n_jobs=-1, random_state=0).fit(x_NF, y_N)
-    return model.set_params(n_jobs=1)  # so that the trees' answers are added in one order
+    return ExtraTreesClassifier(spent.trees, min_samples_leaf=3, n_jobs=1, random_state=0).fit(x_NF, y_N)
 
 
 def _boosted_trees(x_NF: Array, y_N: Array, spent: Effort) -> Fitted:

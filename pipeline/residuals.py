@@ -98,13 +98,11 @@ def _usual_by_answer(miss_M: Array, answer_M: Array) -> Array:
 
 
 def _out_of_fold(fit: Callable[[Array, Array, Effort], Fitted], x_NF: Array, y_N: Array, fold_N: Array) -> Array:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     answer_N = np.full(len(y_N), float(np.median(y_N)))
     for fold in np.unique(fold_N):
         seen, asked = np.flatnonzero(fold_N != fold), np.flatnonzero(fold_N == fold)
         if len(seen):
-            with threadpool_limits(1, user_api="openmp"):  # as in pipeline/confident.py
+            with confident.one_thread():
                 answer_N[asked] = fit(x_NF[seen], y_N[seen], confident.effort(len(y_N))).predict(x_NF[asked])
     return answer_N.round(9)
 
@@ -112,8 +110,7 @@ def _out_of_fold(fit: Callable[[Array, Array, Effort], Fitted], x_NF: Array, y_N
 def _extra_trees(x_NF: Array, y_N: Array, spent: Effort) -> Fitted:
     from sklearn.ensemble import ExtraTreesRegressor
 
-    model = ExtraTreesRegressor(spent.trees, min_samples_leaf=3, n_jobs=-1, random_state=0).fit(x_NF, y_N)
-    return model.set_params(n_jobs=1)  # so that the trees' answers are added in one order
+    return ExtraTreesRegressor(spent.trees, min_samples_leaf=3, n_jobs=1, random_state=0).fit(x_NF, y_N)
 
 
 def _boosted_trees(x_NF: Array, y_N: Array, spent: Effort) -> Fitted:

@@ -292,3 +292,13 @@ def test_the_table_has_one_line_a_defect_and_one_column_a_rate() -> None:
     assert leak.split() == ["leak", "told", "0", "string_typos"]
     assert beside == "beside typo at 5.0%: ts_gap t"
     assert last.startswith("100 rows, 3 columns, seed 1: 3 damaged copies, 1 not noticed at all, 1 with false alarms")
+
+
+def test_lost_signs_and_a_level_that_moves_are_found(tmp_path: Path) -> None:
+    trial = Trial(paths=[str(written(tmp_path / "a.csv", 2_000))], rates=(0.01,), only=["lost sign", "level shift"])
+
+    found = {outcome.defect: outcome for outcome in selftest.selftest(trial, tmp_path / "s").outcomes}
+
+    assert found["lost sign"].recall == 1
+    assert found["level shift"].by.keys() == {"ts_level_shift"}
+    assert [outcome.false_findings for outcome in found.values()] == [[], []]

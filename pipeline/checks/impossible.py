@@ -11,6 +11,8 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
+from pipeline.checks.humps import group_of
+from pipeline.checks.signs import SLIPS, lost_sign
 from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import LARGEST, Floats
@@ -31,7 +33,6 @@ class Possible:
     beside: frozenset[str] = frozenset()
 
 
-SLIPS = 0.05  # 1 to 5% of the fields of ordinary databases are wrong (Redman 1998, CACM 41(2))
 PEOPLE = frozenset(
     {"patient", "customer", "person", "client", "user", "passenger", "driver", "at", "in", "years", "year", "yrs"}
 )
@@ -53,10 +54,11 @@ POSSIBLE = (
 class ImpossibleValue:
     """Which numbers cannot be: a lone 0 or a lost sign far from all else, an age of 200, a percentage of 130?
 
-    A 0 is impossible in a column of positive numbers that end far above it; a negative number where sizes are as
-    large as the positive ones and nothing lies between, in at most 5% of the rows: else it is a way of writing. A 0,
-    and what a plain name rules out, is told only where at most `maximum_share` of the rows have it: else 0 is a value,
-    and the name means something else. Null, NaN and infinities are not looked at.
+    A 0 is impossible in a column of positive numbers that end far above it. A sign is lost where at most 5% of the
+    rows have it, with sizes like those of all others: else it is a way of writing. Of fewer than ten rows nothing may
+    lie between, as with a 0; an info where a value of another column tells most of them, as they may mean it. A 0, and
+    what a plain name rules out, is told only where at most `maximum_share` of the rows have it: else 0 is a value, and
+    the name means something else. Null, NaN and infinities are not looked at.
     """
 
     maximum_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
@@ -73,8 +75,9 @@ class ImpossibleValue:
         for name, column in columns.items():
             if lone_zero(column, self.maximum_share):
                 yield self._zero(name, column)
-            if flipped(column):
-                yield self._flipped(name, column)
+            sign = -1 if flipped(column) else lost_sign(*points(column))
+            if sign:
+                yield self._flipped(table, name, column, sign)
             elif (known := possible(name)) is not None:
                 yield from self._named(name, column, known)
 
@@ -92,20 +95,28 @@ class ImpossibleValue:
             rule=Emptied(column=name),
         )
 
-    def _flipped(self, name: str, column: Numeric) -> Hit:
-        rows = count(_outside(column, 0, np.inf), "row")
-        words = f"{name} is negative in {rows}, of sizes that it has as a positive number"
+    def _flipped(self, table: Table, name: str, column: Numeric, sign: int) -> Hit:
+        values, counts = points(column)
+        few, others = ("negative", "positive") if sign < 0 else ("positive", "negative")
+        rows, cell = count(int(counts[values * sign > 0].sum()), "row"), finite(name)
+        nearest = float(np.abs(values[values * sign > 0]).min()) * sign
+        alike = f"{name} is {few} in {rows}, with sizes like those of the {others} numbers"
+        apart = f", and nothing lies between {-_smallest(column):.6g} and {_smallest(column):.6g}"
+        other = group_of(table, name, cell * sign > 0)
         return Hit(
             check=self.name,
             column=name,
-            observed=column.min,
+            severity="warning" if other is None else "info",
+            observed=column.min if sign < 0 else column.max,
             threshold=0,
-            message=f"{words}, and nothing lies between {-_smallest(column):.6g} and {_smallest(column):.6g}",
-            suggestion="is the sign an error? the policy `repair` drops it",
-            where=finite(name) < 0,
-            value=finite(name),
-            suggested=-finite(name),
-            rule=Scaled(column=name, high=-_smallest(column), factor=-1),
+            message=alike
+            + (apart if flipped(column) else f"; of a number around 0 the {few} ones would be smaller")
+            + ("" if other is None else f"; {other} tells most of these rows"),
+            suggestion=f"is the sign an error, or does it say something? the policy `repair` makes them {others}",
+            where=cell * sign > 0,
+            value=cell,
+            suggested=-cell,
+            rule=Scaled(column=name, low=nearest if sign > 0 else None, high=nearest if sign < 0 else None, factor=-1),
         )
 
     def _named(self, name: str, column: Numeric, known: "Possible") -> Iterator[Hit]:

@@ -27,6 +27,7 @@ from pipeline.selftest.numbers import scaled
 
 LONGEST = 5_000  # rows of a hole or a flat line
 SHORTEST = 30
+LEVEL_ROWS = 500
 NEARLY = 0.95
 
 
@@ -115,6 +116,24 @@ def stuck(material: Material, columns: Sequence[str], count: int, rng: Rng) -> D
     return Damage(rows=rows, truth=truth, columns=(name,))
 
 
+def stepped(material: Material, columns: Sequence[str], count: int, rng: Rng) -> Damage:
+    """From one moment on, between a quarter and three quarters of the rows, four standard deviations up."""
+    (name,) = columns
+    order = material.cells(str(material.time)).arg_sort()
+    first = int(rng.integers(material.height // 4, 3 * material.height // 4))
+    spread = material.value(name).std()
+    offset = 4 * spread if isinstance(spread, float) else 0.0
+    cells = material.cells(name)
+    places = [place for place in order.slice(first).to_list() if cells[place] is not None]
+    moved = {place: scaled(cells[place], 1.0, offset) for place in places}
+    return whole(put(material.rows, name, moved), name)
+
+
+def timed(material: Material) -> Sequence[str]:
+    """Measured columns, where there is a time axis and rows enough to see a level."""
+    return material.measured if material.time is not None and material.height >= LEVEL_ROWS else []
+
+
 def sensor(material: Material) -> Sequence[str]:
     """The time axis and the measured column of most values, where there is a series."""
     if not series(material) or not material.measured:
@@ -159,5 +178,14 @@ DEFECTS = (
         places=sensor,
         plant=stuck,
         most=None,
+    ),
+    Defect(
+        name="level shift",
+        what="numbers that move up at one moment and stay",
+        told_by=("ts_level_shift", "unit_scale_jump"),
+        places=timed,
+        plant=stepped,
+        most=1,
+        rated=False,
     ),
 )

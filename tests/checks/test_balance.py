@@ -177,3 +177,12 @@ def test_a_measured_label_of_one_value_is_nothing_to_learn(make: Make) -> None:
     (hit,) = hits(SingleClassTarget(), make({"x": [1, 2, 3], "y": [2.5, 2.5, None]}))
 
     assert "one value (2.5)" in hit.message
+
+
+def test_a_label_that_is_stated_to_be_a_number_has_no_classes(make: Make) -> None:
+    table = make({"y": [3, 4, 5, 6] * 10})
+    (label,) = table.contract.columns
+    stated = replace(table, contract=replace(table.contract, columns=(replace(label, modality="numeric"),)))
+
+    assert set(classes_of(table)) == {"3", "4", "5", "6"}
+    assert isinstance(classes_of(stated), Skipped)
