@@ -12,8 +12,9 @@ import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pipeline import artefacts, contract, metrics
+from pipeline.models import baselines
 from pipeline.predict import Predictor
-from pipeline.stages import evaluate, ingest
+from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 
 
@@ -24,7 +25,7 @@ def table(workspace: Workspace, model: Path) -> str:
     encoded = artefacts.read_tensors(workspace.normalized / "train.safetensors")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = evaluate.fit_baselines(encoded, workspace.seed)
+        fitted = baselines.fit(encoded, encoded["label"], "classes", workspace.seed)
     raw = RawTrees(pl.read_parquet(workspace.split / "train.parquet"), agreed, workspace.seed)
     lines = [
         "| month | candidate | trees, same tensors | trees, raw columns | logistic regression |",
@@ -33,9 +34,9 @@ def table(workspace: Workspace, model: Path) -> str:
     for path in sorted(workspace.incoming.glob("*.gz")):
         rows = ingest.read(path, path.name, settings, agreed).typed.filter(pl.col(agreed.label.name).is_not_null())
         y = predictor.preprocessor.target.encode(rows)
-        inputs = evaluate.inputs(predictor.preprocessor.encode(rows).tensors())
+        inputs = baselines.inputs(predictor.preprocessor.encode(rows).tensors())
         answers = [
-            predictor.probabilities(rows),
+            predictor.answers(rows),
             fitted["hist_gradient_boosting"].predict_proba(inputs),
             raw.predict(rows),
             fitted["logistic_regression"].predict_proba(inputs),
@@ -71,4 +72,4 @@ class RawTrees:
 
 def auc(y_N: np.ndarray | None, p_NK: np.ndarray) -> float:
     assert y_N is not None
-    return float(metrics.ONE["auc"](y_N, p_NK, 0.5, np.ones((1, len(y_N)), dtype=np.float32))[0])
+    return metrics.OF["classes"].main_score(y_N, p_NK)

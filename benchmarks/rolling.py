@@ -18,8 +18,8 @@ import polars as pl
 from benchmarks.june import auc
 from pipeline import contract
 from pipeline.features import preprocessor
-from pipeline.models import network
-from pipeline.stages import evaluate, normalize, train
+from pipeline.models import baselines, network
+from pipeline.stages import normalize, train
 from pipeline.workspace import Workspace
 
 FOLDS = (
@@ -71,16 +71,15 @@ def _fold(
     tensors = [fitted.encode(part).tensors() for part in parts]
     with TemporaryDirectory() as folder:
         named = {"train": tensors[0], "val": tensors[1]}
-        kept = train.fit(named, train.shape(fitted, training), training, seed=workspace.seed, curves=Path(folder) / "c")
+        shape = train.shape(fitted, training, named["train"])
+        kept = train.fit(named, shape, fitted.target, training, seed=workspace.seed, curves=Path(folder) / "c")
     last = tensors[2]
-    own = network.probabilities(kept.network(), network.tensors(last)).numpy()
+    own = network.answers(kept.network(), network.tensors(last), fitted.target)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        baselines = evaluate.fit_baselines(tensors[0], workspace.seed)
-    others = [
-        baselines[name].predict_proba(evaluate.inputs(last))
-        for name in ("hist_gradient_boosting", "logistic_regression")
-    ]
+        other = baselines.fit(tensors[0], tensors[0]["label"], "classes", workspace.seed)
+    seen = baselines.inputs(last)
+    others = [baselines.answers(other[name], seen) for name in ("hist_gradient_boosting", "logistic_regression")]
     return [auc(last["label"], p) for p in (own, *others)]
 
 

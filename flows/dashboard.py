@@ -23,6 +23,7 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectException
 from prefect.states import Failed
 
+from pipeline import metrics
 from pipeline.artefacts import read_json
 from pipeline.errors import KeepfitError
 from pipeline.progress import Listener
@@ -31,7 +32,6 @@ from pipeline.workspace import Workspace
 P = ParamSpec("P")
 R = TypeVar("R")
 UPDATE_SECONDS = 1.0
-METRICS = ("auc", "average_precision", "log_loss", "accuracy", "precision", "recall", "f1", "brier")
 log = logging.getLogger(__name__)
 
 
@@ -91,8 +91,9 @@ def show_metrics(workspace: Workspace) -> None:
     if not workspace.evaluation.is_file():
         return
     evaluation = read_json(workspace.evaluation)
+    shown = metrics.OF[evaluation.get("target", "classes")].each
     table = [
-        {"model": model} | {metric: interval(scores["test"].get(metric)) for metric in METRICS}
+        {"model": model} | {metric: interval(scores["test"].get(metric)) for metric in shown}
         for model, scores in evaluation["scores"].items()
     ]
     fit = evaluation["fit"]

@@ -25,6 +25,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+DTYPES = {  # NumPy's names of those of safetensors
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
 class Record(BaseModel):
     """A value that is published as JSON beside an artefact; unknown keys are refused on reading."""
 
@@ -159,6 +175,57 @@ def read_tensors(path: Path) -> "dict[str, np.ndarray[Any, Any]]":
     try:
         return load_file(path)
     except SafetensorError as error:
+        raise WorkspaceError(
+            f"is no whole safetensors file ({error})",
+            where=str(path),
+            fix="delete it and run the stage that writes it again",
+        ) from error
+
+
+def map_tensors(path: Path) -> "dict[str, np.ndarray[Any, Any]]":
+    """Named arrays that stay on disk and are read where they are looked at; WorkspaceError as `read_tensors`."""
+    import numpy as np
+
+    header, start = _header(path)
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
+            offset = start + entry["data_offsets"][0]
+            nothing = 0 in shape  # which cannot be mapped
+            found[name] = np.empty(shape, dtype) if nothing else np.memmap(path, dtype, "c", offset, shape)
+    return found
+
+
+def write_state(path: Path, tensors: "Mapping[str, np.ndarray[Any, Any]]", words: Mapping[str, str]) -> None:
+    """Write named arrays and words as one safetensors file, which is on the disk when this returns."""
+    from safetensors.numpy import save
+
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(save(dict(tensors), metadata=dict(words)))
+        file.flush()
+        os.fsync(file.fileno())
+    if hasattr(os, "O_DIRECTORY"):  # the name is on the disk when its folder is
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def read_state(path: Path) -> "tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]":
+    """The arrays and the words of `write_state`; WorkspaceError as `read_tensors`."""
+    tensors = read_tensors(path)
+    return tensors, _header(path)[0].get("__metadata__", {})
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says of its arrays, and where their bytes begin."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return json.loads(file.read(length)), 8 + length
+    except FileNotFoundError as error:
+        raise WorkspaceError("is absent", where=str(path), fix="run `keepfit run` first") from error
+    except (ValueError, MemoryError, OverflowError) as error:
         raise WorkspaceError(
             f"is no whole safetensors file ({error})",
             where=str(path),

@@ -122,6 +122,7 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
         from pipeline import registry, settings, versioning
 
         settings.check(workspace)
+        settings.check_label(workspace)
         registry.ensure_pointer(workspace)
         versioning.prepare(workspace.root)
 

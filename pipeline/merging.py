@@ -51,7 +51,8 @@ def _groups(pairs: pl.DataFrame) -> pl.DataFrame:
     ids = pl.concat([pairs[ROW_ID], pairs["into"]])
     known = ids.unique().sort()
     ends = ids.replace_strict(known, pl.int_range(known.len(), eager=True), return_dtype=pl.Int64).to_numpy()
-    return pl.DataFrame({ROW_ID: known, GROUP: sets_of(*np.split(ends, 2), known.len())})
+    first, second = np.split(ends, 2)
+    return pl.DataFrame({ROW_ID: known, GROUP: sets_of(first, second, known.len())})
 
 
 def _floats(agreed: Contract) -> list[str]:

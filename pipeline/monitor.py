@@ -7,14 +7,14 @@ record without an outcome whose decision is to retrain is work to do; whoever is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from pipeline import artefacts, contract, metrics, plan, profile, readers, registry
+from pipeline import arrival, artefacts, contract, metrics, plan, profile, readers, registry
 from pipeline.artefacts import Record
 from pipeline.checks.balance import SingleClassTarget
 from pipeline.contract import ROW_ID, Contract
@@ -32,7 +32,7 @@ from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
 from pipeline.stages import clean, ingest, validate
-from pipeline.stages.evaluate import Evaluation
+from pipeline.stages.evaluate import Evaluation, held_against
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.promote import Promotion
 from pipeline.stages.validate import ChecksSettings
@@ -128,15 +128,17 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
     A file from elsewhere is copied into data/incoming/<dataset>/, where a retraining looks for it.
     """
     settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
-    model = _champion(workspace, agreed)
+    model = replace(_champion(workspace, agreed), base=path.parent)
     digest = _refuse_known(workspace, path)
     batch = read(workspace, path, agreed, model.repairs)
     drift, live = _drift(model, batch, settings), _live(workspace, model, batch)
     reference = Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"]
+    metric = settings.chosen(model.preprocessor.target.kind)
     evidence = Evidence(
         drift=drift,
-        reference=reference[settings.metric],
-        live=live.champion[settings.metric] if live else None,
+        metric=metric,
+        reference=reference[metric],
+        live=live.champion[metric] if live else None,
         rows=batch.usable.height,
         labelled_rows=batch.labelled.height,
         batches_since_training=_batches_since_training(workspace, path.name),
@@ -156,7 +158,7 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
         reference=reference,
         decision=decide(evidence, settings),
     )
-    _take_in(workspace, path, digest)
+    arrival.take_in(workspace, path, digest)
     record.write(_file(workspace, path.name))
     return record
 
@@ -174,6 +176,12 @@ def _champion(workspace: Workspace, agreed: Contract) -> Predictor:
             where=workspace.relative(home),
             fix="run `keepfit run` first",
         )
+    if (model.preprocessor.target.kind == "quantity") != agreed.label.is_quantity:
+        raise WorkspaceError(
+            f"the champion tells {agreed.label.name} as {model.preprocessor.target.kind}, the contract says otherwise",
+            where=workspace.relative(home),
+            fix="mend the label's modality; or begin anew: set models/champion.json and models/registry aside",
+        )
     return model
 
 
@@ -186,7 +194,11 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
     parsed = ingest.read(path, path.name, settings, agreed)
     rows, label = parsed.typed, agreed.label.name
     table = Table(
-        contract=agreed, partitions={path.name: rows.lazy()}, unparsed=parsed.unparsed.lazy(), height=rows.height
+        contract=agreed,
+        partitions={path.name: rows.lazy()},
+        unparsed=parsed.unparsed.lazy(),
+        height=rows.height,
+        base=path.parent,
     )
     # that labels are still to come is no fault of theirs
     asked = [c for c in checks.configured() if c.name != SingleClassTarget.name or rows[label].count()]
@@ -213,15 +225,18 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
         )
     came = Entry(stage="ingest", rows_in=rows.height, kept=rows.height)
     entries = [came, clean.entry("clean", rows.height, kept.height, decided)]
-    return Batch(table=table, usable=usable, labelled=kept.drop_nulls(label), findings=findings, ledger=entries)
+    labelled = kept.drop_nulls(label)
+    if agreed.label.is_quantity:
+        labelled = labelled.filter(pl.col(label).is_finite())
+    return Batch(table=table, usable=usable, labelled=labelled, findings=findings, ledger=entries)
 
 
 def _drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftReport:
     """The batch's profile, with the champion's answers, against the champion's reference."""
     reference = Profile.read(model.folder / saved.REFERENCE)
     kinds = {name: column.kind for name, column in reference.columns.items() if name != PREDICTION}
-    seen = profile.profile(batch.usable.lazy(), kinds)
-    answers = profile.profile(prediction_frame(model.probabilities(batch.usable)), {PREDICTION: "numeric"})
+    seen = profile.profile(model.preprocessor.watched(batch.usable.lazy(), model.base), kinds)
+    answers = profile.profile(prediction_frame(model.answers(batch.usable)), {PREDICTION: "numeric"})
     return columns.compare(
         reference,
         Profile(rows=seen.rows, columns=seen.columns | answers.columns),
@@ -234,7 +249,7 @@ def _drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftRe
 
 
 def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
-    """The live scores of champion and first model; None until the batch has labels of at least two classes.
+    """The live scores of champion and first model; None until the batch has labels of at least two values.
 
     Raises DataError for a class that the champion never saw; one that the first model never saw counts against it.
     """
@@ -242,18 +257,19 @@ def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
     first = registry.first_folder(workspace)
     if first is None or rows[known.label].n_unique() < 2:
         return None
-    label_N = known.target.encode(rows)
-    if label_N is None:
+    encoded_N = known.target.encode(rows)
+    if encoded_N is None:
         raise DataError(
             f"{known.label} has classes other than {', '.join(known.classes)}",
             where=str(rows[ROW_ID][0]).rpartition("#")[0],
             fix="mend the label, or train on data that have the new class",
         )
     w_RN = metrics.resamples(rows.height, workspace.seed)
+    label_N = known.target.truth(encoded_N)
     champion = scored(model, rows, label_N, known.classes, w_RN=w_RN)
     if first == model.folder:
         return Live(champion=champion, first=champion)
-    frozen = Predictor.load(first)
+    frozen = Predictor.load(first, model.base)
     if frozen.repairs != model.repairs:
         rows = _repaired(workspace, batch.table, frozen.repairs, rows)
     return Live(champion=champion, first=scored(frozen, rows, label_N, known.classes, w_RN=w_RN))
@@ -269,10 +285,12 @@ def _repaired(workspace: Workspace, table: Table, repairs: Plan, rows: pl.DataFr
 def scored(
     model: Predictor, rows: pl.DataFrame, label_N: np.ndarray, classes: Sequence[str], *, w_RN: np.ndarray
 ) -> Scores:
-    """A registered model's scores on rows whose labels are places in `classes`."""
-    threshold = Evaluation.read(model.folder / registry.EVALUATION).thresholds["candidate"]
-    p_NK = aligned(model.probabilities(rows), model.preprocessor.classes, classes)
-    return metrics.scores(metrics.values(label_N, p_NK, threshold, w_RN))
+    """A registered model's scores on rows whose labels are places in `classes`, or values of a quantity."""
+    target, judged = model.preprocessor.target, Evaluation.read(model.folder / registry.EVALUATION)
+    a_NK = aligned(model.answers(rows), model.preprocessor.classes, classes)
+    held = held_against(target, judged.thresholds, "candidate")
+    told_N = np.isfinite(a_NK).all(axis=1)  # there is no answer where a file cannot be read
+    return metrics.scores(metrics.OF[target.kind].values(label_N[told_N], a_NK[told_N], held, w_RN[:, told_N]))
 
 
 def adopt(workspace: Workspace, record: MonitoringRecord) -> list[Path]:
@@ -287,15 +305,14 @@ def adopt(workspace: Workspace, record: MonitoringRecord) -> list[Path]:
             source, target = workspace.incoming / earlier.batch, window / earlier.batch
             _require_same(target if target.exists() else source, earlier)
             if not target.exists():
-                artefacts.copy(source, target)
+                arrival.carry(workspace, source, target)
                 adopted.append(target)
     return adopted
 
 
 def _window(workspace: Workspace) -> Path:
     """The folder that training reads; raises DataError when it is one file, which cannot be widened."""
-    source = workspace.section(IngestSettings).source
-    folder = workspace.root / source if source else workspace.raw
+    folder = workspace.source
     if folder.is_file():
         raise DataError(
             "is one file, so no batch can be added to the training data",
@@ -362,15 +379,6 @@ def _refuse_known(workspace: Workspace, path: Path) -> str:
     if path.name in trained.values():
         raise DataError("has the name of another file, which was trained on", where=path.name, fix="rename it")
     return digest
-
-
-def _take_in(workspace: Workspace, path: Path, digest: str) -> None:
-    """Copy a batch that lies elsewhere into data/incoming; raises DataError when another has its name there."""
-    target = workspace.incoming / path.name
-    if not target.is_file():
-        artefacts.copy(path, target)
-    elif artefacts.sha256(target) != digest:
-        raise DataError("has the name of another batch", where=workspace.relative(target), fix="rename one of them")
 
 
 def _batches_since_training(workspace: Workspace, batch: str) -> int:

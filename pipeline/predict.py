@@ -1,5 +1,6 @@
 """Typed rows → answers: a model's preprocessor and network together, verified by their hashes."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,33 +15,40 @@ from pipeline.models.saved import Manifest
 from pipeline.repairs import Plan
 
 PREDICTION = "prediction"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A model ready to answer; `repairs`: the rules that rows must have been repaired by before it is asked."""
+    """A model ready to answer; `repairs`: the rules that rows must have been repaired by before it is asked.
+
+    `base`: the folder that paths in the rows' columns of pictures and sounds start from.
+    """
 
     folder: Path
     preprocessor: Preprocessor
     manifest: Manifest
     repairs: Plan
+    base: Path | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "Predictor":
+    def load(cls, folder: Path, base: Path | None = None) -> "Predictor":
         """Open the model in `folder`; raises WorkspaceError when it is absent or was altered."""
         manifest = saved.verify(folder)
         repairs = Plan.read(folder / saved.REPAIRS)
-        return cls(folder=folder, preprocessor=Preprocessor.read(folder), manifest=manifest, repairs=repairs)
+        known = Preprocessor.read(folder)
+        return cls(folder=folder, preprocessor=known, manifest=manifest, repairs=repairs, base=base)
 
-    def probabilities(self, rows: pl.DataFrame) -> np.ndarray:
-        """(N,) typed rows → (N, K) float64 probabilities, one column a class, in the order of the rows.
+    def answers(self, rows: pl.DataFrame) -> np.ndarray:
+        """(N,) typed rows → (N, K) float64: a probability each class, or the value of a quantity, in the rows' order.
 
-        Raises WorkspaceError when the rows lack a column that the model reads, or have it as another type.
+        A row whose file cannot be read gets NaN, and the log says so. Raises WorkspaceError when the rows lack a column
+        that the model reads, or have it as another type.
         """
-        from pipeline.models.network import probabilities, tensors
+        from pipeline.models import network
 
         try:
-            encoded = self.preprocessor.encode(rows)
+            encoded = self.preprocessor.encode(rows, self.base)
         except pl.exceptions.PolarsError as error:
             raise WorkspaceError(
                 f"the model reads {', '.join(self.preprocessor.columns)}, which the contract says otherwise by now: "
@@ -48,12 +56,16 @@ class Predictor:
                 where=str(self.folder),
                 fix="mend the contract; or begin anew: set models/champion.json and models/registry aside",
             ) from error
-        answers: np.ndarray = probabilities(saved.load(self.folder), tensors(encoded.inputs)).numpy()
-        return answers
+        a_NK = network.answers(saved.load(self.folder), network.tensors(encoded.inputs), self.preprocessor.target)
+        if encoded.unread:
+            first = next(iter(encoded.unread.values()))
+            log.warning("no answer for %d of %d rows: %s", len(encoded.unread), rows.height, first)
+        a_NK[list(encoded.unread)] = np.nan
+        return a_NK
 
 
 def aligned(p_NK: np.ndarray, classes: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(N, K) probabilities of `classes` → of `wanted`: 0 for a class that the model never knew.
+    """(N, K) probabilities of `classes` → of `wanted`: 0 for a class that the model never knew; a quantity stays.
 
     What it gave to classes that nobody asks for is shared out; where that was all, every class gets the same.
 
@@ -66,9 +78,9 @@ def aligned(p_NK: np.ndarray, classes: Sequence[str], wanted: Sequence[str]) -> 
     none_N = np.zeros(len(p_NK))
     known_NK = np.stack([p_NK[:, places[name]] if name in places else none_N for name in wanted], axis=1)
     total_N1 = known_NK.sum(axis=1, keepdims=True)
-    return np.divide(known_NK, total_N1, out=np.full_like(known_NK, 1 / len(wanted)), where=total_N1 > 0)
+    return np.divide(known_NK, total_N1, out=np.full_like(known_NK, 1 / len(wanted)), where=total_N1 != 0)
 
 
-def prediction_frame(p_NK: np.ndarray) -> pl.LazyFrame:
-    """The probability of the last class, as the one column whose drift is watched."""
-    return pl.LazyFrame({PREDICTION: p_NK[:, -1]})
+def prediction_frame(a_NK: np.ndarray) -> pl.LazyFrame:
+    """The probability of the last class, or the value of a quantity, as the one column whose drift is watched."""
+    return pl.LazyFrame({PREDICTION: a_NK[:, -1]})

@@ -16,6 +16,16 @@ def report(fraction: float, words: str) -> None:
 
 
 @contextmanager
+def muted() -> Iterator[None]:
+    """Hand no report made in this thread inside the block to anybody."""
+    token = _listener.set(None)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Hand every report made in this thread inside the block to `listener`, and to an outer one as well.
 

@@ -5,8 +5,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError
+from pipeline.metrics import Kind
 from pipeline.stages.evaluate import EvaluateSettings
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.normalize import NormalizeSettings
@@ -68,3 +70,10 @@ def check(workspace: Workspace) -> None:
     for section in SECTIONS:
         workspace.section(section)
     workspace.section(ChecksSettings).configured()
+
+
+def check_label(workspace: Workspace) -> None:
+    """Raise SettingsError for a metric or baseline that is not of the label, before a training and not after."""
+    kind: Kind = "quantity" if contract.load(workspace.contract_file).label.is_quantity else "classes"
+    workspace.section(PromoteSettings).chosen(kind)
+    workspace.section(MonitorSettings).chosen(kind)

@@ -1,49 +1,54 @@
 """Short tables for the screen: models against baselines, batches with their drift and decision, versions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline import listing, monitor, registry
+from pipeline import listing, metrics, monitor, registry
 from pipeline.findings import Finding, Severity
-from pipeline.metrics import Metric, Score
+from pipeline.metrics import Kind, Metric, Score
 from pipeline.monitor import MonitoringRecord
 from pipeline.stages.evaluate import Evaluation
-from pipeline.wording import clip, count
+from pipeline.wording import clip, count, number
 from pipeline.workspace import Workspace
 
-SHOWN: tuple[Metric, ...] = ("auc", "average_precision", "log_loss", "f1", "brier")
+SHOWN: Mapping[Kind, tuple[Metric, ...]] = {
+    "classes": ("auc", "average_precision", "log_loss", "f1", "brier"),
+    "quantity": ("rmse", "mae", "median_absolute_error", "r2", "skill"),
+}
+TITLES: Mapping[Metric, str] = {"auc": "AUC", "rmse": "RMSE"}
 COUNTED: tuple[Severity, ...] = ("error", "warning")
 
 
 def show_scores(workspace: Workspace) -> None:
     """Each registered model, and the newest evaluation's baselines, on the test rows of its own evaluation."""
-    rows = []
+    rows, shown = [], _shown(workspace)
     for version in registry.versions(workspace):
         evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
         rows += [
-            _scores(version if name == "candidate" else f"  {name}", evaluation, name) for name in _ordered(evaluation)
+            _scores(version if name == "candidate" else f"  {name}", evaluation, name, shown)
+            for name in _ordered(evaluation)
         ]
-    _table("Models on their test rows (95% interval)", ["model", "rows", *SHOWN], rows)
+    _table("Models on their test rows (95% interval)", ["model", "rows", *shown], rows)
 
 
 def show_batches(workspace: Workspace) -> None:
-    """Each batch: findings, live AUC of the first and the maintained model, drift, the decision and what came of it."""
-    rows = []
+    """Each batch: findings, the main live metric of the first and the maintained model, drift, decision and outcome."""
+    rows, main = [], _shown(workspace)[0]
     for record in monitor.records(workspace):
-        live = [record.live.first["auc"], record.live.champion["auc"]] if record.live else [None, None]
+        live = [record.live.first.get(main), record.live.champion.get(main)] if record.live else [None, None]
         drifted = sum(column.drifted for column in record.drift.columns)
         outcome = "" if record.outcome is None else f" → {record.outcome.version or 'champion stays'}"
         decision = ("retrain" if record.decision.retrain else "keep") + outcome
-        first, maintained = (_interval(score) for score in live)
+        first, maintained = (_interval(main, score) for score in live)
         why = record.decision.reasons[0]
         live_then = f"{maintained} ({record.champion})"
         found = _counted(record.findings)
         rows.append([record.batch, f"{record.rows:,}", found, first, live_then, str(drifted), decision, why])
-    scored = ["AUC of v1, frozen", "AUC of the champion then"]
+    scored = [f"{TITLES.get(main, main)} of v1, frozen", f"{TITLES.get(main, main)} of the champion then"]
     _table("Batches", ["batch", "rows", "findings", *scored, "drifted", "decision", "because"], rows)
 
 
@@ -63,30 +68,39 @@ def _counted(findings: Sequence[Finding]) -> str:
 
 
 def show_models(workspace: Workspace) -> None:
-    """Every version with its test AUC; the champion is marked."""
+    """Every version with its test scores; the champion is marked."""
     champion = registry.champion(workspace)
-    rows = []
+    rows, shown = [], _shown(workspace)
     for version in registry.versions(workspace):
         evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
         mark = "champion" if version == champion.version else ""
-        rows.append([version, mark, *_scores(version, evaluation, "candidate")[1:]])
-    _table("Models", ["version", "", "rows", *SHOWN], rows)
+        rows.append([version, mark, *_scores(version, evaluation, "candidate", shown)[1:]])
+    _table("Models", ["version", "", "rows", *shown], rows)
+
+
+def _shown(workspace: Workspace) -> tuple[Metric, ...]:
+    """The metrics of the newest version's kind of label, the main one first."""
+    known = registry.versions(workspace)
+    if not known:
+        return SHOWN["classes"]
+    return SHOWN[Evaluation.read(registry.folder(workspace, known[-1]) / registry.EVALUATION).target]
 
 
 def _ordered(evaluation: Evaluation) -> list[str]:
     return ["candidate", *(name for name in evaluation.scores if name != "candidate")]
 
 
-def _scores(title: str, evaluation: Evaluation, name: str) -> list[str]:
+def _scores(title: str, evaluation: Evaluation, name: str, shown: Sequence[Metric]) -> list[str]:
     scores = evaluation.scores[name]["test"]
-    return [title, f"{evaluation.rows['test']:,}", *(_interval(scores[metric]) for metric in SHOWN)]
+    return [title, f"{evaluation.rows['test']:,}", *(_interval(metric, scores.get(metric)) for metric in shown)]
 
 
-def _interval(score: Score | None) -> str:
+def _interval(metric: Metric, score: Score | None) -> str:
     if score is None:
         return "-"
-    around = "" if score.low is None or score.high is None else f" ±{(score.high - score.low) / 2:.3f}"
-    return f"{score.value:.3f}{around}"
+    said = number if metric in metrics.IN_UNIT else "{:.3f}".format
+    around = "" if score.low is None or score.high is None else f" ±{said((score.high - score.low) / 2)}"
+    return f"{said(score.value)}{around}"
 
 
 def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -169,8 +169,24 @@ class Workspace:
         return self.root / ".keepfit"
 
     @property
+    def checkpoint(self) -> Path:
+        """Where a training stands that has not ended."""
+        return self.state / "training" / "checkpoint.safetensors"
+
+    @property
     def raw(self) -> Path:
         return self.root / "data" / "raw" / self.dataset
+
+    @property
+    def source(self) -> Path:
+        """Where the data come from: `ingest.source` in params.yaml, a folder or one file, or data/raw/<dataset>."""
+        named = (self.params.get("ingest") or {}).get("source")
+        return self.root / named if named else self.raw
+
+    @property
+    def media(self) -> Path:
+        """The folder that paths in columns of pictures and sounds start from: the one that the tables come from."""
+        return self.source.parent if self.source.is_file() else self.source
 
     @property
     def incoming(self) -> Path:

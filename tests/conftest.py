@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 ROWS_A_MONTH = 200
 SHOPS = ("north", "south", "harbour")
 
+SLOW = '    slow: bool = pa.Field(nullable=True, metadata={"role": "label"})\n'
 CONTRACT = '''"""Deliveries of three shops; one row is one order."""
 
 import pandera.polars as pa
@@ -61,7 +62,7 @@ checks: {batch_expectations: stop}
 split: {method: random}
 normalize:
   categorical: {minimum_count: 2}
-train: {mlp: {hidden: [8], dropout: 0.0}, epochs: 2, batch_size: 64, learning_rate: 0.02, accelerator: cpu}
+train: {mlp: {hidden: [8], dropout: 0.0}, epochs: 2, batch_size: 64, optimizer: {learning_rate: 0.02}, accelerator: cpu}
 evaluate: {resamples: 50}
 promote: {baseline: majority, tolerated_loss: 0.2}
 monitor: {min_labelled_rows: 50}
@@ -94,6 +95,29 @@ def three(tiny: Workspace) -> Workspace:
     case = "CASE WHEN minutes > 32 THEN 'slow' WHEN minutes > 26 THEN 'usual' WHEN minutes > 0 THEN 'fast' END"
     tiny.params_file.write_text(tiny.params_file.read_text().replace("slow: minutes > 30", f"speed: {case}"))
     return Workspace.open(tiny.root)
+
+
+@pytest.fixture(scope="session")
+def measured_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`tiny` with the label `minutes`, a quantity, after every stage of the DAG; only to be read."""
+    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("measured") / "tiny")
+    workspace = Workspace.open(root)
+    told, ignored = CONTRACT.replace(SLOW, ""), '{"role": "ignore"}'
+    assert told.count(ignored) == 1  # that of minutes
+    workspace.contract_file.write_text(told.replace(ignored, '{"role": "label", "modality": "numeric"}'))
+    params = PARAMS.replace("    slow: minutes > 30\n", "").replace("baseline: majority", "baseline: mean")
+    workspace.params_file.write_text(params.replace("epochs: 2,", "epochs: 8,"))
+    workspace = Workspace.open(root)
+    for stage in STAGES:
+        import_module(f"pipeline.stages.{stage}").run(workspace)
+    return workspace
+
+
+@pytest.fixture
+def measured(measured_once: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `measured_once`, to write in."""
+    shutil.copytree(measured_once.root, tmp_path / "measured")
+    return Workspace.open(tmp_path / "measured")
 
 
 @pytest.fixture(scope="session")

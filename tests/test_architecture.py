@@ -17,7 +17,7 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "options", "demo", "summary", "listing", "start", "dry_run", "tracing"},
+    {"cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing"},
     {"settings"},
     {"monitor", "arrival", "examine", "selftest", "impact", "quarantine"},
     {"reading"},
@@ -50,6 +50,7 @@ PLUMBING = {
     "processes",
     "workspace",
     "progress",
+    "memory",
 }  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 

@@ -141,6 +141,30 @@ def test_training_needs_exactly_one_label(tmp_path: Path, labels: str, count: in
         _ = loaded.label
 
 
+@pytest.mark.parametrize(("modality", "quantity"), [("numeric", True), ("categorical", False), (None, False)])
+def test_a_label_is_a_quantity_where_its_modality_is_numeric(
+    tmp_path: Path, modality: str | None, quantity: bool
+) -> None:
+    loaded = load(tmp_path, HEAD + f"    x: float = field()\n    y: int = field('label', {modality!r})\n")
+
+    assert loaded.label.is_quantity is quantity
+    assert not loaded.column("x").is_quantity
+
+
+@pytest.mark.parametrize(
+    ("dtype", "modality", "told"),
+    [
+        ("str", "text", "the modality of a label must be categorical (classes) or numeric (a quantity), got 'text'"),
+        ("pl.Datetime", "timestamp", "the modality of a label must be categorical (classes) or numeric"),
+        ("str", "numeric", "a numeric column cannot be String"),
+    ],
+)
+def test_a_label_that_nothing_can_learn_is_told(tmp_path: Path, dtype: str, modality: str, told: str) -> None:
+    text = HEAD + f"    x: float = field()\n    y: {dtype} = field('label', {modality!r})\n"
+
+    assert fault(tmp_path, text).startswith(f"schemas/made.py: y: {told}")
+
+
 def test_training_needs_a_feature(tmp_path: Path) -> None:
     loaded = load(tmp_path, HEAD + LABEL)
 

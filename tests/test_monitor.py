@@ -128,7 +128,7 @@ def test_the_live_scores_are_those_of_the_labelled_rows(promoted: Workspace) -> 
     record = monitor.watch(promoted, batch(promoted, APRIL))
 
     label_N = read.labelled["slow"].to_numpy().astype(int)
-    p_NK = model.probabilities(read.labelled)
+    p_NK = model.answers(read.labelled)
     assert record.live is not None
     assert record.live.champion["auc"].value == pytest.approx(roc_auc_score(label_N, p_NK[:, 1]))
     threshold = evaluate.Evaluation.read(model.folder / "evaluation.json").thresholds["candidate"]

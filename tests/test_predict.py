@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.models import saved
-from pipeline.models.network import probabilities
+from pipeline.models.network import answers
 from pipeline.models.network import tensors as network_inputs
 from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
 from pipeline.workspace import Workspace
@@ -27,10 +27,10 @@ def test_typed_rows_are_answered_like_their_tensors(trained_once: Workspace) -> 
     tensors = artefacts.read_tensors(trained_once.normalized / "test.safetensors")
     network = saved.load(trained_once.candidate)
 
-    p_NK = Predictor.load(trained_once.candidate).probabilities(rows(trained_once))
+    model = Predictor.load(trained_once.candidate)
+    p_NK = model.answers(rows(trained_once))
 
-    expected = probabilities(network, network_inputs(tensors))
-    assert np.array_equal(p_NK, expected.numpy())
+    assert np.array_equal(p_NK, answers(network, network_inputs(tensors), model.preprocessor.target))
     assert p_NK.sum(axis=1) == pytest.approx(np.ones(len(p_NK)))
 
 
@@ -38,13 +38,13 @@ def test_the_order_of_rows_and_columns_and_the_label_do_not_matter(trained_once:
     model, some = Predictor.load(trained_once.candidate), rows(trained_once)
     order = np.random.default_rng(0).permutation(some.height)
 
-    turned = model.probabilities(some[order].select(*reversed(some.columns)).drop("slow", "row_id"))
+    turned = model.answers(some[order].select(*reversed(some.columns)).drop("slow", "row_id"))
 
-    assert turned == pytest.approx(model.probabilities(some)[order], abs=1e-6)
+    assert turned == pytest.approx(model.answers(some)[order], abs=1e-6)
 
 
 def test_no_rows_have_no_answers(trained_once: Workspace) -> None:
-    p_NK = Predictor.load(trained_once.candidate).probabilities(rows(trained_once).clear())
+    p_NK = Predictor.load(trained_once.candidate).answers(rows(trained_once).clear())
 
     assert p_NK.shape == (0, 2)
 
@@ -54,7 +54,7 @@ def test_wild_rows_have_answers(trained_once: Workspace) -> None:
         distance=pl.lit(1e308), weight=pl.lit(float("nan")), shop=pl.lit("moon"), weekday=pl.lit(None, pl.String)
     )
 
-    p_NK = Predictor.load(trained_once.candidate).probabilities(wild)
+    p_NK = Predictor.load(trained_once.candidate).answers(wild)
 
     assert np.isfinite(p_NK).all()
 
@@ -67,14 +67,14 @@ def test_rows_without_a_column_that_the_model_reads_are_an_error(
     change: pl.Expr, words: str, trained_once: Workspace
 ) -> None:
     with pytest.raises(WorkspaceError, match=rf"the model reads .*{words}.*contract"):
-        Predictor.load(trained_once.candidate).probabilities(rows(trained_once).select(change))
+        Predictor.load(trained_once.candidate).answers(rows(trained_once).select(change))
 
 
 def test_a_column_that_has_become_text_is_an_error(trained_once: Workspace) -> None:
     changed = rows(trained_once).with_columns(distance=pl.lit("far"))
 
     with pytest.raises(WorkspaceError, match="contract says otherwise"):
-        Predictor.load(trained_once.candidate).probabilities(changed)
+        Predictor.load(trained_once.candidate).answers(changed)
 
 
 def test_a_model_that_is_altered_after_loading_is_refused(trained: Workspace) -> None:
@@ -82,7 +82,7 @@ def test_a_model_that_is_altered_after_loading_is_refused(trained: Workspace) ->
     shutil.copyfile(trained.candidate / saved.HISTORY, trained.candidate / saved.WEIGHTS)
 
     with pytest.raises(WorkspaceError, match="is not the file that was written"):
-        model.probabilities(rows(trained))
+        model.answers(rows(trained))
 
 
 def test_an_absent_model_is_an_error(tiny: Workspace) -> None:

@@ -72,9 +72,9 @@ def test_a_workspace_has_all_that_a_run_needs(made: Workspace) -> None:
 
     assert (made.dataset, made.seed) == ("my_passengers", 5)
     assert agreed.label.name == "Survived"
-    assert [column.name for column in agreed.features] == ["Class", "sex", "age", "deck", "Born"]
+    assert [column.name for column in agreed.features] == ["Class", "Full name", "sex", "age", "deck", "Born"]
     assert [column.name for column in agreed.of_role("id")] == ["Passenger"]
-    assert agreed.column("Full name").role == "ignore"
+    assert agreed.column("Full name").modality == "text"
     assert made.section(IngestSettings).null_values == ["", "?"]
     assert made.section(SplitSettings).method == "random"
     assert made.champion.is_file() and made.incoming.is_dir() and (made.root / "README.md").is_file()
@@ -122,7 +122,12 @@ def test_dvc_repro_works_at_once(made: Workspace) -> None:
 
 def quick(made: Workspace) -> None:
     params = yaml.safe_load(made.params_file.read_text())
-    params["train"] |= {"epochs": 8, "mlp": {"hidden": [16]}, "learning_rate": 0.01, "accelerator": "cpu"}
+    params["train"] |= {
+        "epochs": 8,
+        "mlp": {"hidden": [16]},
+        "optimizer": {"learning_rate": 0.01},
+        "accelerator": "cpu",
+    }
     params["evaluate"]["resamples"] = 50
     made.params_file.write_text(yaml.safe_dump(params))
 
@@ -165,7 +170,6 @@ def test_parquet_and_folders_are_copied_as_they_are(tmp_path: Path) -> None:
     [
         (lambda f: f.head(40), "Survived", "holds 40 rows, and at least 100 are needed"),
         (lambda f: f, "survived", r"has no column `survived` to be the label; did you mean `Survived`\?"),
-        (lambda f: f, "age", "different numbers to be estimated, and models here tell classes apart"),
         (lambda f: f, "Full name", "different values in 400 rows, too many to be classes"),
         (lambda f: f.with_columns(Survived=pl.lit("no")), "Survived", "has less than two values"),
         (lambda f: f.select("Passenger", "Survived"), "Survived", "names no feature"),
@@ -298,3 +302,33 @@ def test_a_column_without_a_name_gets_no_rule(tmp_path: Path) -> None:
 
     assert agreed.schema.columns[""].checks == []  # pandera would ask it of every column
     assert agreed.schema.columns["sex"].checks != []
+
+
+def test_near_copies_in_a_new_workspace_are_merged_by_the_policy_repair(tmp_path: Path) -> None:
+    people = ROOT.parent / "shared" / "data" / "duplicates" / "dataset1.csv"
+    if not people.is_file():
+        pytest.skip(f"{people} is not here")
+    made = start.initialise(tmp_path / "new", people, roles={" state": "label"})
+    params = yaml.safe_load(made.params_file.read_text())
+    params["checks"] |= {"near_duplicate_rows": "repair"}
+    made.params_file.write_text(yaml.safe_dump(params))
+
+    written = []
+    for _ in range(2):
+        for stage in ("ingest", "validate", "clean"):
+            import_module(f"pipeline.stages.{stage}").run(Workspace.open(made.root))
+        written.append({path.name: path.read_bytes() for path in (made.ledger, *made.quarantine.iterdir())})
+
+    assert written[0] == written[1]
+    merged = pl.read_parquet(made.quarantine / "merged.parquet")
+    person = dict(pl.read_parquet(made.ingested / "dataset1.csv.parquet", columns=["row_id", "rec_id"]).iter_rows())
+    assert merged.height > 450  # of 500 copies; some rows without a state or a date are quarantined
+    assert [pair for pair in merged.iter_rows() if _whose(person[pair[0]]) != _whose(person[pair[1]])] == []
+    ledger = artefacts.read_json(made.ledger)
+    assert ledger["kept"] + ledger["merged"] + ledger["quarantined"] == ledger["rows_in"] == 1000
+    assert ledger["merged"] == merged.height
+
+
+def _whose(record: str) -> str:
+    """`rec-7-org` and `rec-7-dup-0` are one person."""
+    return record.split("-")[1]

@@ -68,6 +68,15 @@ def test_a_bad_value_is_told_with_rule_value_and_key(tmp_path: Path, written: st
     assert "\n" not in str(raised.value)
 
 
+def test_paths_start_where_the_tables_come_from(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "table.csv").write_text("a")
+
+    assert workspace(tmp_path, "dataset: tea\n").media == tmp_path / "data" / "raw" / "tea"
+    assert workspace(tmp_path, "dataset: tea\ningest: {source: shop}\n").media == tmp_path / "shop"
+    assert workspace(tmp_path, "dataset: tea\ningest: {source: shop/table.csv}\n").media == tmp_path / "shop"
+
+
 def test_words_that_old_yaml_takes_for_booleans_are_words(tmp_path: Path) -> None:
     params = workspace(tmp_path, "a: off\nb: [NO, yes]\nc: true\nd: False\n").params
 

@@ -56,9 +56,9 @@ class TextDuplicates:
         left_out = 0
         for name in names:
             texts = [_texts(part, name) for part in table.partitions.values()]
-            equal = later_copies(
-                pl.concat(texts), Fingerprints.of(texts, {TEXT: [TEXT]}), TEXT, [TEXT]
-            ).select(ROW_ID, "value", score=pl.lit(1.0))
+            equal = later_copies(pl.concat(texts), Fingerprints.of(texts, {TEXT: [TEXT]}), TEXT, [TEXT]).select(
+                ROW_ID, "value", score=pl.lit(1.0)
+            )
             near, dropped = _near_texts(pl.concat(texts), table.height, self.minimum_similarity)
             left_out = max(left_out, dropped)
             if equal.height + near.height:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from pipeline.artefacts import Record
 from pipeline.drift.columns import Correction, DriftReport
 from pipeline.findings import Finding
-from pipeline.metrics import LOWER_IS_BETTER, Metric, Score
+from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER, OF, Kind, Metric, Score, chosen
+from pipeline.wording import number
 from pipeline.workspace import Section
 
 RANGES: dict[str, tuple[str, float, float, bool, bool]] = {  # the rule, its ends, and whether each belongs
@@ -29,12 +30,13 @@ class MonitorSettings(Section):
     A feature drifted from `minimum_effect` on: 0.2 is what moving a normal by half a standard deviation
     makes, near a population stability index of 0.25, by custom a significant shift (Siddiqi 2006).
     Predictions and label, the outcome, need half of it: two classes move little (a positive share of 0.24
-    that falls to 0.13 makes 0.11).
+    that falls to 0.13 makes 0.11). The metric `auto` is the AUC of classes, the RMSE of a quantity; of one in the
+    label's unit (rmse, mae, median_absolute_error) `tolerated_drop` is a share of what it was at promotion.
     """
 
     key: ClassVar[str] = "monitor"
 
-    metric: Metric = "auc"
+    metric: Literal["auto", Metric] = "auto"
     alpha: float = 0.01
     correction: Correction = "benjamini_hochberg"
     minimum_effect: float = 0.2
@@ -43,6 +45,11 @@ class MonitorSettings(Section):
     tolerated_drop: float = 0.02
     min_labelled_rows: int = 1000
     cooldown_batches: int = 1
+
+    def chosen(self, kind: Kind) -> Metric:
+        """The metric for this kind of label; raises SettingsError for one that is not of it."""
+        measures = OF[kind]
+        return chosen(self.metric, tuple(measures.each), measures.main, "monitor.metric")
 
     @field_validator(*RANGES)
     @classmethod
@@ -57,12 +64,12 @@ class MonitorSettings(Section):
 class Evidence:
     """What a batch showed.
 
-    `reference` is the champion's test score of the settings' metric, `live` its score on the batch's labelled
-    rows, null while there are none. `batches_since_training` counts the batches since the last training, with
-    this one.
+    `reference` is the champion's test score of `metric`, `live` its score on the batch's labelled rows, null while
+    there are none. `batches_since_training` counts the batches since the last training, with this one.
     """
 
     drift: DriftReport
+    metric: Metric
     reference: Score
     live: Score | None
     rows: int
@@ -86,7 +93,7 @@ def decide(evidence: Evidence, settings: MonitorSettings) -> Decision:
     that is surely worse retrains at once; drift waits for enough labelled rows and for the cool-down.
     """
     retrain, reasons = _judged(evidence, settings)
-    return Decision(retrain=retrain, reasons=reasons, evidence=_numbers(evidence, settings))
+    return Decision(retrain=retrain, reasons=reasons, evidence=_numbers(evidence))
 
 
 def _judged(evidence: Evidence, settings: MonitorSettings) -> tuple[bool, list[str]]:
@@ -108,24 +115,30 @@ def _judged(evidence: Evidence, settings: MonitorSettings) -> tuple[bool, list[s
 
 def _metric(evidence: Evidence, settings: MonitorSettings) -> tuple[bool, str]:
     """Whether the live metric is worse by more than is tolerated, its interval excluding the reference."""
-    name, reference, live = settings.metric, evidence.reference, evidence.live
+    name, reference, live = evidence.metric, evidence.reference, evidence.live
     if live is None:
         return False, f"no live {name} yet"
     sign = -1 if name in LOWER_IS_BETTER else 1
     drop = sign * (reference.value - live.value)
     best = live.low if sign < 0 else live.high
-    seen = f"live {name} {live.value:.3f} against {reference.value:.3f} at promotion"
-    if drop <= settings.tolerated_drop:
-        return False, f"{seen}: within the tolerated drop of {settings.tolerated_drop:g}"
+    unit, tolerated = (reference.value, " of it") if name in IN_UNIT else (1.0, "")
+    tolerated = f"{settings.tolerated_drop:g}{tolerated}"
+    seen = f"live {name} {_shown(name, live.value)} against {_shown(name, reference.value)} at promotion"
+    if drop <= settings.tolerated_drop * unit:
+        return False, f"{seen}: within the tolerated drop of {tolerated}"
     if best is None or sign * (reference.value - best) <= 0:
-        return False, f"{seen}: worse by {drop:.3f}, but that may be chance ({_interval(live)})"
-    return True, f"{seen}: worse by {drop:.3f}, more than {settings.tolerated_drop:g} ({_interval(live)})"
+        return False, f"{seen}: worse by {_shown(name, drop)}, but that may be chance ({_interval(name, live)})"
+    return True, f"{seen}: worse by {_shown(name, drop)}, more than {tolerated} ({_interval(name, live)})"
 
 
-def _interval(score: Score) -> str:
+def _shown(name: Metric, value: float) -> str:
+    return number(value) if name in IN_UNIT else f"{value:.3f}"
+
+
+def _interval(name: Metric, score: Score) -> str:
     if score.low is None or score.high is None:
         return "no interval"
-    return f"95% interval {score.low:.3f} to {score.high:.3f}"
+    return f"95% interval {_shown(name, score.low)} to {_shown(name, score.high)}"
 
 
 def _drifts(report: DriftReport, settings: MonitorSettings) -> list[str]:
@@ -173,9 +186,9 @@ def _ready(evidence: Evidence) -> str:
     return f"{evidence.labelled_rows} labelled rows to learn from"
 
 
-def _numbers(evidence: Evidence, settings: MonitorSettings) -> dict[str, bool | int | float | str]:
+def _numbers(evidence: Evidence) -> dict[str, bool | int | float | str]:
     numbers: dict[str, bool | int | float | str | None] = {
-        "metric": settings.metric,
+        "metric": evidence.metric,
         "reference_value": evidence.reference.value,
         "live_value": evidence.live.value if evidence.live else None,
         "live_low": evidence.live.low if evidence.live else None,

@@ -4,16 +4,18 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
 from pipeline.contract import Modality
+from pipeline.errors import DataError
 
 ENCODING_MODULES = "ENCODERS"
 Block = Literal["dense", "codes", "own"]
+FILES: tuple[Modality, ...] = ("image", "audio", "text-file")  # the values of such a column are paths
 
 
 class Encoder(Protocol):
@@ -54,6 +56,40 @@ class OwnEncoder(Encoder, Protocol):
     def network(self, settings: BaseModel) -> dict[str, Any]:
         """What its encoder in the network is built from, as JSON; `settings` are those of `train`."""
         ...
+
+
+class FileEncoder(OwnEncoder, Protocol):
+    """An encoder of a column of paths: absolute ones, or from where the process works.
+
+    `encode` raises DataError for a file that cannot be used.
+    """
+
+    def read_files(self, values: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
+        """(N,) paths → (N, ...), and what is wrong with a file, by its row, which is blank."""
+        ...
+
+
+@runtime_checkable
+class WatchedEncoder(Protocol):
+    """An encoder of values that cannot be compared themselves, but by numbers that are made of them."""
+
+    def watched(self) -> list[pl.Expr]:
+        """The numbers by which drift of the column is seen, each under a name of its own."""
+        ...
+
+
+def require_read(faults: Mapping[int, str], where: str) -> None:
+    """Raise DataError for files that cannot be used; `faults`: the file and what is wrong, by the row that names it.
+
+    `where`: the column, or the rows.
+    """
+    if faults:
+        others = f", and so are {len(faults) - 1:,} other rows" if len(faults) > 1 else ""
+        raise DataError(
+            f"{next(iter(faults.values()))}{others}",
+            where=where,
+            fix="mend the files, or let the checks of unreadable files quarantine their rows",
+        )
 
 
 @cache

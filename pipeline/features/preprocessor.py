@@ -1,17 +1,19 @@
 """All encoders of a data set together: typed rows → tensors. Fitted on train alone, kept as JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from pipeline import artefacts
 from pipeline.contract import Contract
 from pipeline.errors import ContractError, WorkspaceError
-from pipeline.features import Encoder, OwnEncoder, registered
+from pipeline.features import FILES, Encoder, FileEncoder, OwnEncoder, WatchedEncoder, registered
+from pipeline.features import target as targets
 from pipeline.features.target import Classes, Target
 
 FILE = "preprocessor.json"
@@ -23,11 +25,13 @@ class Encoded:
     """Rows as tensors. N rows, D dense values, C coded columns.
 
     `inputs`: `dense` (N, D) float32, `codes` (N, C) int64, and one tensor (N, ...) of each column that has its own;
-    `target` (N,) of the label, or None for unlabelled rows.
+    `target` (N,) of the label, or None for unlabelled rows. `unread`: what is wrong with a file, by the row that names
+    it: its tensor is blank.
     """
 
     inputs: dict[str, np.ndarray]
     target: np.ndarray | None
+    unread: dict[int, str] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, np.ndarray]:
         label = {} if self.target is None else {LABEL: self.target}
@@ -48,8 +52,8 @@ class Preprocessor:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of the label, in the order of their text."""
-        return tuple(self.target.classes)
+        """The classes of the label, in the order of their text; none of a quantity."""
+        return tuple(self.target.classes) if isinstance(self.target, Classes) else ()
 
     @property
     def columns(self) -> list[str]:
@@ -61,6 +65,12 @@ class Preprocessor:
         return [name for encoder in self.encoders if encoder.block == "dense" for name in encoder.outputs]
 
     @property
+    def numbers(self) -> list[bool]:
+        """Of each dense value, whether it is a number itself: no indicator, wave or other part of a column."""
+        dense = [encoder for encoder in self.encoders if encoder.block == "dense"]
+        return [e.kind == "numeric" and name == e.column for e in dense for name in e.outputs]
+
+    @property
     def cardinalities(self) -> list[int]:
         return [encoder.cardinality for encoder in self.encoders if encoder.block == "codes"]
 
@@ -69,9 +79,14 @@ class Preprocessor:
         """The encoders of columns with a tensor of their own, by the tensor's name."""
         return {f"{e.kind}:{e.column}": cast(OwnEncoder, e) for e in self.encoders if e.block == "own"}
 
-    def encode(self, rows: pl.DataFrame) -> Encoded:
-        """Encode rows in their order; `target` is None unless every row has a label that it knows."""
-        blocks = [(encoder.block, encoder.encode(rows[encoder.column])) for encoder in self.encoders]
+    def encode(self, rows: pl.DataFrame, base: Path | None = None) -> Encoded:
+        """Encode rows in their order; `target` is None unless every row has a label that it knows.
+
+        `base`: the folder that paths in columns of pictures and sounds start from.
+        """
+        placed = rows.with_columns(_placed(self.files, base))
+        read = [_read(encoder, placed[encoder.column]) for encoder in self.encoders]
+        blocks = [(encoder.block, block) for encoder, (block, _) in zip(self.encoders, read, strict=True)]
         dense = [block for kind, block in blocks if kind == "dense"]
         codes = [block for kind, block in blocks if kind == "codes"]
         own = [block for kind, block in blocks if kind == "own"]
@@ -82,7 +97,30 @@ class Preprocessor:
                 **dict(zip(self.own, own, strict=True)),
             },
             target=self.target.encode(rows),
+            unread={row: why for _, faults in read for row, why in faults.items()},
         )
+
+    def watched(self, rows: pl.LazyFrame, base: Path | None = None) -> pl.LazyFrame:
+        """`rows`, and beside columns that cannot be compared themselves the numbers by which their drift is seen.
+
+        `base` is as in encode.
+        """
+        return rows.with_columns(_placed(self.files, base)).with_columns(self._numbers)
+
+    @property
+    def watched_names(self) -> list[str]:
+        """The names of these numbers."""
+        return [number.meta.output_name() for number in self._numbers]
+
+    @property
+    def files(self) -> list[str]:
+        """The columns whose values are paths."""
+        return [encoder.column for encoder in self.encoders if encoder.kind in FILES]
+
+    @property
+    def _numbers(self) -> list[pl.Expr]:
+        watched = [encoder for encoder in self.encoders if isinstance(encoder, WatchedEncoder)]
+        return [number for encoder in watched for number in encoder.watched()]
 
     def write(self, folder: Path) -> None:
         """Write preprocessor.json into `folder`."""
@@ -96,7 +134,7 @@ class Preprocessor:
         value = artefacts.read_json(folder / FILE)
         try:
             encoders = tuple(_encoder(dict(raw), folder) for raw in value["encoders"])
-            return cls(encoders=encoders, target=Classes.model_validate(value["target"]))
+            return cls(encoders=encoders, target=targets.TARGET.validate_python(value["target"]))
         except (KeyError, TypeError, ValueError) as error:  # pydantic's ValidationError is a ValueError
             raise WorkspaceError("is no preprocessor", where=str(folder / FILE), fix="run normalize again") from error
 
@@ -112,8 +150,20 @@ def _encoder(raw: dict[str, Any], folder: Path) -> Encoder:
     return registered()[kind].model_validate(raw)  # type: ignore[attr-defined]
 
 
-def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Preprocessor:
-    """Learn every encoder from the training rows; `settings` has one object for each modality."""
+def _read(encoder: Encoder, values: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
+    return cast(FileEncoder, encoder).read_files(values) if encoder.kind in FILES else (encoder.encode(values), {})
+
+
+def _placed(columns: Sequence[str], base: Path | None) -> list[pl.Expr]:
+    """The paths of these columns as they are found from anywhere."""
+    if base is None:
+        return []
+    cells = [by_name(name) for name in columns]
+    return [pl.when(cell.str.starts_with("/")).then(cell).otherwise(pl.lit(f"{base}/") + cell) for cell in cells]
+
+
+def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any], base: Path | None = None) -> Preprocessor:
+    """Learn every encoder from the training rows; `settings` has one object a modality, `base` is as in encode."""
     known = registered()
     for column in agreed.features:
         if column.modality not in known:
@@ -122,9 +172,10 @@ def fit(rows: pl.LazyFrame, agreed: Contract, settings: Mapping[str, Any]) -> Pr
                 where=f"schemas/{agreed.file.name}: {column.name}",
                 fix=f"use one of: {', '.join(sorted(known))}; or give the column the role `ignore`",
             )
+    placed = rows.with_columns(_placed([c.name for c in agreed.features if c.modality in FILES], base))
     encoders = tuple(
-        known[column.modality].fit(column.name, rows, settings[column.modality])
+        known[column.modality].fit(column.name, placed, settings[column.modality])
         for column in agreed.features
         if column.modality is not None
     )
-    return Preprocessor(encoders=encoders, target=Classes.fit(agreed.label.name, rows))
+    return Preprocessor(encoders=encoders, target=targets.fit(agreed.label, rows))

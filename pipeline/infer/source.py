@@ -19,6 +19,7 @@ METADATA = {  # the constants at the head of a contract
     "TEXT": {"role": "feature", "modality": "text"},
     "TIME": {"role": "time", "modality": "timestamp"},
     "LABEL": {"role": "label", "modality": "categorical"},
+    "QUANTITY": {"role": "label", "modality": "numeric"},
 }
 NAMED_TYPES: dict[type[pl.DataType], str] = {pl.Int64: "int", pl.Float64: "float", pl.String: "str", pl.Boolean: "bool"}
 LINE = 118

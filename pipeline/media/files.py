@@ -43,8 +43,8 @@ def measured(rows: pl.LazyFrame, column: str, base: Path, measure: Measure, sche
     paths = named["path"].unique(maintain_order=True).to_list()
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
     with ThreadPoolExecutor(WORKERS) as pool:
-        look = partial(_look, base=base, measure=measure)
-        parts = [pl.DataFrame(list(pool.map(look, chunk)), schema=schema) for chunk in chunks]
+        seen = partial(look, base=base, measure=measure)
+        parts = [pl.DataFrame(list(pool.map(seen, chunk)), schema=schema) for chunk in chunks]
     every = pl.concat([pl.DataFrame(schema=schema), *parts])
     return named.join(every, on="path", how="left", maintain_order="left")
 
@@ -56,10 +56,11 @@ def faulty(fault: str, *, refused: bool = False) -> Measures:
 
 def texts(rows: pl.LazyFrame, column: str, base: Path) -> pl.DataFrame:
     """The text files of `column`, as `measured`, without further measures."""
-    return measured(rows, column, base, _text, FILE_SCHEMA)
+    return measured(rows, column, base, text_fault, FILE_SCHEMA)
 
 
-def _look(path: str, *, base: Path, measure: Measure) -> Measures:
+def look(path: str, *, base: Path, measure: Measure) -> Measures:
+    """`path`, `bytes` and `digest` of one file, and what `measure` says of its content; or its `fault`."""
     place = base / path
     try:
         if not place.is_file():  # a pipe or a device would never end
@@ -76,14 +77,19 @@ def _look(path: str, *, base: Path, measure: Measure) -> Measures:
     return {"path": path, "bytes": len(content), "digest": digest, **found}
 
 
-def _text(content: bytes, path: str) -> Measures:
+def decoded(content: bytes) -> str:
+    """The text of a file in UTF-8 or UTF-16; raises UnicodeDecodeError for another encoding."""
+    return content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig")
+
+
+def text_fault(content: bytes, path: str) -> Measures:
     """A fault, where a person could not read the file.
 
-    >>> _text(b"two words", "a.txt"), _text(b"two\\x00words", "a.txt")
+    >>> text_fault(b"two words", "a.txt"), text_fault(b"two\\x00words", "a.txt")
     ({}, {'fault': 'is binary', 'refused': False})
     """
     try:
-        text = content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig")
+        text = decoded(content)
     except UnicodeDecodeError as error:
         if b"\x00" in content:
             return faulty("is binary")

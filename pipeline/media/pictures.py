@@ -8,6 +8,9 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +57,19 @@ def pictures(rows: pl.LazyFrame, column: str, base: Path) -> pl.DataFrame:
     Light in 0..1: its mean, its 99th and 5th percentile (`highest`, `lowest`), its deviation (`contrast`); `entropy`
     in bits; the shares of `red`, `green` and `blue`. Of several frames the first is seen, what is transparent is white.
     """
+    with bombs_refused():
+        return measured(rows, column, base, partial(picture, see=_measures), PICTURE_SCHEMA)
+
+
+@contextmanager
+def bombs_refused() -> Iterator[None]:
+    """Make Pillow's warning of a bomb an error; threads start inside, as filters are the whole process's."""
     from PIL import Image
 
-    with warnings.catch_warnings():  # here, around the threads: filters are the whole process's
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return measured(rows, column, base, _picture, PICTURE_SCHEMA)
+        yield
 
 
 def perceptual_hash(grey_HW: Any) -> int:
@@ -75,7 +85,11 @@ def perceptual_hash(grey_HW: Any) -> int:
     return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
 
 
-def _picture(content: bytes, path: str) -> Measures:
+def picture(content: bytes, path: str, *, see: Callable[["Image"], Measures]) -> Measures:
+    """What `see` says of a picture; a fault where it is none, is damaged, or asks for too much.
+
+    To be called inside `bombs_refused`; `path` is where it came from.
+    """
     from PIL import Image, UnidentifiedImageError
 
     Image.init()
@@ -84,7 +98,7 @@ def _picture(content: bytes, path: str) -> Measures:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             if image.width * image.height > MAXIMUM_PIXELS:
                 return faulty(f"asks for more than {MAXIMUM_PIXELS:,} pixels", refused=True)
-            return {"width": image.width, "height": image.height, **_seen(image)}
+            return see(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return faulty(f"asks for more than {MAXIMUM_PIXELS:,} pixels", refused=True)
     except UnidentifiedImageError:
@@ -95,8 +109,9 @@ def _picture(content: bytes, path: str) -> Measures:
         return faulty("is cut short" if "truncated" in str(error) else "is damaged")
 
 
-def _seen(image: "Image") -> Measures:
-    small = _small(image)
+def _measures(image: "Image") -> Measures:
+    width, height, small = image.width, image.height, plain(image, SEEN_SIDE)
+    small.thumbnail((SEEN_SIDE, SEEN_SIDE))
     rgb_HWC = np.asarray(small, dtype=np.float32) / 255
     luma_HW = rgb_HWC @ LUMA
     highest, lowest = np.percentile(luma_HW, [99, 5])
@@ -104,7 +119,9 @@ def _seen(image: "Image") -> Measures:
     shares = colours / colours.sum() if colours.any() else np.full(3, 1 / 3)
     hashed = small.convert("L").resize((HASHED_SIDE, HASHED_SIDE), 2)  # 2: bilinear, over all that a pixel covers
     return {
-        "coloured": bool(np.ptp(rgb_HWC, axis=2).max() > COLOURED),
+        "width": width,
+        "height": height,
+        "coloured": is_coloured(rgb_HWC),
         "brightness": float(luma_HW.mean(dtype=np.float64)),
         "highest": float(highest),
         "lowest": float(lowest),
@@ -117,23 +134,25 @@ def _seen(image: "Image") -> Measures:
     }
 
 
-def _small(image: "Image") -> "Image":
-    """The picture as RGB of at most `SEEN_SIDE` pixels a side, on white where it is transparent."""
+def is_coloured(rgb_HWC: Any) -> bool:
+    """Whether a pixel's red, green and blue, each in 0..1, lie further apart than dust and rounding make them."""
+    return bool(np.ptp(rgb_HWC, axis=2).max(initial=0) > COLOURED)
+
+
+def plain(image: "Image", side: int) -> "Image":
+    """The picture as RGB of 8 bits, on white where it is transparent; none of its sides is cut below twice `side`."""
     from PIL import Image
 
-    image.draft("RGB", (2 * SEEN_SIDE, 2 * SEEN_SIDE))  # JPEG alone: it unpacks fewer pixels, many times faster
+    image.draft("RGB", (2 * side, 2 * side))  # JPEG alone: it unpacks fewer pixels, many times faster
     image.load()
     if image.mode.startswith(("I", "F")):  # more than 8 bits: Pillow would cut them off instead of scaling
         seen: Image.Image = Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64)))
     elif image.has_transparency_data:
         layer = image.convert("RGBA")
-        layer.thumbnail((SEEN_SIDE, SEEN_SIDE))
         seen = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     else:
         seen = image
-    seen = seen.convert("RGB")
-    seen.thumbnail((SEEN_SIDE, SEEN_SIDE))
-    return seen
+    return seen.convert("RGB")
 
 
 def _eight_bits(values: "NDArray[np.float64]") -> Any:

@@ -5,6 +5,8 @@ A sound is decoded block by block; what a decoder raises is the file's fault. So
 
 import hashlib
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,7 @@ def sounds(rows: pl.LazyFrame, column: str, base: Path) -> pl.DataFrame:
     `peak` is the loudest sample (full scale is 1), `clipped` the share of samples that are flat at full scale, `heard`
     a digest of the samples, whatever else stands in the file.
     """
-    return measured(rows, column, base, _sound, SOUND_SCHEMA)
+    return measured(rows, column, base, partial(sound, hear=_measures), SOUND_SCHEMA)
 
 
 class _Bytes(io.BytesIO):
@@ -51,7 +53,8 @@ class _Bytes(io.BytesIO):
         return super().seek(max(place, 0) if whence == io.SEEK_SET else place, whence)
 
 
-def _sound(content: bytes, path: str) -> Measures:
+def sound(content: bytes, path: str, *, hear: Callable[["SoundFile"], Measures]) -> Measures:
+    """What `hear` says of a sound; a fault where it is none, is damaged, or asks for too much."""
     import soundfile
 
     try:
@@ -62,15 +65,15 @@ def _sound(content: bytes, path: str) -> Measures:
                 return faulty("holds no sound")
             if wav_is_cut(content):
                 return faulty("is cut short")
-            return {"rate": file.samplerate, "channels": file.channels, **_heard(file)}
+            return hear(file)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError, RuntimeError):
         if path.lower().endswith(FOREIGN):
             return faulty("is of a format that is not read", refused=True)
         return faulty("is damaged, or no sound")
 
 
-def _heard(file: "SoundFile") -> Measures:
-    """The measures of the samples; a fault where fewer come than the header promises."""
+def _measures(file: "SoundFile") -> Measures:
+    """The measures of a sound; a fault where fewer samples come than the header promises."""
     digest, peak, clipped, frames = hashlib.blake2b(digest_size=16), 0.0, 0, 0
     for block_FC in file.blocks(BLOCK, dtype="float32", always_2d=True):
         digest.update(block_FC.tobytes())
@@ -81,7 +84,14 @@ def _heard(file: "SoundFile") -> Measures:
         return faulty("is cut short")
     digest.update(f"{file.samplerate} {file.channels}".encode())
     share = clipped / (frames * file.channels)
-    return {"seconds": frames / file.samplerate, "peak": peak, "clipped": share, "heard": digest.digest()}
+    return {
+        "rate": file.samplerate,
+        "channels": file.channels,
+        "seconds": frames / file.samplerate,
+        "peak": peak,
+        "clipped": share,
+        "heard": digest.digest(),
+    }
 
 
 def _flat(block_FC: Any) -> int:

@@ -7,13 +7,15 @@ Shapes: N or B rows, M members of an ensemble, K outputs. Inputs are tensors by 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
-from pipeline.models import backbones, encoders
+from pipeline.features.target import Target
+from pipeline.models import backbones, encoders, losses
 from pipeline.models.backbones import TableShape
 
 Inputs: TypeAlias = Mapping[str, Tensor]
@@ -29,12 +31,13 @@ class OwnShape(Record):
 
 
 class NetworkShape(Record):
-    """What rebuilds the network; `settings` are those of its backbone."""
+    """What rebuilds the network; `settings` are those of its backbone, `why` says why it was taken."""
 
     table: TableShape
     own: list[OwnShape] = Field(default_factory=list)
     backbone: str
     settings: dict[str, Any]
+    why: str = ""
 
 
 class Network(nn.Module):
@@ -47,6 +50,7 @@ class Network(nn.Module):
     """
 
     prior_K: Tensor
+    focal_gamma: Tensor
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
@@ -55,8 +59,9 @@ class Network(nn.Module):
         self.names = [each.name for each in shape.own]
         self.encoders = nn.ModuleList(made)  # type: ignore[arg-type] # each is a module
         self.backbone = backbones.registered()[shape.backbone].of(shape.table, widths, shape.settings)
-        # what class weights add to the logits, so that probabilities are those of the data as they came
+        # what training did to the logits for the sake of rare classes, to be taken back: see pipeline.models.imbalance
         self.register_buffer("prior_K", torch.zeros(shape.table.outputs))
+        self.register_buffer("focal_gamma", torch.zeros(()))
 
     def forward(self, inputs: Inputs) -> Tensor:
         own = [encode(inputs[name]) for name, encode in zip(self.names, self.encoders, strict=True)]
@@ -64,19 +69,33 @@ class Network(nn.Module):
 
 
 def outputs(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> Tensor:
-    """(N, M, K) float64 outputs on the CPU, with the prior that class weights added taken back."""
+    """(N, M, K) float64 outputs on the CPU, with what training did to them for the sake of rare classes taken back."""
     network.eval()
     parts: list[Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(inputs["dense"]), rows_at_once):
             chunk = {name: tensor[start : start + rows_at_once] for name, tensor in inputs.items()}
-            parts.append((network(chunk) - network.prior_K).double().cpu())
+            parts.append(corrected(network, network(chunk)).double().cpu())
     return torch.cat(parts) if parts else torch.empty((0, 1, len(network.prior_K)), dtype=torch.float64)
 
 
-def probabilities(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> Tensor:
-    """(N, K) float64 probabilities on the CPU: the mean over the members of each one's softmax."""
-    return outputs(network, inputs, rows_at_once).softmax(dim=2).mean(dim=1)
+def corrected(network: Network, outputs: Tensor) -> Tensor:
+    """Outputs (..., K) as they are for the shares of classes in train, by whatever loss and weights they were learnt."""
+    unbent = losses.unfocused(outputs, network.focal_gamma) if network.focal_gamma > 0 else outputs
+    return unbent - network.prior_K
+
+
+def answers(network: Network, inputs: Inputs, target: Target, rows_at_once: int = ROWS_AT_ONCE) -> np.ndarray:
+    """(N, K) float64 what the network answers: probabilities of classes, values in the label's unit of a quantity."""
+    return answered(outputs(network, inputs, rows_at_once), target)
+
+
+def answered(outputs_NMK: Tensor, target: Target) -> np.ndarray:
+    """(N, K) float64 outputs → answers, the mean over the members: of each one's softmax, or of its scaled values."""
+    if target.kind == "classes":
+        p_NK: np.ndarray = outputs_NMK.double().cpu().softmax(dim=2).mean(dim=1).numpy()
+        return p_NK
+    return target.decode(outputs_NMK.double().cpu().mean(dim=1).numpy())
 
 
 def tensors(parts: Mapping[str, Any]) -> dict[str, Tensor]:

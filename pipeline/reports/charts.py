@@ -111,10 +111,11 @@ def lines(
     best: tuple[float, str] | None = None,
 ) -> Markup:
     """Lines over axes called `names`; `square`: both go from 0 to it, `best`: a marked place and its words."""
-    left, right, top, bottom = 46.0, width - 12, 26.0, 216.0
+    right, top, bottom = width - 12, 26.0, 216.0
     xs, ys = ([point[i] for one in series for point in one.points] for i in (0, 1))
-    x = Scale(0, square, left, right) if square else Scale(min(xs), max(*xs, min(xs) + 1), left, right)
     y = Scale(0, square, bottom, top) if square else Scale.over(ys, bottom, top)
+    left = svg.margin(y)
+    x = Scale(0, square, left, right) if square else Scale(min(xs), max(*xs, min(xs) + 1), left, right)
     parts = [svg.left_axis(y, left, right), svg.bottom_axis(x, top, bottom, count=5)]
     if not square:
         parts[1] = _whole_axis(x, top, bottom)
@@ -125,6 +126,24 @@ def lines(
         end = "end" if x(best[0]) > (left + right) / 2 else "start"
         parts.append(text(x(best[0]) + (-6 if end == "end" else 6), top - 7, best[1], anchor=end, class_="axis strong"))
     parts += [_drawn(one, x, y, names) for one in series]
+    parts.append(text((left + right) / 2, bottom + 34, names[0], anchor="middle", class_="axis name"))
+    parts.append(text(0.0, 12.0, names[1], class_="axis name"))
+    return svg.picture(width, bottom + 40, label, *parts)
+
+
+def scatter(points: Sequence[Point], label: str, *, names: tuple[str, str], width: float = 330) -> Markup:
+    """A dot for each point; both axes have the same scale, with the line on which both values are the same."""
+    top, bottom = 26.0, 266.0
+    y = Scale.over([value for point in points for value in point], bottom, top)
+    label_width = max(map(len, svg.tick_labels(y.ticks()))) * GLYPH
+    left, right = svg.margin(y), width - max(12.0, label_width / 2)
+    x = Scale(y.low, y.high, left, right)
+    room = int((right - left) / (label_width + 12))
+    parts = [svg.left_axis(y, left, right), svg.bottom_axis(x, top, bottom, count=min(max(room, 2), 5))]
+    parts.append(svg.line([(x(y.low), y(y.low)), (x(y.high), y(y.high))], "guide"))
+    for a, b in points:
+        tip = f"{names[0]} {number(a)}, {names[1]} {number(b)}"
+        parts.append(svg.tag("circle", cx=x(a), cy=y(b), r=2.6, class_="mark own", opacity=".4", tip=tip))
     parts.append(text((left + right) / 2, bottom + 34, names[0], anchor="middle", class_="axis name"))
     parts.append(text(0.0, 12.0, names[1], class_="axis name"))
     return svg.picture(width, bottom + 40, label, *parts)

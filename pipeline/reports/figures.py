@@ -25,6 +25,8 @@ STYLES = {
     "hist_gradient_boosting": "m-trees",
     "logistic_regression": "m-linear",
     "majority": "m-majority",
+    "mean": "m-majority",
+    "ridge": "m-linear",
 }
 SHAPES = {"own": "circle", "m-champion": "diamond", "m-trees": "square", "m-linear": "up", "m-majority": "cross"}
 
@@ -123,9 +125,11 @@ def other_metrics(batches: Sequence[Json]) -> list[Markup]:
 
 
 def names_of(evaluation: Json, champion: Json | None) -> dict[str, str]:
-    """What each judged model is called in the charts, the candidate first, then by falling AUC."""
-    scores = evaluation["scores"]
-    ranked = sorted(scores, key=lambda m: (m != "candidate", -scores[m]["test"].get("auc", {"value": 0})["value"], m))
+    """What each judged model is called in the charts, the candidate first, then from the best by the main metric."""
+    scores, main = evaluation["scores"], words.main_metric(evaluation)
+    sign = 1 if main in LOWER_IS_BETTER else -1
+    ranks = {model: sign * splits["test"].get(main, {"value": 0})["value"] for model, splits in scores.items()}
+    ranked = sorted(scores, key=lambda model: (model != "candidate", ranks[model], model))
     own = words.subject(evaluation, champion)
     before = f"champion {evaluation.get('champion') or ''}".strip()
     called = {"candidate": "candidate" if own.startswith("The ") else own, "champion": before}
@@ -133,7 +137,7 @@ def names_of(evaluation: Json, champion: Json | None) -> dict[str, str]:
 
 
 def forest(evaluation: Json, names: Mapping[str, str], name: str, width: float) -> Markup:
-    """Every model's test score and interval on one metric; the majority class may lie off the scale."""
+    """Every model's test score and interval on one metric; what looks at no column may lie off the scale."""
     entries = []
     for model, called in names.items():
         raw, style = evaluation["scores"][model]["test"].get(name), STYLES.get(model, "m-majority")
@@ -171,7 +175,7 @@ def paired(evaluation: Json, names: Mapping[str, str], name: str, width: float) 
         shown = words.alike(*value)
         tip = f"against {called}: {metric(name)} {shown[0]} ({shown[1]} to {shown[2]}), {word}"
         shape = {"good": "up", "bad": "down"}.get(style, "diamond")
-        far = pair["model"] != "majority" or len(evaluation["paired"]) == 1
+        far = pair["model"] not in words.UNSEEING or len(evaluation["paired"]) == 1
         note = f"{shown[0]} {word}"
         entries.append(
             Entry(name=called, interval=Interval(*value), style=style, note=note, tip=tip, shape=shape, scaled=far)
@@ -225,9 +229,33 @@ def _multiple(
     return charts.lines(series, f"{axes[1]} against {axes[0]}", names=axes, square=square, diagonal=diagonal)
 
 
+def answers(evaluation: Json, width: float) -> Markup:
+    """The candidate's answer beside the truth, a dot a row of test."""
+    label = "answer against truth, on test"
+    return charts.scatter(evaluation["predicted"], label, names=("truth", "answer"), width=width)
+
+
+def residuals(evaluation: Json, width: float) -> Markup:
+    """Answer less truth where the answers are low, and where they are high: its mean, and where 80% of the rows are."""
+    entries = [
+        Entry(
+            name=f"about {number(tenth['answer'])}",
+            interval=Interval(tenth["answer"] - tenth["truth"], tenth["low"], tenth["high"]),
+            style="split-val",
+            note=f"off by {number(tenth['absolute'])}",
+            tip=f"{count(tenth['rows'], 'row')} answered about {number(tenth['answer'])}: in truth "
+            f"{number(tenth['truth'])} on the mean, 80% of the residuals within {number(tenth['low'])} and "
+            f"{number(tenth['high'])}, off by {number(tenth['absolute'])} on the mean",
+        )
+        for tenth in evaluation["residuals"]
+    ]
+    label = "answer less truth, by tenth of the answers"
+    return charts.dots(entries, width, label, zero=True, better="◂ answer too low · too high ▸")
+
+
 def legend(names: Mapping[str, str]) -> list[tuple[Markup, str]]:
     """The key to the models' lines."""
-    styles = {model: STYLES.get(model, "m-majority") for model in names if model != "majority"}
+    styles = {model: STYLES.get(model, "m-majority") for model in names if model not in words.UNSEEING}
     return [(charts.swatch(style, SHAPES[style]), names[model]) for model, style in styles.items()]
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
+from pipeline.metrics import LOWER_IS_BETTER
 from pipeline.reports import document, figures, words
 from pipeline.reports.words import Json
 from pipeline.workspace import Workspace
@@ -138,6 +139,7 @@ def _timeline(sources: Sources) -> dict[str, Any]:
     metric = figures.watched_metric(batches)
     return {
         "metric": metric,
+        "lower_is_better": metric in LOWER_IS_BETTER,
         "timeline": figures.timeline_of(batches),
         "others": figures.other_metrics(batches),
         "retrainings": words.retrainings(batches),
@@ -153,25 +155,42 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
     evaluation = sources.evaluation
     if evaluation is None:
         return {"names": {}}
-    names = figures.names_of(evaluation, sources.champion)
+    names, main = figures.names_of(evaluation, sources.champion), words.main_metric(evaluation)
+    classes = evaluation.get("target", "classes") == "classes"
+    beside = ("auc", "log_loss") if classes else ("rmse", "r2")
     measured = [name for name in words.METRICS if name in evaluation["scores"]["candidate"]["test"]]
     return {
         "names": names,
+        "main": main,
         "measured": measured,
-        "forests": {name: figures.forest(evaluation, names, name, 340) for name in measured if name != "auc"},
-        "first_forest": figures.half(lambda width: figures.forest(evaluation, names, "auc", width)),
-        "first_pair": figures.half(lambda width: figures.paired(evaluation, names, "auc", width)),
+        "forests": {name: figures.forest(evaluation, names, name, 340) for name in measured if name != main},
+        "first_forest": figures.half(lambda width: figures.forest(evaluation, names, main, width)),
+        "first_pair": figures.half(lambda width: figures.paired(evaluation, names, main, width)),
         "pairs": {
             name: figures.paired(evaluation, names, name, 340)
             for name in measured
-            if name != "auc" and any(pair["metric"] == name for pair in evaluation["paired"])
+            if name != main and any(pair["metric"] == name for pair in evaluation["paired"])
         },
-        "splits": {name: figures.splits(evaluation, name) for name in ("auc", "log_loss") if name in measured},
+        "splits": {name: figures.splits(evaluation, name) for name in beside if name in measured},
+        "curves": figures.curves(evaluation),
+        **(_of_classes(evaluation, names) if classes else _of_quantity(evaluation)),
+    }
+
+
+def _of_classes(evaluation: Json, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "multiples": figures.multiples(evaluation, names),
         "legend": figures.legend(names),
         "confusion": figures.confusion(evaluation),
         "confusion_words": words.confusion(evaluation),
-        "curves": figures.curves(evaluation),
+    }
+
+
+def _of_quantity(evaluation: Json) -> dict[str, Any]:
+    return {
+        "multiples": [],
+        "answers": figures.half(lambda width: figures.answers(evaluation, width)),
+        "residuals": figures.half(lambda width: figures.residuals(evaluation, width)),
     }
 
 

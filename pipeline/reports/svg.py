@@ -166,6 +166,11 @@ def left_axis(scale: Scale, left: float, right: float, *, count: int = 5) -> Mar
     return Markup("").join(drawn)
 
 
+def margin(scale: Scale, *, least: float = 46.0) -> float:
+    """How far right of the edge an axis must stand for its tick labels."""
+    return max(least, max(map(len, tick_labels(scale.ticks()))) * GLYPH + 7)
+
+
 def bottom_axis(scale: Scale, top: float, bottom: float, *, count: int = 5) -> Markup:
     """Tick labels under `bottom`, with grid lines up to `top`."""
     ticks = scale.ticks(count)

@@ -53,11 +53,11 @@ class Frame:
 def timeline(moments: Sequence[Moment], metric: str, width: float) -> Markup:
     """The whole drawing for batches in their order."""
     wide = width > NARROW
-    left, right = (110.0, width - 118) if wide else (46.0, width - 8)
-    room = (right - left) / len(moments)
     known = [end for m in moments for i in (m.maintained, m.frozen) if i is not None for end in i.ends]
     promised = [m.promised for m in moments if m.promised is not None]
     y = Scale.over([*known, *promised], 310.0 if wide else 240.0, 44.0, ticks=7)
+    left, right = (110.0, width - 118) if wide else (svg.margin(y), width - 8)
+    room = (right - left) / len(moments)
     xs = [left + room * (at + 0.5) for at in range(len(moments))]
     frame = Frame(xs=xs, room=room, y=y, left=left, right=right)
     parts = [svg.left_axis(y, left, right, count=7), text(left - 7, 20, metric, anchor="end", class_="axis name")]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.metrics import LOWER_IS_BETTER
+from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER, OF
 from pipeline.wording import NOTHING, count, number, share
 
 Json = Mapping[str, Any]
@@ -15,7 +15,10 @@ MODELS = {
     "hist_gradient_boosting": "gradient boosting",
     "logistic_regression": "logistic regression",
     "majority": "majority class",
+    "mean": "mean of train",
+    "ridge": "ridge regression",
 }
+UNSEEING = ("majority", "mean")  # the baselines that look at no column
 METRICS = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -25,6 +28,11 @@ METRICS = {
     "recall": "recall",
     "f1": "F1",
     "brier": "Brier score",
+    "rmse": "RMSE",
+    "mae": "mean absolute error",
+    "median_absolute_error": "median absolute error",
+    "r2": "R²",
+    "skill": "skill against the mean",
 }
 
 
@@ -58,6 +66,11 @@ def model(name: str) -> str:
 def metric(name: str) -> str:
     """A metric's name as people say it."""
     return METRICS.get(name, name.replace("_", " "))
+
+
+def main_metric(evaluation: Json) -> str:
+    """The metric by which its kind of label is judged first."""
+    return str(OF[evaluation.get("target", "classes")].main)
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -121,13 +134,15 @@ def subject(evaluation: Json, champion: Json | None) -> str:
 def verdict(evaluation: Json, champion: Json | None) -> tuple[str, str]:
     """The judgement against the strongest baseline, in one sentence: what is claimed, and its range."""
     who, label, scores = subject(evaluation, champion), evaluation["label"], evaluation["scores"]
-    pairs = [p for p in evaluation["paired"] if p["metric"] == "auc" and p["model"] not in ("champion", "majority")]
+    main = main_metric(evaluation)
+    pairs = [p for p in evaluation["paired"] if p["metric"] == main and p["model"] not in ("champion", *UNSEEING)]
     if not pairs:
-        return f"{who} predicts {label} with an AUC of {interval(scores['candidate']['test'].get('auc'))} on test", ""
-    pair = max(pairs, key=lambda p: float(scores[p["model"]]["test"]["auc"]["value"]))
-    own, other = (number(scores[name]["test"]["auc"]["value"]) for name in ("candidate", pair["model"]))
+        own = interval(scores["candidate"]["test"].get(main))
+        return f"{who} predicts {label} with an {metric(main)} of {own} on test", ""
+    pair = min(pairs, key=lambda p: float(p["difference"]))  # the strongest: all are against the same candidate
+    own, other = (number(scores[name]["test"][main]["value"]) for name in ("candidate", pair["model"]))
     gain, low, high = alike(pair["difference"], pair["low"], pair["high"])
-    claim = f"{who} predicts {label} {compared(pair)} {model(pair['model'])}: AUC {own} against {other}"
+    claim = f"{who} predicts {label} {compared(pair)} {model(pair['model'])}: {metric(main)} {own} against {other}"
     return claim, f"(difference {gain}, 95% interval {low} to {high})"
 
 
@@ -149,7 +164,8 @@ def maintenance(batches: Sequence[Json], name: str) -> str:
         return f"So far the first model is the one in use: {count(len(live), 'batch')} scored."
     own, first = (sum(one[who][name]["value"] for one in apart) / len(apart) for who in ("champion", "first"))
     gain = (first - own) if name in LOWER_IS_BETTER else (own - first)
-    word = f"{abs(gain):.3f} {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.0005 else "no difference"
+    least, size = (0.0005 * own, number(abs(gain))) if name in IN_UNIT else (0.0005, f"{abs(gain):.3f}")
+    word = f"{size} {'better' if gain > 0 else 'worse'}" if abs(gain) >= least else "no difference"
     return (
         f"On the {count(len(apart), 'batch')} since the first retraining, the maintained model's {metric(name)} "
         f"averages {number(own)}, the frozen first model's {number(first)}: {word}."

@@ -4,44 +4,36 @@ The baselines are fitted on train alone, with the candidate's own tensors. The t
 probability into an answer is chosen on val for every model.
 """
 
-import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pipeline import artefacts, metrics, registry
 from pipeline.artefacts import Record
-from pipeline.features.preprocessor import Preprocessor
-from pipeline.metrics import Paired, Scores
-from pipeline.models import saved
+from pipeline.errors import WorkspaceError
+from pipeline.features.preprocessor import LABEL, Preprocessor
+from pipeline.features.target import Quantity, Target
+from pipeline.metrics import Kind, Metric, Paired, Scores, classification, drawn
+from pipeline.metrics.drawn import Residuals
+from pipeline.models import baselines, saved
 from pipeline.predict import Predictor, aligned
 from pipeline.stages.split import SPLITS, SplitName, SplitRecord
 from pipeline.workspace import Section, Workspace
 
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
-
 Tensors = Mapping[str, np.ndarray]
 Answers = dict[str, np.ndarray]
-Baseline = Literal["majority", "logistic_regression", "hist_gradient_boosting"]
-PairedMetric = Literal["auc", "average_precision", "log_loss"]  # those that hang on no threshold
-PAIRED: tuple[PairedMetric, ...] = get_args(PairedMetric)
 COMPARED: tuple[SplitName, ...] = ("val", "test")  # the others choose their threshold on val, and are scored on test
-CURVE_POINTS = 200
-CALIBRATION_BINS = 10
 OVERFIT_GAP = 0.05
-UNDERFIT_AUC = 0.55
-LINEAR_STEPS = 1000
-log = logging.getLogger(__name__)
+UNDERFIT = 0.05  # above what a model scores that learnt nothing
+GAPS: Mapping[Metric, str] = {"auc": "AUC", "r2": "R²"}
 
 
 class EvaluateSettings(Section):
-    """How the candidate is judged."""
+    """How the candidate is judged; `overfit_gap` is of the AUC of classes, of the R² of a quantity."""
 
     key: ClassVar[str] = "evaluate"
     resamples: int = Field(default=200, ge=50)
@@ -56,9 +48,13 @@ class Fit(Record):
 
 
 class Evaluation(Record):
-    """How good the candidate is: reports/evaluation.json."""
+    """How good the candidate is: reports/evaluation.json.
+
+    Thresholds, curves, calibration and confusion are those of classes, `predicted` and `residuals` of a quantity.
+    """
 
     label: str
+    target: Kind = Field(default="classes", exclude_if=lambda kind: kind == "classes")
     classes: list[str]
     seed: int
     candidate: str
@@ -76,11 +72,13 @@ class Evaluation(Record):
     confusion: list[list[int]]
     curves: dict[str, list[float]]
     best_epoch: int
+    predicted: list[tuple[float, float]] = Field(default_factory=list, exclude_if=lambda dots: not dots)
+    residuals: list[Residuals] = Field(default_factory=list, exclude_if=lambda tenths: not tenths)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Every model's probabilities on a split, by model; N rows, K classes: y_N int, each answer (N, K)."""
+    """Every model's answers on a split, by model; N rows: y_N the truth, each answer (N, K) as `network.answers`."""
 
     y_N: np.ndarray
     answers: Answers
@@ -88,32 +86,46 @@ class Judged:
 
 def run(workspace: Workspace) -> Evaluation:
     """Evaluate the candidate against the baselines, and against the champion if there is one."""
-    settings = workspace.section(EvaluateSettings)
+    settings, fitted = workspace.section(EvaluateSettings), Preprocessor.read(workspace.candidate)
     tensors = {n: artefacts.read_tensors(workspace.normalized / f"{n}.safetensors") for n in SPLITS}
-    answers = {name: candidate_answers(workspace.candidate, part) for name, part in tensors.items()}
-    baselines = fit_baselines(tensors["train"], workspace.seed)
-    judged = {n: Judged(y_N=tensors[n]["label"], answers={"candidate": answers[n]}) for n in SPLITS}
+    truth = {name: fitted.target.truth(part[LABEL]) for name, part in tensors.items()}
+    answers = {name: candidate_answers(workspace.candidate, part, fitted.target) for name, part in tensors.items()}
+    judged = {n: Judged(y_N=truth[n], answers={"candidate": answers[n]}) for n in SPLITS}
+    others = baselines.fit(tensors["train"], truth["train"], fitted.target.kind, workspace.seed)
     for name in COMPARED:
-        judged[name].answers.update({m: b.predict_proba(inputs(tensors[name])) for m, b in baselines.items()})
+        x = baselines.inputs(tensors[name])
+        judged[name].answers.update({model: baselines.answers(other, x) for model, other in others.items()})
     champion = registry.champion_folder(workspace)
     if champion is not None:
-        model, classes = Predictor.load(champion), Preprocessor.read(workspace.candidate).classes
+        model = Predictor.load(champion, workspace.media)
+        require_kind(model, fitted.target, workspace)
         for name in COMPARED:
-            p_NK = model.probabilities(artefacts.scan_parquet(workspace.split / f"{name}.parquet").collect())
-            judged[name].answers["champion"] = aligned(p_NK, model.preprocessor.classes, classes)
-    record = evaluation(judged, settings, workspace.seed, _facts(workspace))
+            a_NK = model.answers(artefacts.scan_parquet(workspace.split / f"{name}.parquet").collect())
+            judged[name].answers["champion"] = aligned(a_NK, model.preprocessor.classes, fitted.classes)
+    record = evaluation(judged, fitted.target, settings, workspace.seed, _facts(workspace, fitted))
     _publish(workspace, record)
     return record
 
 
-def _facts(workspace: Workspace) -> dict[str, Any]:
+def require_kind(model: Predictor, target: Target, workspace: Workspace) -> None:
+    """Raise WorkspaceError where the champion tells classes and the candidate a quantity, or the other way round."""
+    then = model.preprocessor.target.kind
+    if then != target.kind:
+        raise WorkspaceError(
+            f"the champion tells {target.column} as {then}, the candidate as {target.kind}: they cannot be compared",
+            where=workspace.relative(model.folder),
+            fix="begin anew: set models/champion.json and models/registry aside; or mend the label's modality",
+        )
+
+
+def _facts(workspace: Workspace, fitted: Preprocessor) -> dict[str, Any]:
     """What the record says beside the scores."""
     split = SplitRecord.read(workspace.split / "manifest.json")
     history = artefacts.read_json(workspace.candidate / saved.HISTORY)
-    fitted = Preprocessor.read(workspace.candidate)
     spans = sorted(split.span.values())
     return {
         "label": fitted.label,
+        "target": fitted.target.kind,
         "classes": list(fitted.classes),
         "candidate": saved.verify(workspace.candidate).identity,
         "champion": registry.champion(workspace).version,
@@ -123,148 +135,108 @@ def _facts(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def candidate_answers(folder: Path, part: Tensors) -> np.ndarray:
+def candidate_answers(folder: Path, part: Tensors, target: Target) -> np.ndarray:
     """(N, K) what the candidate answers on a split's tensors."""
-    from pipeline.models.network import probabilities, tensors
+    from pipeline.models import network
 
-    answers: np.ndarray = probabilities(saved.load(folder), tensors(part)).numpy()
-    return answers
-
-
-def inputs(part: Tensors) -> np.ndarray:
-    """(N, D + C) float32: dense values, then codes, as the baselines take them."""
-    return np.concatenate([part["dense"], part["codes"].astype(np.float32)], axis=1)
-
-
-def fit_baselines(train: Tensors, seed: int) -> "dict[Baseline, ClassifierMixin]":
-    """Fit each baseline on the training rows: the share of each class, a linear model, and boosted trees."""
-    from sklearn.dummy import DummyClassifier
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.exceptions import ConvergenceWarning
-
-    dense = train["dense"].shape[1]
-    codes = range(dense, dense + train["codes"].shape[1])
-    # scikit-learn takes at most 255 categories a column; a column with more is taken as ordered codes
-    few = [column for column in codes if train["codes"][:, column - dense].max() < 255]
-    x, y = inputs(train), train["label"]
-    models: dict[Baseline, ClassifierMixin] = {
-        "majority": DummyClassifier(strategy="prior"),
-        "logistic_regression": _linear(list(codes)),
-        "hist_gradient_boosting": HistGradientBoostingClassifier(categorical_features=few, random_state=seed),
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is said below, and counts as it is
-        fitted = {name: model.fit(x, y) for name, model in models.items()}
-    if fitted["logistic_regression"][-1].n_iter_.max() >= LINEAR_STEPS:
-        log.warning("logistic_regression had not converged after %d steps: it may be a little better", LINEAR_STEPS)
-    return fitted
-
-
-def _linear(codes: list[int]) -> "ClassifierMixin":
-    """Logistic regression over scaled dense values and one-hot codes."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    one_hot = OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
-    encode = ColumnTransformer([("codes", one_hot, codes)], remainder="passthrough")
-    return make_pipeline(encode, LogisticRegression(max_iter=LINEAR_STEPS))
+    return network.answers(saved.load(folder), network.tensors(part), target)
 
 
 def evaluation(
-    judged: Mapping[SplitName, Judged], settings: EvaluateSettings, seed: int, facts: dict[str, Any]
+    judged: Mapping[SplitName, Judged], target: Target, settings: EvaluateSettings, seed: int, facts: dict[str, Any]
 ) -> Evaluation:
     """Everything that is said of the candidate; pure."""
-    test, val = judged["test"], judged["val"]
+    test, measures = judged["test"], metrics.OF[target.kind]
+    thresholds = thresholds_of(judged["val"], target)
     w_RN = metrics.resamples(len(test.y_N), seed, settings.resamples)
-    thresholds = {model: metrics.best_threshold(val.y_N, p_NK) for model, p_NK in val.answers.items()}
-    found = {m: metrics.values(test.y_N, p, thresholds[m], w_RN) for m, p in test.answers.items()}
+    held = {model: held_against(target, thresholds, model) for model in test.answers}
+    found = {m: measures.values(test.y_N, a_NK, held[m], w_RN) for m, a_NK in test.answers.items()}
     scores = {model: {"test": metrics.scores(values)} for model, values in found.items()}
     for name in ("train", "val"):
         part = judged[name]
-        values = metrics.values(part.y_N, part.answers["candidate"], thresholds["candidate"])
+        values = measures.values(part.y_N, part.answers["candidate"], held["candidate"])
         scores["candidate"][name] = metrics.scores(values)
-    own = test.answers["candidate"]
     return Evaluation(
         **facts,
+        **(of_quantity(test) if isinstance(target, Quantity) else of_classes(judged, thresholds)),
         seed=seed,
         rows={name: len(part.y_N) for name, part in judged.items()},
-        positive_share={name: float((part.y_N == own.shape[1] - 1).mean()) for name, part in judged.items()},
         thresholds=thresholds,
         scores=scores,
         paired=[
             metrics.paired(model, metric, found["candidate"], values)
             for model, values in found.items()
             if model != "candidate"
-            for metric in PAIRED
+            for metric in measures.paired
         ],
         fit=fit_word(scores["candidate"], settings.overfit_gap),
-        roc={model: roc(test.y_N, p_NK) for model, p_NK in test.answers.items()},
-        precision_recall={model: precision_recall(test.y_N, p_NK) for model, p_NK in test.answers.items()},
-        calibration={model: calibration(test.y_N, p_NK) for model, p_NK in test.answers.items()},
-        confusion=confusion(test.y_N, metrics.answers(own, thresholds["candidate"]), own.shape[1]),
     )
 
 
+def thresholds_of(val: Judged, target: Target) -> dict[str, float]:
+    """From which probability each model says yes, chosen on val; a quantity has none."""
+    if isinstance(target, Quantity):
+        return {}
+    return {model: classification.best_threshold(val.y_N, p_NK) for model, p_NK in val.answers.items()}
+
+
+def held_against(target: Target, thresholds: Mapping[str, float], model: str) -> float:
+    """What a model's answers are held against: its threshold, or the mean of the candidate's training rows."""
+    return target.center if isinstance(target, Quantity) else thresholds[model]
+
+
+def of_classes(judged: Mapping[SplitName, Judged], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Curves and calibration of every model on test, and the candidate's confusion."""
+    test = judged["test"]
+    own = test.answers["candidate"]
+    said_N = classification.answers(own, thresholds["candidate"])
+    return {
+        "positive_share": {name: float((part.y_N == own.shape[1] - 1).mean()) for name, part in judged.items()},
+        "roc": {model: drawn.roc(test.y_N, p_NK) for model, p_NK in test.answers.items()},
+        "precision_recall": {model: drawn.precision_recall(test.y_N, p_NK) for model, p_NK in test.answers.items()},
+        "calibration": {model: drawn.calibration(test.y_N, p_NK) for model, p_NK in test.answers.items()},
+        "confusion": drawn.confusion(test.y_N, said_N, own.shape[1]),
+    }
+
+
+def of_quantity(test: Judged) -> dict[str, Any]:
+    """The candidate's answers beside the truth, and their residuals, on test."""
+    own_N = test.answers["candidate"][:, 0]
+    none: dict[str, Any] = {"positive_share": {}, "roc": {}, "precision_recall": {}, "calibration": {}, "confusion": []}
+    return none | {"predicted": drawn.predicted(test.y_N, own_N), "residuals": drawn.residuals(test.y_N, own_N)}
+
+
 def fit_word(scores: Mapping[str, Scores], overfit_gap: float) -> Fit:
-    """One word on the gap between train and test AUC, and on how far train itself is from a coin's 0.5."""
-    train, val, test = (scores[name]["auc"].value for name in SPLITS)
-    seen = f"AUC is {train:.3f} on train, {val:.3f} on val, {test:.3f} on test"
-    if train < UNDERFIT_AUC:
-        return Fit(word="underfits", why=f"{seen}: train itself is below {UNDERFIT_AUC}")
+    """One word on the gap between train and test in AUC or R², and on how far train is from having learnt nothing."""
+    measures = metrics.measures_of(scores["train"])
+    train, val, test = (scores[name][measures.gap].value for name in SPLITS)
+    seen = f"{GAPS[measures.gap]} is {train:.3f} on train, {val:.3f} on val, {test:.3f} on test"
+    least = measures.blind + UNDERFIT
+    if train < least:
+        return Fit(word="underfits", why=f"{seen}: train itself is below {least:g}")
     if train - max(val, test) > overfit_gap:
         return Fit(word="overfits", why=f"{seen}: train is more than {overfit_gap} above both others")
     return Fit(word="fits", why=f"{seen}: the gap is within {overfit_gap}")
-
-
-def roc(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, float]]:
-    """(false positive rate, true positive rate) of the last class, at most CURVE_POINTS points."""
-    from sklearn.metrics import roc_curve
-
-    fpr, tpr, _ = roc_curve(y_N == p_NK.shape[1] - 1, p_NK[:, -1])
-    return _thinned(fpr, tpr)
-
-
-def precision_recall(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, float]]:
-    """(recall, precision) of the last class, at most CURVE_POINTS points."""
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, _ = precision_recall_curve(y_N == p_NK.shape[1] - 1, p_NK[:, -1])
-    return _thinned(recall[::-1], precision[::-1])
-
-
-def _thinned(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
-    """The curve read off at even steps along its way, so that steep parts keep their points; ends included."""
-    way = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-    places = np.searchsorted(way, np.linspace(0.0, way[-1], CURVE_POINTS)).clip(0, len(x) - 1)
-    chosen = sorted({0, *places.tolist(), len(x) - 1})
-    return [(round(float(x[i]), 5), round(float(y[i]), 5)) for i in chosen]
-
-
-def calibration(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, float, int]]:
-    """(mean predicted, observed share, rows) of the last class in ten bins of equal rows."""
-    order = np.argsort(p_NK[:, -1], kind="stable")
-    bins = [part for part in np.array_split(order, CALIBRATION_BINS) if len(part)]
-    hit = y_N == p_NK.shape[1] - 1
-    return [(float(p_NK[part, -1].mean()), float(hit[part].mean()), len(part)) for part in bins]
-
-
-def confusion(y_N: np.ndarray, said_N: np.ndarray, classes: int) -> list[list[int]]:
-    """Rows by truth (down) and answer (across)."""
-    counted: list[list[int]] = np.bincount(y_N * classes + said_N, minlength=classes**2).reshape(classes, -1).tolist()
-    return counted
 
 
 def _publish(workspace: Workspace, record: Evaluation) -> None:
     """Write evaluation.json, the few flat numbers for `dvc metrics`, and the curves for `dvc plots`."""
     record.write(workspace.evaluation)
     flat = {n: {m: s.value for m, s in of_split.items()} for n, of_split in record.scores["candidate"].items()}
-    artefacts.write_json(
-        workspace.metrics, {**flat, "gain": {p.model: p.difference for p in record.paired if p.metric == "auc"}}
-    )
+    main = metrics.OF[record.target].main
+    gain = {pair.model: pair.difference for pair in record.paired if pair.metric == main}
+    artefacts.write_json(workspace.metrics, {**flat, "gain": gain})
     with artefacts.replacing(workspace.plots) as folder:
-        roc_points = [{"fpr": x, "tpr": y} for x, y in record.roc["candidate"]]
-        artefacts.write_json(folder / "roc.json", {"roc": roc_points})
-        recall_points = [{"recall": x, "precision": y} for x, y in record.precision_recall["candidate"]]
-        artefacts.write_json(folder / "precision_recall.json", {"precision_recall": recall_points})
+        for name, points in _plots(record).items():
+            artefacts.write_json(folder / f"{name}.json", {name: points})
+
+
+def _plots(record: Evaluation) -> dict[str, list[dict[str, float]]]:
+    """The candidate's points by the name of their file."""
+    if record.target == "quantity":
+        off = [{"answer": t.answer, "bias": t.answer - t.truth, "absolute": t.absolute} for t in record.residuals]
+        return {"predicted": [{"truth": x, "answer": y} for x, y in record.predicted], "residuals": off}
+    return {
+        "roc": [{"fpr": x, "tpr": y} for x, y in record.roc["candidate"]],
+        "precision_recall": [{"recall": x, "precision": y} for x, y in record.precision_recall["candidate"]],
+    }

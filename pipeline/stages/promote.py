@@ -8,27 +8,41 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline import git, registry, versioning
+from pipeline import git, metrics, registry, versioning
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
-from pipeline.metrics import Paired
-from pipeline.models import saved
-from pipeline.stages.evaluate import Baseline, Evaluation, PairedMetric
+from pipeline.metrics import Kind, Metric, Paired
+from pipeline.models import baselines, saved
+from pipeline.models.baselines import Baseline
+from pipeline.stages.evaluate import Evaluation
+from pipeline.wording import number
 from pipeline.workspace import Section, Workspace
+
+PairedMetric = Literal["auc", "average_precision", "log_loss", "rmse", "mae", "r2"]
 
 
 class PromoteSettings(Section):
     """The gate: the baseline to beat, the metric, how much worse than the champion is still not worse.
 
-    `commit`: whether a promotion is committed to git (dvc.lock and the pointer) with a tag.
+    `auto` are the AUC and logistic regression for classes, the RMSE and ridge for a quantity. Of a metric in the
+    label's unit (rmse, mae) gain and loss are shares of what the other model has. `commit`: whether a promotion is
+    committed to git (dvc.lock and the pointer) with a tag.
     """
 
     key: ClassVar[str] = "promote"
-    metric: PairedMetric = "auc"
-    baseline: Baseline = "logistic_regression"
+    metric: Literal["auto", PairedMetric] = "auto"
+    baseline: Literal["auto", Baseline] = "auto"
     minimum_gain: float = Field(default=0.0, ge=0)
     tolerated_loss: float = Field(default=0.005, ge=0)
     commit: bool = False
+
+    def chosen(self, kind: Kind) -> tuple[Metric, Baseline]:
+        """Metric and baseline for this kind of label; raises SettingsError for one that is not of it."""
+        measures, known = metrics.OF[kind], baselines.OF[kind]
+        return (
+            metrics.chosen(self.metric, measures.paired, measures.main, "promote.metric"),
+            metrics.chosen(self.baseline, known, baselines.LINEAR[kind], "promote.baseline"),
+        )
 
 
 class Promotion(Record):
@@ -83,27 +97,45 @@ def _require_of(
 
 def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, list[str]]:
     """Whether the candidate may become champion, with a reason for each gate; pure."""
-    against = {pair.model: pair for pair in evaluation.paired if pair.metric == settings.metric}
-    gates = [_beats(against[settings.baseline], settings.minimum_gain)]
+    metric, baseline = settings.chosen(evaluation.target)
+    against = {pair.model: pair for pair in evaluation.paired if pair.metric == metric}
+    gates = [_beats(against[baseline], settings.minimum_gain, _unit(evaluation, baseline, metric))]
     if "champion" in against:
-        gates.append(_not_worse(against["champion"], settings.tolerated_loss))
+        unit = _unit(evaluation, "champion", metric)
+        gates.append(_not_worse(against["champion"], settings.tolerated_loss, unit))
     return all(passed for passed, _ in gates), [reason for _, reason in gates]
 
 
-def _beats(pair: Paired, gain: float) -> tuple[bool, str]:
-    passed = pair.low > gain
+def _unit(evaluation: Evaluation, model: str, metric: Metric) -> float:
+    """What a gain of 1 is of: the other model's own score where that is in the label's unit, else 1."""
+    return evaluation.scores[model]["test"][metric].value if metric in metrics.IN_UNIT else 1.0
+
+
+def _beats(pair: Paired, gain: float, unit: float) -> tuple[bool, str]:
+    passed = pair.low > gain * unit
     words = "beats" if passed else "does not surely beat"
-    return passed, f"{words} {pair.model}: {_difference(pair)}, gain asked {gain:g}"
+    return passed, f"{words} {pair.model}: {_difference(pair)}, gain asked {_asked(pair, gain, unit)}"
 
 
-def _not_worse(pair: Paired, loss: float) -> tuple[bool, str]:
-    passed = pair.low >= -loss
+def _not_worse(pair: Paired, loss: float, unit: float) -> tuple[bool, str]:
+    passed = pair.low >= -loss * unit
     words = "is not worse than" if passed else "may be worse than"
-    return passed, f"{words} {pair.model}: {_difference(pair)}, loss tolerated {loss:g}"
+    return passed, f"{words} {pair.model}: {_difference(pair)}, loss tolerated {_asked(pair, loss, unit)}"
+
+
+def _asked(pair: Paired, amount: float, unit: float) -> str:
+    return f"{amount:g} of its {number(unit)}" if pair.metric in metrics.IN_UNIT else f"{amount:g}"
 
 
 def _difference(pair: Paired) -> str:
-    return f"{pair.metric} {pair.difference:+.4f} (95% interval {pair.low:+.4f} to {pair.high:+.4f}, same test rows)"
+    """How much better, and in words where the metric's own way might mislead: a `+` is in the candidate's favour."""
+    difference, low, high = (_signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
+    better = " better" if pair.metric in metrics.IN_UNIT else ""
+    return f"{pair.metric} {difference}{better} (95% interval {low} to {high}, same test rows)"
+
+
+def _signed(metric: Metric, value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{number(abs(value))}" if metric in metrics.IN_UNIT else f"{value:+.4f}"
 
 
 def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, settings: PromoteSettings) -> str | None:

@@ -1,8 +1,9 @@
 """Stage 4: rows → train, val and test: random stratified, grouped, or by time.
 
-Rows that look the same to the model (twins), and rows of one group, are one unit: they never straddle two
-splits. In a split by time the last days, or the last share of the rows, are test, and those before are val;
-a unit that reaches into two splits goes whole into the later one, so that train never holds a later row's twin.
+A random split keeps the shares of the label's classes, or of the tenths of a quantity. Rows that look the
+same to the model (twins), and rows of one group, are one unit: they never straddle two splits. In a split by time the
+last days, or the last share of the rows, are test, and those before are val; a unit that reaches into two splits goes
+whole into the later one, so that train never holds a later row's twin.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,14 @@ from pipeline import artefacts, contract
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError
+from pipeline.links import sets_of
 from pipeline.workspace import Section, Workspace
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 MANIFEST = "manifest.json"
+PARTS = 10  # of a quantity's range, each drawn from by itself
+ROWS_A_PART = 20  # with fewer a part would have none for val or test
 
 
 class SplitSettings(Section):
@@ -46,7 +50,7 @@ class SplitSettings(Section):
 
 
 class SplitRecord(Record):
-    """What went where: rows, label shares and time span of each split, and train's rows by source file."""
+    """What went where: rows (also by class, of a label of classes), time span and rows by source file of each split."""
 
     rows: dict[SplitName, int]
     classes: dict[SplitName, dict[str, int]]
@@ -58,8 +62,8 @@ class SplitRecord(Record):
 class Keys:
     """What a split looks at, one entry a row, in the order of the rows.
 
-    `unit` (N,) int: rows of one unit stay together; `label` (N,) text; `time` (N,) datetime or None; `grouped`:
-    whether the contract has a group column.
+    `unit` (N,) int: rows of one unit stay together; `label` (N,) text, null where there is none: the class, or which
+    part of a quantity's range; `time` (N,) datetime or None; `grouped`: whether the contract has a group column.
     """
 
     unit: np.ndarray
@@ -69,7 +73,7 @@ class Keys:
 
 
 def run(workspace: Workspace) -> SplitRecord:
-    """Split the clean rows; raises DataError when a split would be empty or of one class."""
+    """Split the clean rows; raises DataError when a split would be empty, or of one class or value."""
     settings, agreed = workspace.section(SplitSettings), contract.load(workspace.contract_file)
     rows = artefacts.scan_parquet(workspace.clean)
     seen = keys(rows, agreed)
@@ -82,7 +86,10 @@ def run(workspace: Workspace) -> SplitRecord:
             part = rows.join(chosen, on=ROW_ID, how="semi", maintain_order="left")
             artefacts.write_parquet(folder / f"{name}.parquet", part)
         record = described({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed)
-        require_classes(record, agreed.label.name)
+        if agreed.label.is_quantity:
+            require_values({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed.label.name)
+        else:
+            require_classes(record, agreed.label.name)
         record.write(folder / MANIFEST)
     return record
 
@@ -94,12 +101,25 @@ def keys(rows: pl.LazyFrame, agreed: Contract) -> Keys:
     """
     twin = pl.struct(column.name for column in agreed.features).hash(seed=0).alias("#twin")
     group = [_group(agreed.groups).alias("#group")] if agreed.groups else []
-    label = pl.col(agreed.label.name).cast(pl.String).alias("#label")
-    time = [pl.col(agreed.time).alias("#time")] if agreed.time else []
+    label = pl.col(agreed.label.name).cast(pl.Float64 if agreed.label.is_quantity else pl.String).alias("#label")
+    time = [] if agreed.time is None else [pl.col(agreed.time).alias("#time")]
     seen = rows.select(twin, *group, label, *time).collect(engine="streaming")
     ties = [seen[name] for name in ("#twin", "#group") if name in seen.columns]
-    stamps = seen["#time"] if agreed.time else None
-    return Keys(unit=units(ties), label=seen["#label"], time=stamps, grouped=bool(group))
+    stamps = None if agreed.time is None else seen["#time"]
+    strata = parts(seen["#label"]) if agreed.label.is_quantity else seen["#label"]
+    return Keys(unit=units(ties), label=strata, time=stamps, grouped=bool(group))
+
+
+def parts(values: pl.Series) -> pl.Series:
+    """(N,) text: which tenth of the rows each value is in, of few rows which coarser part; null for no finite value.
+
+    >>> parts(pl.Series([float(i) for i in range(40)])).value_counts(sort=True).rows()
+    [('0', 20), ('1', 20)]
+    """
+    known = pl.select(pl.when(values.is_finite()).then(values)).to_series()
+    rows = known.count()
+    most = min(max(rows // ROWS_A_PART, 1), PARTS)
+    return ((known.rank() - 0.5) / max(rows, 1) * most).floor().cast(pl.Int64).cast(pl.String)
 
 
 def _group(columns: list[str]) -> pl.Expr:
@@ -116,13 +136,8 @@ def units(ties: Sequence[pl.Series]) -> np.ndarray:
     codes = [tie.rank("dense").to_numpy().astype(np.int64) - 1 for tie in ties]
     if len(codes) == 1:
         return codes[0]
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     first, second = codes[0], codes[1] + codes[0].max() + 1
-    size = int(second.max()) + 1
-    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][first]
+    return sets_of(first, second, int(second.max()) + 1)[first]
 
 
 def assign(keys: Keys, settings: SplitSettings, seed: int) -> np.ndarray:
@@ -181,10 +196,10 @@ def _by_chance(keys: Keys, settings: SplitSettings, seed: int) -> np.ndarray:
 def described(splits: dict[SplitName, pl.LazyFrame], agreed: Contract) -> SplitRecord:
     """Count what is in each split, from the files as written."""
     label, source = pl.col(agreed.label.name).cast(pl.String), pl.col(ROW_ID).str.extract(r"^(.*)#\d+$")
-    classes = {name: _count(rows, label) for name, rows in splits.items()}
+    counted = {} if agreed.label.is_quantity else {name: _count(rows, label) for name, rows in splits.items()}
     return SplitRecord(
-        rows={name: sum(counted.values()) for name, counted in classes.items()},
-        classes=classes,
+        rows={name: rows.select(pl.len()).collect().item() for name, rows in splits.items()},
+        classes=counted,
         span={} if agreed.time is None else {name: _span(rows, agreed.time) for name, rows in splits.items()},
         sources={name: _count(rows, source) for name, rows in splits.items()},
     )
@@ -207,8 +222,20 @@ def require_labels(values: pl.Series, label: str) -> None:
         raise DataError(
             f"{values.null_count():,} rows have no label `{label}`, and none can be learnt from or judged by",
             where="data/clean",
-            fix="set checks.missing_label to quarantine in params.yaml",
+            fix="set checks.missing_label to quarantine in params.yaml; a number must be finite",
         )
+
+
+def require_values(splits: dict[SplitName, pl.LazyFrame], label: str) -> None:
+    """Raise DataError when a split has fewer than two values of a quantity: nothing can be learnt or judged there."""
+    for name, rows in splits.items():
+        found = rows.select(pl.col(label).n_unique()).collect().item()
+        if found < 2:
+            raise DataError(
+                f"the {name} split has {found} of the values of {label}, and needs two at least",
+                where="params.yaml: split",
+                fix="bring more rows, or change the method, the shares or the days",
+            )
 
 
 def require_classes(record: SplitRecord, label: str) -> None:
@@ -221,10 +248,10 @@ def require_classes(record: SplitRecord, label: str) -> None:
             fix="bring rows of another class, or look at the label's rule (ingest.derive in params.yaml)",
         )
     for name in SPLITS:
-        if set(record.classes[name]) != every:
-            seen = ", ".join(record.classes[name]) or "no row"
+        if lacking := sorted(every - set(record.classes[name])):
             raise DataError(
-                f"the {name} split has {seen} of {label}, it needs each of: {', '.join(sorted(every))}",
+                f"the {name} split has no row of {label} = {', '.join(lacking)}, and needs each of {len(every)} values",
                 where="params.yaml: split",
-                fix="bring more rows, or change the method, the shares or the days",
+                fix="bring more rows, change the method, the shares or the days, or set classes of few rows aside "
+                "(rare_class: quarantine, under checks)",
             )

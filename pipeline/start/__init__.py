@@ -7,6 +7,7 @@ What was inferred is written as a contract for people to read and correct.
 
 import json
 import keyword
+import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,20 +16,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from polars.selectors import by_name
 
-from pipeline import artefacts, contract, features, git, readers, registry, settings, versioning
+from pipeline import arrival, artefacts, contract, features, git, readers, registry, settings, versioning
 from pipeline.contract import ROW_ID, Role
 from pipeline.errors import ContractError, DataError, WorkspaceError
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
-from pipeline.readers import Source
-from pipeline.start.files import DVC, DVCIGNORE, GITIGNORE, PARAMS, README
+from pipeline.readers import Source, folders
+from pipeline.start.files import DVC, DVCIGNORE, GITIGNORE, PARAMS, PLOTS_OF_CLASSES, PLOTS_OF_QUANTITY, README
 from pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 FEWEST_ROWS = 100  # 15 of them are test: with fewer, nothing that is found there means anything
 ROWS_A_CLASS = 10
 COMPARED = 1000  # rows by which two ways to read a file are compared
 WORDS_OF_YAML = ("null", "true", "false", "yes", "no", "on", "off")
+TABLE_OF_FILES = "files.csv"
 GIT_BYTES = 50_000_000  # up to here the data themselves go into git; it refuses no more, but grows slow
 
 
@@ -37,37 +42,45 @@ def initialise(target: Path, data: Path, *, roles: Mapping[str, Role], seed: int
 
     `roles` names the label, and whatever else is known of the columns. Raises WorkspaceError when `target` holds
     something, DataError when the data cannot be read or learnt from; whatever happens, `target` is whole or as it was.
+    What lies beside the data and is left out (other sheets, files of another kind) is told in the log.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise WorkspaceError("is there and is not empty", where=str(target), fix="name a new folder")
     target, data = target.resolve(), data.resolve()
     with TemporaryDirectory() as scratch:
-        sources = readers.open_all(data, scratch=Path(scratch))
-        found = _inferred(sources, dataset_name(data), roles)
-        require_classes(found)
+        sources = [_without_sizes(source) for source in readers.open_all(data, scratch=Path(scratch))]
+        base = data if data.is_dir() else data.parent
+        media = sources[0].media or folders.named(sources[0].frame, base)
+        found = _inferred(sources, dataset_name(data), roles, media)
+        require_label(found)
         with artefacts.replacing(target) as folder:
             made = _write(folder, found, seed)
             _write_data(made, data, sources)
+            for source in sources if media else []:
+                arrival.bring(source.frame, media, base, made.raw)
             versioning.prepare(made.root)
             _commit_data(made)
+    for left_out in filter(None, (source.beside for source in sources)):
+        log.warning("not read: %s", left_out)
     return Workspace.open(target)
 
 
-def _inferred(sources: Sequence[Source], name: str, roles: Mapping[str, Role]) -> Inferred:
+def _without_sizes(source: Source) -> Source:
+    """Of a folder of files the table without their sizes: who learns from these looks past what is in the files."""
+    return replace(source, frame=source.frame.drop("bytes")) if source.media else source
+
+
+def _inferred(sources: Sequence[Source], name: str, roles: Mapping[str, Role], media: Mapping[str, str]) -> Inferred:
     """The columns of all files together; those that no encoder reads are set aside."""
-    schema = sources[0].frame.collect_schema()
-    for source in sources:
-        if source.frame.collect_schema() != schema:
-            raise DataError(
-                f"has other columns, or other types, than {sources[0].name}",
-                where=source.name,
-                fix="bring files of one kind",
-            )
-    if ROW_ID in schema:
+    readers.require_same_columns(sources)
+    readers.require_one_type(sources)
+    columns = sources[0].frame.collect_schema().names()
+    if ROW_ID in columns:
         raise DataError("is a name that keepfit needs for itself", where=f"{name}: {ROW_ID}", fix="rename the column")
     with readers.reading(name):
-        rows = pl.concat([source.frame for source in sources])
-        found = infer(rows, name=name, text=sources[0].text, roles=roles, media=sources[0].media)
+        rows = pl.concat([source.frame.select(by_name(*columns)) for source in sources], how="vertical_relaxed")
+        text = any(source.text for source in sources)
+        found = infer(rows, name=name, text=text, roles=roles, media=media)
     known = set(features.registered())
     return replace(found, columns=tuple(_readable(column, known) for column in found.columns))
 
@@ -90,8 +103,8 @@ def dataset_name(data: Path) -> str:
     return f"data_{plain}".rstrip("_") if clashes else plain
 
 
-def require_classes(found: Inferred) -> None:
-    """Raise DataError when there are too few rows to learn from, or no label whose values are classes."""
+def require_label(found: Inferred) -> None:
+    """Raise DataError when there are too few rows to learn from, or no label of classes or of many numbers."""
     labels = [column for column in found.columns if column.role == "label"]
     if not labels:
         raise DataError("has no label to learn", where=found.name, fix="name its column with --label")
@@ -101,8 +114,7 @@ def require_classes(found: Inferred) -> None:
         what = f"holds {found.rows:,} rows, and at least {FEWEST_ROWS} are needed to train and to judge a model"
         raise DataError(what, where=found.name, fix="bring more rows")
     if column.is_regression:
-        what = f"holds {column.distinct:,} different numbers to be estimated, and models here tell classes apart"
-        raise DataError(what, where=where, fix="name a label with few values, or derive classes from it")
+        return
     if column.distinct < 2:
         raise DataError("has less than two values, so there is nothing to tell apart", where=where, fix="name another")
     if column.distinct * ROWS_A_CLASS > column.values:
@@ -114,7 +126,7 @@ def _write(folder: Path, found: Inferred, seed: int) -> Workspace:
     """Every file of the workspace; its settings and its contract are loaded, so that they are known to be right."""
     files = {
         "params.yaml": _params(found, seed),
-        "dvc.yaml": DVC.replace("NAME", found.name).replace("KEEPFIT", _command()),
+        "dvc.yaml": _dvc(found),
         f"schemas/{found.name}.py": found.source(),
         ".gitignore": GITIGNORE,
         ".dvcignore": DVCIGNORE,
@@ -132,7 +144,13 @@ def _write(folder: Path, found: Inferred, seed: int) -> Workspace:
 
 
 def _write_data(made: Workspace, data: Path, sources: Sequence[Source]) -> None:
-    """Copy what ingest can read as it is; write the rest anew and keep the originals."""
+    """Copy what ingest can read as it is; write the rest anew and keep the originals.
+
+    Of a folder of pictures, sounds or texts the table is written, one row a file.
+    """
+    if sources[0].media:
+        _write_csv(made.raw / TABLE_OF_FILES, sources[0].frame)
+        return
     if all(map(_is_plain, sources, _files(data))):
         for path in _files(data):
             artefacts.copy(path, made.raw / _relative(path, data))
@@ -176,7 +194,7 @@ def _params(found: Inferred, seed: int) -> str:
         if "time" in roles
         else ("grouped", "rows of one group stay together")
         if "group" in roles
-        else ("random", "drawn by the seed, each class by itself")
+        else ("random", f"drawn by the seed, each {'tenth of the label' if _is_quantity(found) else 'class'} by itself")
     )
     small, middle, large = (found.rows < limit for limit in (2_000, 20_000, 200_000))
     batch, epochs = (32, 40) if small else (64, 25) if middle else (256, 15) if large else (2048, 8)
@@ -186,11 +204,49 @@ def _params(found: Inferred, seed: int) -> str:
         "NULLS": json.dumps(found.proposed_null_values, ensure_ascii=False),
         "METHOD": f"{method} # {words}",
         "COUNT": str(2 if small else 5 if middle else 20),
+        "NETWORK": _network(found),
         "EPOCHS": str(epochs),
         "BATCH": str(batch),
         "LABELLED": str(min(1000, max(50, found.rows // 10))),
+        **(_GATE_OF_QUANTITY if _is_quantity(found) else _GATE_OF_CLASSES),
     }
     return re.sub("|".join(values), lambda match: values[match[0]], PARAMS)
+
+
+def _network(found: Inferred) -> str:
+    """Of text alone a linear model: hidden layers over the words' vectors learn the training rows by heart."""
+    modalities = {column.modality for column in found.columns if column.role in ("feature", "time")} - {None}
+    if modalities <= {"text", "text-file"}:
+        return "model: linear # over what is read of the text; `text: {kind: cnn}` or transformer reads its order too"
+    return "mlp: {hidden: [128, 64], dropout: 0.2}"
+
+
+_GATE_OF_CLASSES = {
+    "METRIC": "auc",
+    "SCALING": "quantile",
+    "BASELINE": "majority",
+    "LINEAR": "logistic_regression",
+    "LOSS": "how much worse than the champion, at the low end, is not worse",
+}
+_GATE_OF_QUANTITY = {
+    "METRIC": "rmse",
+    "SCALING": "standard",  # what is far out counts: better than quantile on diamonds and on California, with 3 seeds
+    "BASELINE": "mean",
+    "LINEAR": "ridge",
+    "LOSS": "how much worse than the champion, at the low end, is not worse: a share of its rmse",
+}
+
+
+def _is_quantity(found: Inferred) -> bool:
+    return any(column.is_regression for column in found.columns)
+
+
+def _dvc(found: Inferred) -> str:
+    """The DAG with the plots of what the label is."""
+    plots = PLOTS_OF_QUANTITY if _is_quantity(found) else PLOTS_OF_CLASSES
+    files = any(column.modality in features.FILES for column in found.columns)
+    text = DVC.replace("FILES", "      - data/raw/NAME\n" if files else "")
+    return text.replace("NAME", found.name).replace("KEEPFIT", _command()).replace("PLOTS", plots)
 
 
 def _command() -> str:

@@ -18,27 +18,27 @@ split:
   test_share: 0.15
 
 normalize:
-  numeric: {method: quantile}
+  numeric: {method: SCALING}
   categorical: {minimum_count: COUNT} # a value with fewer rows counts as rare
 
 train:
-  mlp: {hidden: [128, 64], dropout: 0.2}
+  NETWORK
   epochs: EPOCHS
   patience: 5
   batch_size: BATCH
-  learning_rate: 0.002
+  optimizer: {learning_rate: 0.002}
 
 evaluate:
   resamples: 200
 
 promote:
-  metric: auc
-  baseline: majority # what must surely be beaten; logistic_regression and hist_gradient_boosting ask more
-  tolerated_loss: 0.005 # how much worse than the champion, at the low end, is not worse
+  metric: METRIC
+  baseline: BASELINE # what must surely be beaten; LINEAR and hist_gradient_boosting ask more
+  tolerated_loss: 0.005 # LOSS
   commit: true # a promotion is a commit of dvc.lock with a tag
 
 monitor:
-  metric: auc
+  metric: METRIC
   min_labelled_rows: LABELLED
 """
 
@@ -61,7 +61,7 @@ stages:
     cmd: ${keepfit} stage validate
     deps:
       - data/ingested
-      - schemas/NAME.py
+FILES      - schemas/NAME.py
     params: [dataset, seed, checks]
     outs:
       - data/flags.parquet
@@ -93,7 +93,7 @@ stages:
     cmd: ${keepfit} stage normalize
     deps:
       - data/split
-      - schemas/NAME.py
+FILES      - schemas/NAME.py
     params: [dataset, normalize]
     outs:
       - data/normalized
@@ -118,7 +118,7 @@ stages:
       - data/split
       - models/candidate
       - models/champion.json
-    params: [seed, evaluate]
+FILES    params: [seed, evaluate]
     outs:
       - reports/evaluation.json: {cache: false}
       - reports/plots
@@ -131,6 +131,9 @@ plots:
       y:
         dvclive/plots/metrics/train/loss.tsv: loss
         dvclive/plots/metrics/val/loss.tsv: loss
+PLOTS"""
+
+PLOTS_OF_CLASSES = """\
   - AUC:
       x: step
       y:
@@ -142,6 +145,21 @@ plots:
   - Precision and recall:
       x: recall
       y: {reports/plots/precision_recall.json: precision}
+"""
+
+PLOTS_OF_QUANTITY = """\
+  - RMSE:
+      x: step
+      y:
+        dvclive/plots/metrics/train/rmse.tsv: rmse
+        dvclive/plots/metrics/val/rmse.tsv: rmse
+  - Answers and truth:
+      template: scatter
+      x: truth
+      y: {reports/plots/predicted.json: answer}
+  - Residuals by answer:
+      x: answer
+      y: {reports/plots/residuals.json: [bias, absolute]}
 """
 
 GITIGNORE = """\

@@ -63,6 +63,7 @@ def finding(policy: Policy) -> Finding:
 def evidence(**changes: Any) -> Evidence:
     quiet: dict[str, Any] = {
         "drift": drift(),
+        "metric": "auc",
         "reference": REFERENCE,
         "live": GOOD,
         "rows": 30_000,
@@ -131,11 +132,26 @@ def test_decision(changes: Any, retrain: Any, reason: Any) -> None:
     ],
 )
 def test_lower_is_better_for_a_loss(live: Any, retrain: Any) -> None:
-    settings = SETTINGS.model_copy(update={"metric": "log_loss"})
+    promised = Score(value=0.5, low=0.49, high=0.51)
 
-    made = decide(evidence(reference=Score(value=0.5, low=0.49, high=0.51), live=live), settings)
+    made = decide(evidence(metric="log_loss", reference=promised, live=live), SETTINGS)
 
     assert made.retrain is retrain
+
+
+@pytest.mark.parametrize(
+    ("live", "retrain", "reason"),
+    [
+        (Score(value=509, low=505, high=520), False, "live rmse 509 against 500 at promotion: within the tolerated"),
+        (Score(value=511, low=505, high=520), True, "worse by 11.0, more than 0.02 of it (95% interval 505 to 520)"),
+        (Score(value=511, low=499, high=520), False, "worse by 11.0, but that may be chance"),
+    ],
+)
+def test_of_a_metric_in_the_labels_unit_the_drop_is_a_share(live: Score, retrain: bool, reason: str) -> None:
+    made = decide(evidence(metric="rmse", reference=Score(value=500.0, low=490, high=510), live=live), SETTINGS)
+
+    assert made.retrain is retrain
+    assert any(reason in said for said in made.reasons)
 
 
 def test_evidence_has_the_numbers_and_leaves_out_what_is_not_there(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.reading import Question
 
 ROOT = Path(__file__).parents[2]
 DIAMONDS = ROOT.parent / "shared" / "data" / "demos" / "diamonds.csv.gz"
-DOCUMENTS = ("README.md", "docs/check.md")
+DOCUMENTS = ("README.md", "docs/check.md", "docs/media.md")
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 

@@ -1,11 +1,14 @@
 """What every registered encoder keeps to, whatever it encodes."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
+from PIL import Image
 
 from pipeline.features import Encoder, registered
 
@@ -14,18 +17,50 @@ SAMPLES: dict[str, list[Any]] = {
     "numeric": [1.0, 2.5, None, float("nan"), float("inf"), -3.0],
     "categorical": ["a", "b", None, "b", "", "ü"],
     "timestamp": [START, None, *(START + timedelta(days=200 * i, hours=i) for i in range(1, 5))],
+    "image": ["grey.png", "red.png", None, "grey.png", "wide.png", "grey.png"],
+    "audio": ["low.wav", "high.wav", None, "low.wav", "stereo.flac", "low.wav"],
+    "text": ["so it is", "So it was: 42 €", None, "", "  ", "is it so? it is, it is, it is"],
+    "text-file": ["short.txt", "long.txt", None, "short.txt", "short.txt", "long.txt"],
 }
 DTYPES: dict[str, pl.DataType] = {
     "numeric": pl.Float64(),
     "categorical": pl.String(),
     "timestamp": pl.Datetime("us"),
+    "image": pl.String(),
+    "audio": pl.String(),
+    "text": pl.String(),
+    "text-file": pl.String(),
 }
 UNSEEN: dict[str, list[Any]] = {
     "numeric": [1e308, -1e308, None, float("-inf")],
     "categorical": ["never", None, "A"],
     "timestamp": [datetime(1, 1, 1), datetime(9999, 12, 31), None],
+    "image": ["new.png", None],
+    "audio": ["new.wav", None],
+    "text": ["never 😀 before", "\x00", "so " * 1000, None],
+    "text-file": ["new.txt", None],
 }
 KINDS = sorted(registered())
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the files that the samples name."""
+    folder, seed = tmp_path_factory.mktemp("files"), np.random.default_rng(0)
+    pictures = {"grey": (9, 9), "red": (12, 10, 3), "wide": (8, 20), "new": (40, 30, 3)}
+    for name, size in pictures.items():
+        Image.fromarray(seed.integers(0, 256, size, dtype=np.uint8)).save(folder / f"{name}.png")
+    sounds = {"low.wav": (8000, 900, 1), "high.wav": (11_025, 1200, 1), "new.wav": (16_000, 9000, 1)}
+    for name, (rate, samples, channels) in {**sounds, "stereo.flac": (8000, 700, 2)}.items():
+        soundfile.write(folder / name, seed.uniform(-0.5, 0.5, (samples, channels)), rate)
+    for name, text in {"short.txt": "so it is", "long.txt": "so it was " * 40, "new.txt": "wholly ünlike"}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_files(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
 
 
 def column(kind: str, values: list[Any]) -> pl.Series:
@@ -38,7 +73,10 @@ def fitted(kind: str, values: list[Any]) -> Encoder:
 
 
 def check_shape(encoder: Encoder, found: np.ndarray, rows: int) -> None:
-    if encoder.cardinality:
+    if encoder.block == "own":
+        assert len(found) == rows
+        assert found.shape[1:] == encoder.encode(column(encoder.kind, [])).shape[1:]
+    elif encoder.cardinality:
         assert found.shape == (rows,)
         assert found.dtype == np.int64
         assert ((found >= 0) & (found < encoder.cardinality)).all()

@@ -1,5 +1,6 @@
 """All encoders together: order, label, JSON, and the errors of a folder that does not hold one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,20 @@ def test_a_file_that_is_no_preprocessor_is_an_error_that_names_it(text: str, tmp
 
     with pytest.raises(WorkspaceError, match=FILE):
         Preprocessor.read(tmp_path)
+
+
+def test_what_is_watched_of_a_text_stands_beside_the_rows() -> None:
+    made = fitted(SIZE, replace(SHOP, modality="text"))
+
+    rows = made.watched(ROWS.lazy()).collect()
+
+    assert made.watched_names == ["shop: letters", "shop: letters a token"]
+    assert rows.columns == [*ROWS.columns, *made.watched_names]
+    assert rows["shop: letters"].to_list() == [1, 1, 1, None]
+
+
+def test_nothing_else_is_watched_by_other_numbers() -> None:
+    made = fitted(SIZE, SHOP)
+
+    assert made.watched_names == []
+    assert made.watched(ROWS.lazy()).collect().equals(ROWS)

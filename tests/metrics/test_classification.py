@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from pipeline import metrics
-from pipeline.metrics import METRICS, ONE, Metric, Score
+from pipeline.metrics import OF, Metric, Score, classification
 
 LIMIT = 0.4
+CLASSES = OF["classes"]
+METRICS = tuple(CLASSES.each)
 
 
 def drawn(rows: int, classes: int, seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +30,7 @@ def by_scikit_learn(metric: Metric, y_N: np.ndarray, p_NK: np.ndarray, w_N: np.n
     two = classes == 2
     truth_NK = np.eye(classes)[y_N]
     said_N = (p_NK[:, 1] >= LIMIT).astype(int) if two else p_NK.argmax(axis=1)
-    kept_NK = p_NK.clip(metrics.EPSILON, 1)
+    kept_NK = p_NK.clip(classification.EPSILON, 1)
     found: dict[str, float] = {
         "auc": reference.roc_auc_score(
             y_N if two else truth_NK, p_NK[:, 1] if two else p_NK, average="macro", sample_weight=w_N
@@ -54,7 +56,7 @@ def by_scikit_learn(metric: Metric, y_N: np.ndarray, p_NK: np.ndarray, w_N: np.n
 def test_a_metric_is_that_of_scikit_learn(metric: Metric, classes: int) -> None:
     y_N, p_NK = drawn(200, classes)
 
-    found = metrics.scores(metrics.values(y_N, p_NK, LIMIT))[metric]
+    found = metrics.scores(CLASSES.values(y_N, p_NK, LIMIT))[metric]
 
     assert found.value == pytest.approx(by_scikit_learn(metric, y_N, p_NK, None), abs=1e-9)
     assert (found.low, found.high) == (None, None)
@@ -66,7 +68,7 @@ def test_a_resample_is_scikit_learns_metric_with_its_weights(metric: Metric, cla
     y_N, p_NK = drawn(120, classes, seed=1)
     w_RN = metrics.resamples(120, seed=3, count=4)
 
-    found = metrics.values(y_N, p_NK, LIMIT, w_RN)[metric]
+    found = CLASSES.values(y_N, p_NK, LIMIT, w_RN)[metric]
 
     expected = [by_scikit_learn(metric, y_N, p_NK, w_N.astype(float)) for w_N in w_RN]
     assert found == pytest.approx(expected, abs=1e-9)
@@ -75,15 +77,15 @@ def test_a_resample_is_scikit_learns_metric_with_its_weights(metric: Metric, cla
 def test_log_loss_is_that_of_scikit_learn() -> None:
     y_N, p_NK = drawn(200, 3, decimals=6)
 
-    found = metrics.values(y_N, p_NK, LIMIT)["log_loss"][0]
+    found = CLASSES.values(y_N, p_NK, LIMIT)["log_loss"][0]
 
     assert found == pytest.approx(reference.log_loss(y_N, p_NK), abs=1e-6)
 
 
 def test_a_certain_error_costs_much_and_not_everything() -> None:
-    found = metrics.values(np.array([1, 0]), np.array([[1.0, 0.0], [1.0, 0.0]]), 0.5)["log_loss"][0]
+    found = CLASSES.values(np.array([1, 0]), np.array([[1.0, 0.0], [1.0, 0.0]]), 0.5)["log_loss"][0]
 
-    assert found == pytest.approx(-np.log(metrics.EPSILON) / 2)
+    assert found == pytest.approx(-np.log(classification.EPSILON) / 2)
 
 
 @settings(deadline=None, max_examples=50)
@@ -92,7 +94,7 @@ def test_every_value_is_a_share_or_a_loss(rows: list[tuple[bool, float]]) -> Non
     y_N = np.array([int(hit) for hit, _ in rows])
     p_NK = np.array([[1 - p, p] for _, p in rows])
 
-    found = metrics.values(y_N, p_NK, LIMIT, metrics.resamples(len(rows), 0, 5))
+    found = CLASSES.values(y_N, p_NK, LIMIT, metrics.resamples(len(rows), 0, 5))
 
     for name, value_R in found.items():
         assert np.isfinite(value_R).all()
@@ -104,7 +106,7 @@ def test_every_value_is_a_share_or_a_loss(rows: list[tuple[bool, float]]) -> Non
 def test_one_class_alone_has_no_auc_but_a_coins(hit: int) -> None:
     y_N, p_NK = np.full(3, hit), np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
 
-    found = metrics.values(y_N, p_NK, 0.5)
+    found = CLASSES.values(y_N, p_NK, 0.5)
 
     assert found["auc"][0] == 0.5
     assert found["recall"][0] == pytest.approx(2 / 3 if hit else 0)
@@ -114,7 +116,7 @@ def test_a_class_without_rows_does_not_count_in_the_mean() -> None:
     y_N, p_NK = drawn(100, 2, decimals=6)
     with_third_NK = np.column_stack([p_NK, np.zeros(100)])
 
-    found = metrics.values(y_N, with_third_NK, 0.5)
+    found = CLASSES.values(y_N, with_third_NK, 0.5)
 
     both_sides = [reference.roc_auc_score(y_N == k, p_NK[:, k]) for k in (0, 1)]
     assert found["auc"][0] == pytest.approx(np.mean(both_sides))
@@ -140,10 +142,10 @@ def test_resamples_are_those_of_their_seed() -> None:
 def test_values_are_the_same_in_chunks_of_any_size(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     y_N, p_NK = drawn(90, 3)
     w_RN = metrics.resamples(90, 0, 30)
-    whole = {name: ONE[name](y_N, p_NK, LIMIT, w_RN.astype(np.float64)) for name in METRICS}
+    whole = {name: CLASSES.each[name](y_N, p_NK, LIMIT, w_RN.astype(np.float64)) for name in METRICS}
     monkeypatch.setattr(metrics, "CELLS_AT_ONCE", at_once)
 
-    found = metrics.values(y_N, p_NK, LIMIT, w_RN)
+    found = CLASSES.values(y_N, p_NK, LIMIT, w_RN)
 
     for name in METRICS:
         assert found[name] == pytest.approx(whole[name], rel=1e-12)
@@ -151,7 +153,7 @@ def test_values_are_the_same_in_chunks_of_any_size(at_once: int, monkeypatch: py
 
 def test_the_interval_is_that_of_the_resamples_quantiles() -> None:
     y_N, p_NK = drawn(300, 2)
-    found = metrics.values(y_N, p_NK, LIMIT, metrics.resamples(300, 0))
+    found = CLASSES.values(y_N, p_NK, LIMIT, metrics.resamples(300, 0))
 
     score = metrics.scores(found)["auc"]
 
@@ -178,7 +180,7 @@ def test_a_positive_difference_favours_the_candidate_whatever_the_metric(metric:
     y_N, good_NK = drawn(300, 2)
     poor_NK = np.full_like(good_NK, 0.5)
     w_RN = metrics.resamples(300, 0, 50)
-    own, other = (metrics.values(y_N, p, LIMIT, w_RN) for p in (good_NK, poor_NK))
+    own, other = (CLASSES.values(y_N, p, LIMIT, w_RN) for p in (good_NK, poor_NK))
 
     pair = metrics.paired("other", metric, own, other)
 
@@ -190,7 +192,7 @@ def test_a_positive_difference_favours_the_candidate_whatever_the_metric(metric:
 
 def test_a_model_against_itself_differs_by_nothing() -> None:
     y_N, p_NK = drawn(100, 2)
-    own = metrics.values(y_N, p_NK, LIMIT, metrics.resamples(100, 0, 50))
+    own = CLASSES.values(y_N, p_NK, LIMIT, metrics.resamples(100, 0, 50))
 
     pair = metrics.paired("itself", "auc", own, own)
 
@@ -202,7 +204,7 @@ def test_pairing_is_narrower_than_two_intervals() -> None:
     near_NK = p_NK * 0.98 + 0.01
     near_NK[::10] = 0.5
     w_RN = metrics.resamples(300, 0)
-    own, other = (metrics.values(y_N, p, LIMIT, w_RN) for p in (p_NK, near_NK))
+    own, other = (CLASSES.values(y_N, p, LIMIT, w_RN) for p in (p_NK, near_NK))
 
     pair = metrics.paired("near", "auc", own, other)
 
@@ -214,7 +216,7 @@ def test_pairing_is_narrower_than_two_intervals() -> None:
 def test_the_threshold_has_the_best_f1_of_all() -> None:
     y_N, p_NK = drawn(200, 2)
 
-    threshold = metrics.best_threshold(y_N, p_NK)
+    threshold = classification.best_threshold(y_N, p_NK)
 
     f1 = {t: reference.f1_score(y_N, p_NK[:, 1] >= t, zero_division=0) for t in np.unique(p_NK[:, 1])}
     assert f1[threshold] == max(f1.values())
@@ -223,18 +225,18 @@ def test_the_threshold_has_the_best_f1_of_all() -> None:
 def test_the_threshold_of_ties_takes_all_of_them() -> None:
     y_N, p_NK = np.array([1, 0, 1, 0]), np.array([[0.3, 0.7]] * 4)
 
-    assert metrics.best_threshold(y_N, p_NK) == 0.7
+    assert classification.best_threshold(y_N, p_NK) == 0.7
 
 
 def test_more_classes_have_no_threshold() -> None:
     y_N, p_NK = drawn(20, 3)
 
-    assert metrics.best_threshold(y_N, p_NK) == 0.5
-    assert (metrics.answers(p_NK, 0.99) == p_NK.argmax(axis=1)).all()
+    assert classification.best_threshold(y_N, p_NK) == 0.5
+    assert (classification.answers(p_NK, 0.99) == p_NK.argmax(axis=1)).all()
 
 
 def test_an_answer_at_the_threshold_is_yes() -> None:
-    assert metrics.answers(np.array([[0.6, 0.4], [0.61, 0.39]]), 0.4).tolist() == [1, 0]
+    assert classification.answers(np.array([[0.6, 0.4], [0.61, 0.39]]), 0.4).tolist() == [1, 0]
 
 
 def test_a_score_survives_json() -> None:

@@ -6,15 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.features.target import Classes, Quantity
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import MlpSettings
-from pipeline.models.network import Inputs, Network, NetworkShape, probabilities
+from pipeline.models.network import ROWS_AT_ONCE, Inputs, Network, NetworkShape, answers
 
 
 def network(dense: int = 2, cardinalities: tuple[int, ...] = (5,), classes: int = 2) -> Network:
     torch.manual_seed(0)
     table = TableShape(dense=dense, cardinalities=list(cardinalities), outputs=classes)
     return Network(NetworkShape(table=table, backbone="mlp", settings={"hidden": [4], "dropout": 0.5}))
+
+
+def probabilities(made: Network, given: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> torch.Tensor:
+    return torch.from_numpy(answers(made, given, Classes(column="y", classes=[]), rows_at_once))
 
 
 def inputs(dense_BD: torch.Tensor, codes_BC: torch.Tensor) -> Inputs:
@@ -89,3 +94,15 @@ def test_an_impossible_choice_is_refused(change: dict[str, object]) -> None:
 def test_an_impossible_table_is_refused(change: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         TableShape.model_validate({"dense": 1, "cardinalities": [], "outputs": 2, **change})
+
+
+def test_a_quantity_is_answered_in_its_unit() -> None:
+    made = network(classes=1)
+    given = inputs(torch.randn(5, 2), torch.ones(5, 1, dtype=torch.int64))
+
+    a_N1 = answers(made, given, Quantity(column="y", center=100.0, scale=7.0))
+
+    with torch.inference_mode():
+        scaled_N1 = made(given).mean(dim=1).double()
+    assert a_N1.shape == (5, 1)
+    assert a_N1 == pytest.approx(100 + 7 * scaled_N1.numpy())

@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline import readers
 from pipeline.errors import DataError
+from pipeline.readers import folders
 
 from .conftest import rows, written
 
@@ -31,6 +33,26 @@ def test_one_folder_has_no_label(tmp_path: Path, name: str, kind: str) -> None:
 
     assert rows(source) == [["path", "bytes"], [name, 0]]
     assert source.media == {"path": kind}
+
+
+def test_a_column_names_files_where_each_is_there_and_all_are_of_one_kind(tmp_path: Path) -> None:
+    for name in ("a.png", "deep/b.JPG", "c.wav", "-"):
+        written(tmp_path / name, "1")
+    table = pl.LazyFrame(
+        {
+            "pictures": ["a.png", None, "deep/b.JPG"],
+            "mixed": ["a.png", "c.wav", None],
+            "some_absent": ["a.png", "gone.png", None],
+            "empty": pl.Series([None] * 3, dtype=pl.String),
+            "sounds": ["c.wav"] * 3,
+            "words": ["-", "b", "c"],
+            "numbers": [1, 2, 3],
+        }
+    )
+
+    assert folders.named(table, tmp_path) == {"pictures": "image", "sounds": "audio"}
+    assert folders.named(table.head(0), tmp_path) == {}
+    assert folders.named(table, tmp_path / "deep") == {}
 
 
 def test_a_folder_of_tables_is_one_source_a_table(tmp_path: Path) -> None:

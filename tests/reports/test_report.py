@@ -222,3 +222,27 @@ def test_a_file_of_another_shape_is_named(workspace: Make, files: dict[str, Json
     files[place] = {"rows": 3}
     with pytest.raises(WorkspaceError, match=re.escape(place)):
         report.write(workspace(files))
+
+
+def test_a_quantity_has_answers_and_residuals_instead_of_curves(workspace: Make, estimated: dict[str, Json]) -> None:
+    page = report.write(workspace(estimated)).read_text(encoding="utf-8")
+
+    assert "RMSE 696 against 586" in page
+    assert page.count('opacity=".4"') == 2 * len(estimated["reports/evaluation.json"]["predicted"])  # wide and narrow
+    assert page.count("688 rows answered about") == 2 * 10
+    for words in ("lower is better", "(a number)", "mean of train", "ridge regression", "R²"):
+        assert words in page
+    for words in ("ROC", "Confusion", "Calibration", "AUC", "positive"):
+        assert words not in page
+
+
+def test_numbers_of_any_size_are_drawn(workspace: Make, estimated: dict[str, Json]) -> None:
+    evaluation = estimated["reports/evaluation.json"]
+    for factor in (1e-9, 1e9):
+        dots = [[truth * factor, answer * factor] for truth, answer in evaluation["predicted"]]
+        tenths = [{k: v if k == "rows" else v * factor for k, v in tenth.items()} for tenth in evaluation["residuals"]]
+        changed = evaluation | {"predicted": dots, "residuals": tenths}
+
+        page = report.write(workspace(estimated | {"reports/evaluation.json": changed})).read_text(encoding="utf-8")
+
+        assert not re.search(r'="[^"]*\b(nan|inf)\b', page)

@@ -208,6 +208,22 @@ def test_the_page_fits_and_is_silent(browser: Browser, page: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("width", [1400, 360])
+def test_the_page_of_a_quantity_fits_and_is_silent(
+    browser: Browser,
+    workspace: Callable[[dict[str, Json]], Workspace],
+    estimated: dict[str, Json],
+    width: int,
+) -> None:
+    browser.open(report.write(workspace(estimated)), "light", width)
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert overflowing(browser) == []
+    assert clashing(browser) == []
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [1400, 360])
 def test_hostile_text_is_shown_and_not_executed(
     browser: Browser, workspace: Callable[[dict[str, Json]], Workspace], files: dict[str, Json], width: int
 ) -> None:

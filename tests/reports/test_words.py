@@ -70,3 +70,19 @@ def test_confusion_in_words(files: dict[str, Json]) -> None:
 
 def test_names_that_would_meet_stay_whole() -> None:
     assert words.short_names(["a.csv", "a.parquet"]) == ["a.csv", "a.parquet"]
+
+
+def test_the_verdict_on_a_quantity_is_by_its_rmse_against_the_strongest(estimated: dict[str, Json]) -> None:
+    claim, spread = words.verdict(estimated["reports/evaluation.json"], None)
+
+    assert claim == "The latest candidate predicts price worse than gradient boosting: RMSE 696 against 586"
+    assert spread == "(difference -110, 95% interval -130 to -90)"
+
+
+def test_maintenance_of_a_quantity_is_in_the_labels_unit() -> None:
+    def said(own: float) -> str:
+        live = {"champion": {"rmse": {"value": own}}, "first": {"rmse": {"value": 700.0}}}
+        return words.maintenance([{"live": live}], "rmse")
+
+    assert said(650.0).endswith("RMSE averages 650, the frozen first model's 700: 50.0 better.")
+    assert said(700.2).endswith("no difference.")

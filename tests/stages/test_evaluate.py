@@ -1,7 +1,6 @@
 """Evaluate: every model on the same rows, each score beside scikit-learn's, curves, calibration, the word."""
 
 import json
-import logging
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -16,14 +15,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from pipeline import artefacts, metrics, registry
 from pipeline.cli import STAGES
 from pipeline.errors import WorkspaceError
-from pipeline.metrics import METRICS, Score, Scores
+from pipeline.metrics import Measures, Score, Scores, Values, classification
+from pipeline.models import baselines
 from pipeline.predict import Predictor
 from pipeline.stages import evaluate
-from pipeline.stages.evaluate import PAIRED, Evaluation
+from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.split import SPLITS
 from pipeline.workspace import Workspace
 
-BASELINES = {"majority", "logistic_regression", "hist_gradient_boosting"}
+BASELINES = set(baselines.OF["classes"])
+MEASURES = metrics.OF["classes"]
 
 
 def tensors(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
@@ -45,7 +46,7 @@ def test_all_models_are_scored_on_test_and_the_candidate_on_every_split(record: 
     assert set(record.scores) == {"candidate"} | BASELINES
     assert set(record.scores["candidate"]) == set(SPLITS)
     assert all(set(record.scores[name]) == {"test"} for name in BASELINES)
-    assert all(set(scores) == set(METRICS) for splits in record.scores.values() for scores in splits.values())
+    assert all(set(scores) == set(MEASURES.each) for splits in record.scores.values() for scores in splits.values())
 
 
 def test_every_score_on_test_has_an_interval_around_it(record: Evaluation) -> None:
@@ -60,7 +61,7 @@ def test_the_candidates_scores_are_those_of_its_answers_on_the_raw_rows(
     record: Evaluation, trained_once: Workspace
 ) -> None:
     rows = pl.read_parquet(trained_once.split / "test.parquet")
-    truth, p_N = rows["slow"].to_numpy(), Predictor.load(trained_once.candidate).probabilities(rows)[:, 1]
+    truth, p_N = rows["slow"].to_numpy(), Predictor.load(trained_once.candidate).answers(rows)[:, 1]
     said_N = p_N >= record.thresholds["candidate"]
 
     scores = {name: score.value for name, score in record.scores["candidate"]["test"].items()}
@@ -74,9 +75,9 @@ def test_the_candidates_scores_are_those_of_its_answers_on_the_raw_rows(
 
 def test_the_threshold_is_chosen_on_val(record: Evaluation, trained_once: Workspace) -> None:
     rows = pl.read_parquet(trained_once.split / "val.parquet")
-    p_NK = Predictor.load(trained_once.candidate).probabilities(rows)
+    p_NK = Predictor.load(trained_once.candidate).answers(rows)
 
-    expected = metrics.best_threshold(rows["slow"].cast(pl.Int64).to_numpy(), p_NK)
+    expected = classification.best_threshold(rows["slow"].cast(pl.Int64).to_numpy(), p_NK)
 
     assert record.thresholds["candidate"] == expected
 
@@ -88,8 +89,8 @@ def test_the_baselines_are_those_that_train_alone_gives(record: Evaluation, trai
     by_hand = {"majority": DummyClassifier(strategy="prior"), "hist_gradient_boosting": trees}
 
     for name, model in by_hand.items():
-        model.fit(evaluate.inputs(train), train["label"])
-        p_N = model.predict_proba(evaluate.inputs(test))[:, 1]
+        model.fit(baselines.inputs(train), train["label"])
+        p_N = model.predict_proba(baselines.inputs(test))[:, 1]
         assert record.scores[name]["test"]["auc"].value == pytest.approx(reference.roc_auc_score(test["label"], p_N))
         expected = reference.log_loss(test["label"], p_N)
         assert record.scores[name]["test"]["log_loss"].value == pytest.approx(expected)
@@ -116,7 +117,7 @@ def test_the_majority_has_the_auc_of_a_coin_and_the_share_for_an_answer(record: 
 
 
 def test_pairs_are_differences_of_the_scores(record: Evaluation) -> None:
-    assert {(pair.model, pair.metric) for pair in record.paired} == {(m, n) for m in BASELINES for n in PAIRED}
+    assert {(pair.model, pair.metric) for pair in record.paired} == {(m, n) for m in BASELINES for n in MEASURES.paired}
     for pair in record.paired:
         own, other = (record.scores[model]["test"][pair.metric].value for model in ("candidate", pair.model))
         sign = -1 if pair.metric in metrics.LOWER_IS_BETTER else 1
@@ -158,13 +159,13 @@ def test_twice_gives_the_same_bytes(trained: Workspace, trained_once: Workspace)
 
 def test_the_test_set_is_scored_once_for_each_model(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, bool]] = []
-    plain = metrics.values
+    plain = Measures.values
 
-    def counted(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray | None = None) -> Any:
+    def counted(self: Measures, y_N: np.ndarray, a_NK: np.ndarray, at: float, w_RN: np.ndarray | None = None) -> Values:
         seen.append((len(y_N), w_RN is not None))
-        return plain(y_N, p_NK, threshold, w_RN)
+        return plain(self, y_N, a_NK, at, w_RN)
 
-    monkeypatch.setattr(metrics, "values", counted)
+    monkeypatch.setattr(Measures, "values", counted)
 
     record = evaluate.run(trained)
 
@@ -200,7 +201,7 @@ def test_three_classes_are_judged_end_to_end(three: Workspace) -> None:
     record = run_all(three)
 
     rows = pl.read_parquet(three.split / "test.parquet")
-    p_NK = Predictor.load(three.candidate).probabilities(rows)
+    p_NK = Predictor.load(three.candidate).answers(rows)
     truth = np.array([record.classes.index(value) for value in rows["speed"]])
     scores = {name: score.value for name, score in record.scores["candidate"]["test"].items()}
     assert record.classes == ["fast", "slow", "usual"]
@@ -225,43 +226,6 @@ def test_a_champion_of_two_classes_is_compared_with_a_candidate_of_three(three: 
     assert record.scores["champion"]["test"]["auc"].value == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("without", ["dense", "codes"])
-def test_baselines_do_without_dense_values_or_codes(without: str, trained_once: Workspace) -> None:
-    train = tensors(trained_once, "train")
-    train[without] = train[without][:, :0]
-
-    fitted = evaluate.fit_baselines(train, seed=0)
-
-    assert all(model.predict_proba(evaluate.inputs(train)).shape[1] == 2 for model in fitted.values())
-
-
-def test_a_column_of_many_codes_is_taken_as_it_is(trained_once: Workspace) -> None:
-    train = tensors(trained_once, "train")
-    train["codes"] = np.arange(len(train["label"]))[:, None] * 3
-
-    fitted = evaluate.fit_baselines(train, seed=0)
-
-    assert fitted["hist_gradient_boosting"].predict_proba(evaluate.inputs(train)).shape[1] == 2
-
-
-def test_a_linear_baseline_that_did_not_converge_is_named(
-    trained_once: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(evaluate, "LINEAR_STEPS", 2)
-
-    with caplog.at_level(logging.WARNING):
-        evaluate.fit_baselines(tensors(trained_once, "train"), seed=0)
-
-    assert "logistic_regression had not converged after 2 steps" in caplog.text
-
-
-def test_the_linear_baseline_converges(trained_once: Workspace, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        evaluate.fit_baselines(tensors(trained_once, "train"), seed=0)
-
-    assert not caplog.text
-
-
 @pytest.mark.parametrize(
     ("train", "val", "test", "word"),
     [
@@ -282,58 +246,6 @@ def test_the_word_follows_the_gap(train: float, val: float, test: float, word: s
 
     assert fit.word == word
     assert f"{train:.3f} on train" in fit.why
-
-
-def test_a_perfect_model_has_its_corner() -> None:
-    y_N, p_NK = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
-
-    assert (0.0, 1.0) in evaluate.roc(y_N, p_NK)
-    assert (1.0, 1.0) in evaluate.precision_recall(y_N, p_NK)
-
-
-def area(points: list[tuple[float, float]]) -> float:
-    x, y = np.array(points).T
-    return float(np.trapezoid(y, x))
-
-
-@pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
-def test_a_thinned_curve_has_the_area_of_the_whole(noise: float) -> None:
-    random = np.random.default_rng(0)
-    y_N = random.integers(0, 2, 5000)
-    p_N = 1 / (1 + np.exp(-(y_N - 0.5 + noise * random.normal(size=5000))))
-    p_NK = np.column_stack([1 - p_N, p_N])
-
-    roc, recall = evaluate.roc(y_N, p_NK), evaluate.precision_recall(y_N, p_NK)
-
-    assert len(roc) <= evaluate.CURVE_POINTS + 2
-    assert roc == sorted(roc)
-    assert (roc[0], roc[-1]) == ((0, 0), (1, 1))
-    assert [x for x, _ in recall] == sorted(x for x, _ in recall)
-    assert area(roc) == pytest.approx(reference.roc_auc_score(y_N, p_N), abs=0.005)
-    assert area(recall) == pytest.approx(reference.average_precision_score(y_N, p_N), abs=0.01)
-
-
-def test_calibration_is_in_bins_of_equal_rows() -> None:
-    random = np.random.default_rng(0)
-    p_N = random.random(1005)
-    y_N = (random.random(1005) < p_N).astype(int)
-
-    bins = evaluate.calibration(y_N, np.column_stack([1 - p_N, p_N]))
-
-    assert [rows for _, _, rows in bins] == [101] * 5 + [100] * 5
-    assert sum(share * rows for _, share, rows in bins) == pytest.approx(y_N.sum())
-    assert all(abs(mean - share) < 0.15 for mean, share, _ in bins)
-    assert [mean for mean, _, _ in bins] == sorted(mean for mean, _, _ in bins)
-
-
-def test_few_rows_have_few_bins() -> None:
-    assert len(evaluate.calibration(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))) == 2
-
-
-def test_confusion_is_truth_by_answer() -> None:
-    truth, said = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 0, 2])
-
-    assert evaluate.confusion(truth, said, 3) == reference.confusion_matrix(truth, said).tolist()
 
 
 def test_an_evaluation_survives_json(record: Evaluation) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import artefacts, git, registry, versioning
+from pipeline import artefacts, git, metrics, registry, versioning
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.metrics import Paired
 from pipeline.stages import evaluate, promote, train
-from pipeline.stages.evaluate import Evaluation, PairedMetric
-from pipeline.stages.promote import PromoteSettings
+from pipeline.stages.evaluate import Evaluation
+from pipeline.stages.promote import PairedMetric, PromoteSettings
 from pipeline.workspace import Workspace
 
 
@@ -60,7 +60,7 @@ def test_the_gates(
     assert all("95% interval" in reason and "same test rows" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("metric", evaluate.PAIRED)
+@pytest.mark.parametrize("metric", metrics.OF["classes"].paired)
 def test_any_metric_that_may_be_asked_for_was_compared(metric: str, trained_once: Workspace) -> None:
     judged = Evaluation.read(trained_once.evaluation)
 
@@ -72,7 +72,7 @@ def test_any_metric_that_may_be_asked_for_was_compared(metric: str, trained_once
 def test_a_metric_that_hangs_on_a_threshold_is_refused(tiny: Workspace) -> None:
     tiny.params_file.write_text(tiny.params_file.read_text().replace("promote: {", "promote: {metric: f1, "))
 
-    with pytest.raises(SettingsError, match=r"promote\.metric: .*'auc', 'average_precision' or 'log_loss'.*'f1'"):
+    with pytest.raises(SettingsError, match=r"promote\.metric: .*'auto', 'auc', 'average_precision', 'log_loss'.*'f1'"):
         Workspace.open(tiny.root).section(PromoteSettings)
 
 

@@ -330,3 +330,52 @@ def test_a_label_may_be_called_like_our_own_columns() -> None:
 def test_what_was_not_cleaned_yet_is_told(tiny: Workspace) -> None:
     with pytest.raises(KeepfitError, match="is absent; run `keepfit run` first"):
         split.run(tiny)
+
+
+QUANTITY = column("y", "label", pl.Float64(), "numeric")
+
+
+def test_a_quantity_is_drawn_from_tenth_by_tenth() -> None:
+    values = np.random.default_rng(1).gamma(1.0, 100.0, 1000)
+    read = read_keys({"x": list(range(1000)), "y": values.tolist()}, X, QUANTITY)
+
+    place = split.assign(read, RANDOM, seed=3)
+
+    rows = pl.DataFrame({"tenth": read.label, "place": place}).group_by("tenth").agg(pl.col("place").value_counts())
+    counted = rows.explode("place").unnest("place")
+    assert read.label.n_unique() == split.PARTS
+    assert counted.filter(place=0)["count"].to_list() == [70] * 10
+    assert counted.filter(place=1)["count"].to_list() == [15] * 10
+
+
+@pytest.mark.parametrize("rows", [3, 20, 30, 100, 399])
+def test_few_rows_of_a_quantity_are_shared_out_all_the_same(rows: int) -> None:
+    read = read_keys({"x": list(range(rows)), "y": [float(i) for i in range(rows)]}, X, QUANTITY)
+
+    place = split.assign(read, SplitSettings(method="random", val_share=0.3, test_share=0.3), seed=0)
+
+    shares = np.bincount(place, minlength=3) / rows
+    assert shares == pytest.approx([0.4, 0.3, 0.3], abs=0.07)
+
+
+def test_the_same_value_is_in_one_part_and_what_is_not_finite_in_none() -> None:
+    values = [1.0] * 30 + [2.0] * 10 + [None, float("nan"), float("inf")]
+
+    parts = split.parts(pl.Series(values))
+
+    assert parts[:30].n_unique() == 1
+    assert parts[40:].to_list() == [None] * 3
+
+
+def test_rows_without_a_quantity_are_told() -> None:
+    read = read_keys({"x": [1, 2, 3], "y": [1.0, None, float("inf")]}, X, QUANTITY)
+
+    with pytest.raises(DataError, match=r"2 rows have no label `y`"):
+        split.require_labels(read.label, "y")
+
+
+def test_a_split_of_one_value_is_an_error() -> None:
+    rows = {name: pl.LazyFrame({"y": [1.0, 2.0 if name != "val" else 1.0]}) for name in SPLITS}
+
+    with pytest.raises(DataError, match=r"the val split has 1 of the values of y"):
+        split.require_values(rows, "y")

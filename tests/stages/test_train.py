@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -11,10 +11,14 @@ import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pipeline import artefacts, progress
+from pipeline.features.preprocessor import Preprocessor
+from pipeline.features.target import Classes
+from pipeline.models import network as networks
 from pipeline.models import saved
 from pipeline.models.backbones import TableShape
-from pipeline.models.module import Classifier, KeepBest
-from pipeline.models.network import NetworkShape, probabilities
+from pipeline.models.choices.optimization import Method, OptimizerName
+from pipeline.models.module import KeepBest, Learner
+from pipeline.models.network import NetworkShape
 from pipeline.models.network import tensors as network_inputs
 from pipeline.predict import PREDICTION, Predictor
 from pipeline.profile import Numeric, Profile
@@ -89,7 +93,8 @@ def test_the_weights_that_are_saved_are_those_of_the_best_epoch(trained: Workspa
     history = History.read(workspace.candidate / saved.HISTORY)
     val = artefacts.read_tensors(workspace.normalized / "val.safetensors")
     network = saved.load(workspace.candidate)
-    p_NK = probabilities(network, network_inputs(val)).numpy()
+    target = Preprocessor.read(workspace.candidate).target
+    p_NK = networks.answers(network, network_inputs(val), target)
 
     aucs = [epoch["val_auc"] for epoch in history.epochs]
     assert history.best_epoch == 1 + int(np.argmax(aucs))
@@ -122,7 +127,7 @@ def test_the_reference_has_the_answers_on_the_training_rows(trained_once: Worksp
 
     answers = reference.columns[PREDICTION]
 
-    p_NK = Predictor.load(trained_once.candidate).probabilities(rows)
+    p_NK = Predictor.load(trained_once.candidate).answers(rows)
     assert isinstance(answers, Numeric)
     assert answers.mean == pytest.approx(p_NK[:, 1].mean())
     assert answers.rows == rows.height
@@ -166,7 +171,7 @@ def test_ctrl_c_is_not_turned_into_a_plain_exit(trained: Workspace, monkeypatch:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Classifier, "training_step", interrupted)
+    monkeypatch.setattr(Learner, "training_step", interrupted)
     before = signal.getsignal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
@@ -191,21 +196,28 @@ def fitted(tensors: Tensors, folder: Path, classes: int = 2, **settings: Any) ->
     table = TableShape(dense=1, cardinalities=[5], outputs=classes)
     shape = NetworkShape(table=table, backbone="mlp", settings={"hidden": [8], "dropout": 0})
     chosen = TrainSettings.model_validate(
-        {"epochs": 4, "batch_size": 128, "learning_rate": 0.02, "accelerator": "cpu", **settings}
+        {
+            "epochs": 4,
+            "schedule": "cosine",
+            "batch_size": 128,
+            "optimizer": {"learning_rate": 0.02},
+            "accelerator": "cpu",
+            **settings,
+        }
     )
-    return train.fit(tensors, shape, chosen, seed=1, curves=folder / "curves")
+    target = Classes(column="y", classes=[str(place) for place in range(classes)])
+    return train.fit(tensors, shape, target, chosen, seed=1, curves=folder / "curves")
 
 
 def answers(kept: KeepBest, part: dict[str, np.ndarray]) -> np.ndarray:
-    found: np.ndarray = probabilities(kept.network(), network_inputs(part)).numpy()
-    return found
+    return networks.answers(kept.network(), network_inputs(part), Classes(column="y", classes=[]))
 
 
-@pytest.mark.parametrize("weighting", ["none", "balanced", "auto"])
-def test_probabilities_are_those_of_the_data_whatever_the_class_weights(weighting: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["none", "class_weights", "over_sampling", "smote", "by_share"])
+def test_probabilities_are_those_of_the_data_whatever_is_done_for_rare_classes(method: str, tmp_path: Path) -> None:
     tensors = made(8000, share=0.06)
 
-    kept = fitted(tensors, tmp_path, class_weights=weighting)
+    kept = fitted(tensors, tmp_path, imbalance=method)
 
     p_N, hit_N = answers(kept, tensors["val"])[:, 1], tensors["val"]["label"] == 1
     assert p_N.mean() == pytest.approx(hit_N.mean(), abs=0.015)
@@ -216,26 +228,98 @@ def test_probabilities_are_those_of_the_data_whatever_the_class_weights(weightin
 def test_three_classes_train_and_are_calibrated(tmp_path: Path) -> None:
     tensors = made(4000, share=0.08, classes=3)
 
-    kept = fitted(tensors, tmp_path, classes=3, class_weights="balanced")
+    kept = fitted(tensors, tmp_path, classes=3, imbalance="class_weights")
 
     p_NK, label_N = answers(kept, tensors["val"]), tensors["val"]["label"]
     assert p_NK.mean(axis=0) == pytest.approx(np.bincount(label_N) / len(label_N), abs=0.02)
     assert log_loss(label_N, p_NK) < log_loss(label_N, np.tile(np.bincount(label_N) / len(label_N), (len(label_N), 1)))
 
 
+@pytest.mark.parametrize("method", get_args(Method))
+def test_the_same_seed_gives_the_same_weights_with_every_method(method: str, tmp_path: Path) -> None:
+    def weights_of(name: str) -> dict[str, torch.Tensor]:
+        tensors = made(1000, share=0.1)
+        return fitted(tensors, tmp_path / name, epochs=2, imbalance=method).weights
+
+    first, again = weights_of("first"), weights_of("again")
+
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_auto_tries_the_methods_and_says_which_won(trained: Workspace) -> None:
+    heard: list[str] = []
+
+    with progress.listening(lambda _, words: heard.append(words)):
+        train.run(with_params(trained, "epochs: 2", "epochs: 2, imbalance: {kind: auto, trial_epochs: 1}"))
+
+    history = History.read(trained.candidate / saved.HISTORY)
+    assert history.trials is not None
+    assert {trial.method for trial in history.trials.trials} == set(get_args(Method))
+    assert history.trials.chosen in get_args(Method)
+    assert sum(words.startswith("imbalance: ") for words in heard) == len(get_args(Method)) + 1
+    assert f"imbalance: {history.trials.chosen}: {history.trials.why}" in heard
+
+
+def test_what_is_tried_never_sees_test(trained: Workspace) -> None:
+    workspace = with_params(trained, "epochs: 2", "epochs: 1, imbalance: {kind: auto, trial_epochs: 1}")
+    train.run(workspace)
+    before = weights(workspace)
+
+    (workspace.normalized / "test.safetensors").unlink()
+    train.run(workspace)
+
+    assert weights(workspace) == before
+
+
 @pytest.mark.parametrize(
-    ("labels", "weighting", "expected"),
+    "choice",
     [
-        ([0] * 95 + [1] * 5, "auto", [100 / 190, 10.0]),
-        ([0] * 85 + [1] * 15, "auto", [1.0, 1.0]),
-        ([0] * 75 + [1] * 25, "balanced", [2 / 3, 2.0]),
-        ([0] * 95 + [1] * 5, "none", [1.0, 1.0]),
+        *({"optimizer": {"kind": kind, "learning_rate": 0.02, "l1": 1e-4}} for kind in get_args(OptimizerName)),
+        *({"schedule": kind} for kind in ("one_cycle", "linear", "constant", "plateau")),
+        *({"averaging": kind} for kind in ("swa", "none")),
+        *({"loss": loss} for loss in ("focal", {"label_smoothing": 0.1})),
+        {"mixup": 0.4},
     ],
+    ids=str,
 )
-def test_class_weights_are_the_inverse_shares(labels: list[int], weighting: str, expected: list[float]) -> None:
-    settings = TrainSettings.model_validate({"class_weights": weighting})
+def test_every_choice_of_the_optimisation_trains(choice: dict[str, Any], tmp_path: Path) -> None:
+    tensors = made(1500, share=0.2)
 
-    weight_K = train.class_weights(np.array(labels), 2, settings)
+    kept = fitted(tensors, tmp_path, epochs=3, **choice)
+    plain = fitted(tensors, tmp_path, epochs=3)
 
-    assert weight_K.tolist() == pytest.approx(expected)
-    assert weight_K[labels].mean().item() == pytest.approx(1)
+    assert kept.history[-1].val_loss < kept.history[0].val_loss
+    assert roc_auc_score(tensors["val"]["label"], answers(kept, tensors["val"])[:, 1]) > 0.8
+    assert any(not torch.equal(kept.weights[name], plain.weights[name]) for name in plain.weights)
+
+
+def test_a_training_that_ended_leaves_no_checkpoint(trained: Workspace) -> None:
+    train.run(with_params(trained, "epochs: 2", "checkpoint_seconds: 0, epochs: 2"))
+
+    assert not trained.checkpoint.exists()
+
+
+def test_what_a_killed_stage_had_trained_is_not_trained_again(
+    trained: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    workspace = with_params(trained, "epochs: 2", "checkpoint_seconds: 0, epochs: 2")
+    with monkeypatch.context() as patched:
+        patched.setattr(saved, "seal", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(workspace)
+    assert workspace.checkpoint.is_file()
+    monkeypatch.setattr(Learner, "training_step", None)
+
+    train.run(workspace)
+
+    assert len(History.read(workspace.candidate / saved.HISTORY).epochs) == 2
+
+
+def test_tensors_that_stay_on_disk_train_as_well(trained: Workspace, trained_once: Workspace) -> None:
+    train.run(with_params(trained, "epochs: 2", "memory_gigabytes: 0, epochs: 2"))
+
+    before, after = (History.read(each.candidate / saved.HISTORY) for each in (trained_once, trained))
+    assert before.epochs[-1]["val_loss"] == pytest.approx(after.epochs[-1]["val_loss"], rel=0.1)

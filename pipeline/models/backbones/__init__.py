@@ -18,11 +18,16 @@ BACKBONE_MODULES = "BACKBONES"
 
 
 class TableShape(Record):
-    """What comes in of a row and what goes out: dense values, the codes of each coded column, outputs."""
+    """What comes in of a row and what goes out: dense values, the codes of each coded column, outputs.
+
+    `edges`: of each dense value the edges of its bins, quantiles of the training rows; none of one that goes in as it
+    is; empty when none is embedded. (`pipeline.models.embeddings.edges`)
+    """
 
     dense: int = Field(ge=0)
     cardinalities: list[int]
     outputs: int = Field(ge=1)
+    edges: list[list[float]] = Field(default_factory=list)
 
 
 class Backbone(Protocol):

@@ -1,24 +1,33 @@
-"""A multilayer perceptron over dense values, embedded categories and what other encoders give.
+"""A multilayer perceptron over dense values, embedded categories and what other encoders give."""
 
-Source of the embedding width min(16, 1.6 n^0.56): the rule of fastai's tabular learner, capped.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from pipeline.models.backbones import TableShape
-from pipeline.models.choices.backbones import MlpSettings
+from pipeline.models.choices.backbones import Activation, MlpSettings, Normalisation
+from pipeline.models.embeddings import Categories, Features, Numbers
+from pipeline.models.norms import BatchNorm
 
-MAXIMUM_EMBEDDING = 16
-INITIAL_SPREAD = 0.05
+ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+NORMALISATIONS: Mapping[Normalisation, Callable[[int], nn.Module]] = {
+    "none": lambda _: nn.Identity(),
+    "batch": BatchNorm,
+    "layer": nn.LayerNorm,
+}
 
 
 class Mlp(nn.Module):
-    """Everything side by side → hidden layers with ReLU and dropout → outputs, of one member.
+    """Everything side by side → hidden layers → outputs, of one member.
 
+    >>> import torch
     >>> mlp = Mlp.of(TableShape(dense=2, cardinalities=[4], outputs=2), [], {"hidden": [8], "dropout": 0.1})
     >>> mlp(torch.zeros(3, 2), torch.zeros(3, 1, dtype=torch.int64), []).shape
     torch.Size([3, 1, 2])
@@ -28,11 +37,13 @@ class Mlp(nn.Module):
 
     def __init__(self, table: TableShape, own: Sequence[int], settings: MlpSettings) -> None:
         super().__init__()
-        self.embeddings = nn.ModuleList(embedding(size, embedding_width(size)) for size in table.cardinalities)
-        width = table.dense + sum(map(embedding_width, table.cardinalities)) + sum(own)
+        numbers = Numbers(table.dense, table.edges, settings.embedding)
+        self.features = Features(numbers, Categories(table.cardinalities), own)
+        width = self.features.width
         layers: list[nn.Module] = []
         for hidden in settings.hidden:
-            layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(settings.dropout)]
+            layers += [nn.Linear(width, hidden), NORMALISATIONS[settings.normalisation](hidden)]
+            layers += [ACTIVATIONS[settings.activation](), nn.Dropout(settings.dropout)]
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, table.outputs))
 
@@ -41,23 +52,8 @@ class Mlp(nn.Module):
         return cls(table, own, MlpSettings.model_validate(settings))
 
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
-        embedded = [embed(codes_BC[:, place]) for place, embed in enumerate(self.embeddings)]
-        outputs_BK: Tensor = self.layers(torch.cat([dense_BD, *embedded, *own], dim=1))
+        outputs_BK: Tensor = self.layers(self.features(dense_BD, codes_BC, own))
         return outputs_BK.unsqueeze(1)
-
-
-def embedding_width(cardinality: int) -> int:
-    """How many values stand for a category of so many codes."""
-    return min(MAXIMUM_EMBEDDING, round(1.6 * cardinality**0.56))
-
-
-def embedding(cardinality: int, width: int) -> nn.Embedding:
-    """(B,) codes → (B, width). Code 0, a category that train never had, stays at zero: it says nothing."""
-    made = nn.Embedding(cardinality, width, padding_idx=0)
-    nn.init.normal_(made.weight, std=INITIAL_SPREAD)
-    with torch.no_grad():
-        made.weight[0].zero_()
-    return made
 
 
 BACKBONES = (Mlp,)

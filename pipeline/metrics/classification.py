@@ -1,4 +1,4 @@
-"""Scores of class probabilities, with bootstrap intervals; used by train, evaluate and monitor.
+"""Metrics of class probabilities.
 
 Shapes: N rows, K classes, R resamples. `y_N` int places in the classes, `p_NK` probabilities, `w_RN` how often
 each row is drawn in each resample. Two classes are scored on the second, more on the mean over one-vs-rest
@@ -6,84 +6,16 @@ each row is drawn in each resample. Two classes are scored on the second, more o
 is the Mann-Whitney statistic (Hanley & McNeil 1982), ties count half, and 0.5 where all rows are of one side;
 average precision sums precision over the steps of recall (Zhu 2004); precision is 0 where nothing is answered,
 and so are recall and average precision where nothing is to be found; Brier is the mean squared distance to the
-one-hot truth, halved, so that two classes agree with Brier (1950)'s binary form. Intervals are percentile
-bootstrap (Efron 1979) over rows.
+one-hot truth, halved, so that two classes agree with Brier (1950)'s binary form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
-from pydantic import Field
 
-from pipeline.artefacts import Record
+from pipeline.metrics.score import Measure, Metric, mean, weight
 
-Metric = Literal["auc", "average_precision", "log_loss", "accuracy", "precision", "recall", "f1", "brier"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
-LOWER_IS_BETTER: frozenset[Metric] = frozenset(("log_loss", "brier"))
-RESAMPLES = 200
-COVERAGE = 0.95
 EPSILON = 1e-7
-CELLS_AT_ONCE = 1 << 23  # weights that are looked at together: each takes some 40 bytes on the way
-
-
-class Score(Record):
-    """A metric's value on the rows, and the interval that 95% of resamples of the rows fall in."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Paired(Record):
-    """How much better the candidate is than `model` on the same rows: a positive difference favours it."""
-
-    model: str
-    metric: Metric
-    difference: float
-    low: float
-    high: float
-    resamples: int = Field(ge=1)
-
-
-Scores = dict[Metric, Score]
-Values = Mapping[Metric, np.ndarray]
-
-
-def resamples(rows: int, seed: int, count: int = RESAMPLES) -> np.ndarray:
-    """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement."""
-    random = np.random.default_rng(seed)
-    w_RN = np.ones((1 + count, rows), dtype=np.uint8)  # that one row is drawn 256 times, no one will see
-    for w_N in w_RN[1:]:
-        w_N[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
-    return w_RN
-
-
-def values(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray | None = None) -> Values:
-    """(1 + R,) of every metric: of the rows as they are, then of each resample, all rows of `resamples`.
-
-    `threshold` turns two classes into an answer, more take the likeliest.
-    """
-    drawn_RN = resamples(len(y_N), 0, 0) if w_RN is None else w_RN
-    size = max(1, CELLS_AT_ONCE // len(y_N))
-    parts = [
-        {name: ONE[name](y_N, p_NK, threshold, drawn_RN[start : start + size].astype(np.float64)) for name in METRICS}
-        for start in range(0, len(drawn_RN), size)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
-
-
-def scores(found: Values) -> Scores:
-    """Every metric's value; with its interval where there are resamples."""
-    return {name: _score(float(value_R[0]), value_R[1:]) for name, value_R in found.items()}
-
-
-def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
-    """The candidate's values against another model's, both on the same rows and the same resamples."""
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    gap_R = sign * (own[metric] - other[metric])
-    low, high = _interval(gap_R[1:])
-    return Paired(model=model, metric=metric, difference=float(gap_R[0]), low=low, high=high, resamples=len(gap_R) - 1)
 
 
 def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
@@ -97,25 +29,13 @@ def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
     return float(p_NK[order, 1][np.argmax(np.where(last, f1, -1.0))])
 
 
-def _score(value: float, resampled_R: np.ndarray) -> Score:
-    if not resampled_R.size:
-        return Score(value=value)
-    low, high = _interval(resampled_R)
-    return Score(value=value, low=low, high=high)
-
-
-def _interval(values_R: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values_R, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
-
-
 def _over_classes(measure: "OneClass", y_N: np.ndarray, asked_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
     """(R,) the measure of the second of two classes, or its mean over the classes that have rows."""
     if asked_NK.shape[1] == 2:
         return measure(y_N == 1, asked_NK[:, 1], w_RN)
     classes: Sequence[int] = range(asked_NK.shape[1])
     each_KR = np.stack([measure(y_N == k, asked_NK[:, k], w_RN) for k in classes])
-    present_KR = np.stack([_weight(y_N == k, w_RN) for k in classes]) > 0
+    present_KR = np.stack([weight(y_N == k, w_RN) for k in classes]) > 0
     return np.mean(each_KR, axis=0, where=present_KR)
 
 
@@ -146,21 +66,12 @@ def _average_precision(hit_N: np.ndarray, score_N: np.ndarray, w_RN: np.ndarray)
 
 def _log_loss(y_N: np.ndarray, p_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
     loss = -np.log(np.clip(p_NK[np.arange(len(y_N)), y_N], EPSILON, 1.0))
-    return _mean(loss, w_RN)
+    return mean(loss, w_RN)
 
 
 def _brier(y_N: np.ndarray, p_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
     truth = np.eye(p_NK.shape[1])[y_N]
-    return _mean(((p_NK - truth) ** 2).sum(axis=1) / 2, w_RN)
-
-
-def _mean(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
-    return _weight(value_N, w_RN) / w_RN.sum(axis=1)
-
-
-def _weight(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
-    """(R,) weighted sums. Not by BLAS: its sums depend on how many resamples and threads there are."""
-    return np.einsum("rn,n->r", w_RN, value_N.astype(np.float64))
+    return mean(((p_NK - truth) ** 2).sum(axis=1) / 2, w_RN)
 
 
 def answers(p_NK: np.ndarray, threshold: float) -> np.ndarray:
@@ -168,7 +79,7 @@ def answers(p_NK: np.ndarray, threshold: float) -> np.ndarray:
     return (p_NK[:, 1] >= threshold).astype(np.int64) if p_NK.shape[1] == 2 else p_NK.argmax(axis=1)
 
 
-def _of_answers(which: str) -> "OneMetric":
+def _of_answers(which: str) -> Measure:
     def measure(y_N: np.ndarray, p_NK: np.ndarray, threshold: float, w_RN: np.ndarray) -> np.ndarray:
         said_NK = answers(p_NK, threshold)[:, None] == np.arange(p_NK.shape[1])
         return _over_classes(lambda hit_N, said_N, w: _share(which, hit_N, said_N, w), y_N, said_NK, w_RN)
@@ -177,18 +88,17 @@ def _of_answers(which: str) -> "OneMetric":
 
 
 def _share(which: str, true_N: np.ndarray, said_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
-    both, true, said = (_weight(v, w_RN) for v in (true_N & said_N, true_N, said_N))
+    both, true, said = (weight(v, w_RN) for v in (true_N & said_N, true_N, said_N))
     over = {"precision": said, "recall": true, "f1": (said + true) / 2}[which]
     return np.divide(both, over, out=np.zeros_like(both), where=over > 0)
 
 
 OneClass = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-OneMetric = Callable[[np.ndarray, np.ndarray, float, np.ndarray], np.ndarray]
-ONE: Mapping[Metric, OneMetric] = {
+EACH: Mapping[Metric, Measure] = {
     "auc": lambda y, p, _, w: _over_classes(_auc, y, p, w),
     "average_precision": lambda y, p, _, w: _over_classes(_average_precision, y, p, w),
     "log_loss": lambda y, p, _, w: _log_loss(y, p, w),
-    "accuracy": lambda y, p, t, w: _mean(answers(p, t) == y, w),
+    "accuracy": lambda y, p, t, w: mean(answers(p, t) == y, w),
     "precision": _of_answers("precision"),
     "recall": _of_answers("recall"),
     "f1": _of_answers("f1"),

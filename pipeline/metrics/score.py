@@ -1,0 +1,92 @@
+"""A metric's value with its bootstrap interval, alone or against another model's on the same rows.
+
+Shapes: N rows, K answers a row, R resamples. `w_RN`: how often each row is drawn in each resample. Intervals are
+percentile bootstrap (Efron 1979) over rows.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artefacts import Record
+
+ClassMetric: TypeAlias = Literal[
+    "auc", "average_precision", "log_loss", "accuracy", "precision", "recall", "f1", "brier"
+]
+QuantityMetric: TypeAlias = Literal["rmse", "mae", "median_absolute_error", "r2", "skill"]
+Metric: TypeAlias = Literal[ClassMetric, QuantityMetric]
+LOWER_IS_BETTER: frozenset[Metric] = frozenset(("log_loss", "brier", "rmse", "mae", "median_absolute_error"))
+IN_UNIT: frozenset[Metric] = frozenset(("rmse", "mae", "median_absolute_error"))  # in the label's unit
+RESAMPLES = 200
+COVERAGE = 0.95
+
+Values: TypeAlias = Mapping[Metric, np.ndarray]
+Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, float, np.ndarray], np.ndarray]
+
+
+class Score(Record):
+    """A metric's value on the rows, and the interval that 95% of resamples of the rows fall in."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Paired(Record):
+    """How much better the candidate is than `model` on the same rows: a positive difference favours it."""
+
+    model: str
+    metric: Metric
+    difference: float
+    low: float
+    high: float
+    resamples: int = Field(ge=1)
+
+
+Scores: TypeAlias = dict[Metric, Score]
+
+
+def resamples(rows: int, seed: int, count: int = RESAMPLES) -> np.ndarray:
+    """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement."""
+    random = np.random.default_rng(seed)
+    w_RN = np.ones((1 + count, rows), dtype=np.uint8)  # that one row is drawn 256 times, no one will see
+    for w_N in w_RN[1:]:
+        w_N[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
+    return w_RN
+
+
+def scores(found: Values) -> Scores:
+    """Every metric's value; with its interval where there are resamples."""
+    return {name: _score(float(value_R[0]), value_R[1:]) for name, value_R in found.items()}
+
+
+def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
+    """The candidate's values against another model's, both on the same rows and the same resamples."""
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    gap_R = sign * (own[metric] - other[metric])
+    low, high = _interval(gap_R[1:])
+    return Paired(model=model, metric=metric, difference=float(gap_R[0]), low=low, high=high, resamples=len(gap_R) - 1)
+
+
+def mean(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+    """(R,) weighted means."""
+    return weight(value_N, w_RN) / w_RN.sum(axis=1)
+
+
+def weight(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+    """(R,) weighted sums. Not by BLAS: its sums depend on how many resamples and threads there are."""
+    return np.einsum("rn,n->r", w_RN, value_N.astype(np.float64))
+
+
+def _score(value: float, resampled_R: np.ndarray) -> Score:
+    if not resampled_R.size:
+        return Score(value=value)
+    low, high = _interval(resampled_R)
+    return Score(value=value, low=low, high=high)
+
+
+def _interval(values_R: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(values_R, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)

@@ -1,0 +1,53 @@
+"""What decides each step of a training from its number alone, so that it can go on from any step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models import optimizers
+from pipeline.models.choices.optimization import AveragingSettings, OptimizerSettings, Pace, ScheduleSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """The settings of a training of `epochs` epochs of `batches` steps each; `mixup` is its alpha, 0 for none."""
+
+    optimizer: OptimizerSettings
+    schedule: ScheduleSettings
+    averaging: AveragingSettings
+    backbone: str
+    mixup: float
+    batches: int
+    epochs: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        return self.batches * self.epochs
+
+    @cached_property
+    def pace(self) -> Pace:
+        return self.optimizer.pace(self.backbone)
+
+    def optimizer_of(self, network: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser of the network, whose weights lie on their device already."""
+        return optimizers.optimizer_of(network, self.optimizer, self.backbone)
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step (from 0), but for what a plateau cuts it by."""
+        return self.pace.learning_rate * optimizers.factor(step, self.steps, self.schedule)
+
+    def cut(self, val_losses: Sequence[float]) -> float:
+        """What the rate is multiplied with after epochs of these losses on val."""
+        return optimizers.plateau(val_losses, self.schedule)
+
+    def share(self, step: int) -> float:
+        """How far the mean of weights goes to the weights after a step (from 0)."""
+        return optimizers.average_weight(step, self.steps, self.batches, self.averaging)
+
+    def mixing(self, epoch: int) -> Tensor | None:
+        """(batches,) which share of a row is its own at each step of an epoch (from 0); None without mixup."""
+        return optimizers.mixing(epoch, self.batches, self.mixup, self.seed) if self.mixup else None

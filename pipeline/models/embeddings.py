@@ -1,0 +1,145 @@
+"""The columns of a row side by side, as a backbone takes them: numbers embedded or plain, codes embedded or one-hot.
+
+Shapes: B or N rows, D dense values, C coded columns. Sources: embeddings of numbers, Gorishniy et al. 2022
+(https://arxiv.org/abs/2203.05556), by the authors' package; the width min(16, 1.6 n^0.56) of a category's embedding is
+the rule of fastai's tabular learner, capped.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.choices.backbones import Embedding, Periodic, PiecewiseLinear, Plain
+
+MAXIMUM_WIDTH = 16
+INITIAL_SPREAD = 0.05
+FEWEST_EDGES = 3  # two of them are one bin: the number as it is
+
+
+def edges(dense_ND: np.ndarray, numbers: Sequence[bool], embedding: Embedding) -> list[list[float]]:
+    """Of each dense value the edges of its bins on the training rows; none for what goes in as it is.
+
+    Embedded is what `numbers` says is one and has more than two values in train. Edges are quantiles; where a value is
+    so frequent that they are all it, they are quantiles of the distinct values.
+
+    >>> edges(np.array([[0, 1, 0], [1, 2, 0], [0, 3, 1]]), [True, True, False], PiecewiseLinear(bins=2))
+    [[], [1.0, 2.0, 3.0], []]
+    """
+    if isinstance(embedding, Plain):
+        return []
+    bins = embedding.bins if isinstance(embedding, PiecewiseLinear) else FEWEST_EDGES - 1
+    return [_edges(column, bins) if number else [] for column, number in zip(dense_ND.T, numbers, strict=True)]
+
+
+def _edges(value_N: np.ndarray, bins: int) -> list[float]:
+    distinct = np.unique(value_N)
+    if len(distinct) < FEWEST_EDGES:
+        return []
+    shares = np.linspace(0.0, 1.0, bins + 1)
+    found, of_values = (np.unique(np.quantile(values, shares).astype(np.float32)) for values in (value_N, distinct))
+    return (found if len(found) >= FEWEST_EDGES else of_values).tolist()
+
+
+class Numbers(nn.Module):
+    """(B, D) dense values → (B, sum of `widths`): first the embedded ones, then the others as they are."""
+
+    embedded: Tensor
+    plain: Tensor
+
+    def __init__(self, dense: int, edges: Sequence[Sequence[float]], embedding: Embedding) -> None:
+        super().__init__()
+        places = [place for place, of_column in enumerate(edges) if of_column and not isinstance(embedding, Plain)]
+        others = [place for place in range(dense) if place not in set(places)]
+        self.embedding = _embedding_of([edges[place] for place in places], embedding) if places else None
+        self.register_buffer("embedded", torch.tensor(places, dtype=torch.int64), persistent=False)
+        self.register_buffer("plain", torch.tensor(others, dtype=torch.int64), persistent=False)
+        self.widths = (
+            [1] * len(others) if isinstance(embedding, Plain) else [embedding.width] * len(places) + [1] * len(others)
+        )
+
+    def forward(self, dense_BD: Tensor) -> Tensor:
+        if self.embedding is None:
+            return dense_BD
+        embedded = self.embedding(dense_BD[:, self.embedded]).flatten(1)
+        return torch.cat([embedded, dense_BD[:, self.plain]], dim=1)
+
+
+def _embedding_of(edges: Sequence[Sequence[float]], embedding: Embedding) -> nn.Module:
+    from rtdl_num_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings  # a second: it imports scikit-learn
+
+    if isinstance(embedding, PiecewiseLinear):
+        bins = [torch.tensor(of_column) for of_column in edges]
+        return PiecewiseLinearEmbeddings(bins, embedding.width, activation=False, version="B")
+    assert isinstance(embedding, Periodic)  # plain ones have none
+    return PeriodicEmbeddings(
+        len(edges),
+        embedding.width,
+        n_frequencies=embedding.frequencies,
+        frequency_init_scale=embedding.scale,
+        lite=embedding.shared,
+    )
+
+
+class Categories(nn.Module):
+    """(B, C) codes → (B, sum of `widths`). Code 0, a category that train never had, is all zeros: it says nothing.
+
+    A column of at most `one_hot` codes goes in one-hot, a larger one by a learnt embedding.
+    """
+
+    starts: Tensor
+    small: Tensor
+
+    def __init__(self, cardinalities: Sequence[int], one_hot: int = 0) -> None:
+        super().__init__()
+        small = [place for place, size in enumerate(cardinalities) if size <= one_hot]
+        self.large = [place for place, size in enumerate(cardinalities) if size > one_hot]
+        sizes = [cardinalities[place] for place in small]
+        self.one_hot_width = sum(sizes)
+        self.embeddings = nn.ModuleList(
+            table(cardinalities[place], width(cardinalities[place])) for place in self.large
+        )
+        starts = [0, *accumulate(sizes)][: len(sizes)]
+        self.register_buffer("small", torch.tensor(small, dtype=torch.int64), persistent=False)
+        self.register_buffer("starts", torch.tensor(starts, dtype=torch.int64), persistent=False)
+        self.widths = [width(cardinalities[place]) for place in self.large] + sizes
+
+    def forward(self, codes_BC: Tensor) -> list[Tensor]:
+        learnt = [embed(codes_BC[:, place]) for place, embed in zip(self.large, self.embeddings, strict=True)]
+        return [*learnt, self._one_hot(codes_BC[:, self.small])] if self.one_hot_width else learnt
+
+    def _one_hot(self, codes_BC: Tensor) -> Tensor:
+        empty = torch.zeros(len(codes_BC), self.one_hot_width, device=codes_BC.device)
+        return empty.scatter(1, codes_BC + self.starts, (codes_BC > 0).to(empty.dtype))
+
+
+class Features(nn.Module):
+    """Numbers, codes and what other encoders give, side by side: (B, `width`); `widths` is that of each feature.
+
+    A value of another encoder counts as a feature of its own.
+    """
+
+    def __init__(self, numbers: Numbers, categories: Categories, own: Sequence[int]) -> None:
+        super().__init__()
+        self.numbers, self.categories = numbers, categories
+        self.widths = [*numbers.widths, *categories.widths, *[1] * sum(own)]
+        self.width = sum(self.widths)
+
+    def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
+        return torch.cat([self.numbers(dense_BD), *self.categories(codes_BC), *own], dim=1)
+
+
+def width(cardinality: int) -> int:
+    """How many values stand for a category of so many codes."""
+    return min(MAXIMUM_WIDTH, round(1.6 * cardinality**0.56))
+
+
+def table(cardinality: int, width: int, spread: float = INITIAL_SPREAD) -> nn.Embedding:
+    """(B,) codes → (B, width), normal with that spread at first; code 0 is zeros and stays so."""
+    made = nn.Embedding(cardinality, width, padding_idx=0)
+    nn.init.normal_(made.weight, std=spread)
+    with torch.no_grad():
+        made.weight[0].zero_()
+    return made

@@ -1,0 +1,119 @@
+"""All weights as one vector a group, so that what is done to each in every step is done to all at once.
+
+Clipping, the optimiser's step and the mean of weights then cost a handful of kernels, however many tensors a network
+has. P weights of a group.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+TINY = 1e-6  # torch's clip_grad_norm_ adds it to the norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The weights of an optimiser's group: value, gradient and mean (P,), and the parameters that are views of them."""
+
+    parameters: list[nn.Parameter]
+    value_P: nn.Parameter
+    gradient_P: Tensor
+    mean_P: Tensor
+
+
+class FlatWeights:
+    """Takes over the parameters of an optimiser that has not stepped yet: they become views of a vector each group.
+
+    >>> network = nn.Linear(2, 1)
+    >>> flat = FlatWeights(torch.optim.SGD(network.parameters(), lr=1.0))
+    >>> network(torch.ones(1, 2)).sum().backward()
+    >>> flat.step(rate=1.0, norm=None, share=1.0)
+    >>> flat.groups[0].gradient_P.tolist(), bool((flat.groups[0].mean_P[2:] == network.bias).all())
+    ([0.0, 0.0, 0.0], True)
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.groups = [_joined(group["params"]) for group in optimizer.param_groups]
+        for group, flat in zip(optimizer.param_groups, self.groups, strict=True):
+            group["params"] = [flat.value_P]
+        self.attach()
+
+    def attach(self) -> None:
+        """Let gradients go where the step looks for them; again after whoever set them to None."""
+        for flat in self.groups:
+            flat.value_P.grad = flat.gradient_P
+            for parameter, gradient in _views(flat, flat.gradient_P):
+                parameter.grad = gradient
+
+    def step(self, *, rate: float, norm: float | None, share: float) -> None:
+        """One step of the optimiser from the gradients that lie there, at the learning rate `rate`.
+
+        Gradients are cut to `norm`; the mean goes `share` of the way to the new weights; gradients are 0 afterwards.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if norm is not None:
+            self._clip(norm)
+        self.optimizer.step()
+        with torch.no_grad():
+            for flat in self.groups:
+                flat.mean_P.lerp_(flat.value_P, share)
+                flat.gradient_P.zero_()
+
+    def gradient_norm(self) -> Tensor:
+        """() the Euclidean norm of all gradients."""
+        norms = [torch.linalg.vector_norm(flat.gradient_P) for flat in self.groups]
+        return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+
+    def means(self, network: nn.Module) -> dict[str, Tensor]:
+        """The state of the network with the mean of weights in their place; what is no weight is as it stands."""
+        mean_of = {id(parameter): mean for flat in self.groups for parameter, mean in _views(flat, flat.mean_P)}
+        named = {name: mean_of[id(p)] for name, p in network.named_parameters() if id(p) in mean_of}
+        return network.state_dict() | named
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint needs: weights, means and the optimiser's state, by name."""
+        found: dict[str, Tensor] = {}
+        for place, flat in enumerate(self.groups):
+            found |= {f"weights/{place}": flat.value_P.detach(), f"means/{place}": flat.mean_P}
+            state = self.optimizer.state.get(flat.value_P, {})
+            found |= {f"optimizer/{place}/{name}": value for name, value in state.items() if value is not None}
+        return found
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave."""
+        with torch.no_grad():
+            for place, flat in enumerate(self.groups):
+                flat.value_P.copy_(tensors[f"weights/{place}"])
+                flat.mean_P.copy_(tensors[f"means/{place}"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, group, key = name.split("/")
+                state.setdefault(int(group), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _clip(self, norm: float) -> None:
+        scale = (norm / (self.gradient_norm() + TINY)).clamp_max_(1.0)
+        for flat in self.groups:
+            flat.gradient_P.mul_(scale)
+
+
+def _joined(parameters: list[nn.Parameter]) -> Group:
+    value_P = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    gradient_P = torch.zeros_like(value_P, requires_grad=False)
+    flat = Group(parameters=parameters, value_P=value_P, gradient_P=gradient_P, mean_P=value_P.detach().clone())
+    for parameter, value in _views(flat, value_P.detach()):
+        parameter.data = value
+    return flat
+
+
+def _views(flat: Group, vector_P: Tensor) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    """Each parameter with its part of a vector, in its shape."""
+    sizes = [parameter.numel() for parameter in flat.parameters]
+    for parameter, part in zip(flat.parameters, torch.split(vector_P, sizes), strict=True):
+        yield parameter, part.view(parameter.shape)
