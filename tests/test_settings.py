@@ -1,11 +1,12 @@
 """All of params.yaml is checked before anything runs."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
 
-from pipeline import settings
+from pipeline import keys, settings
 from pipeline.errors import SettingsError
 from pipeline.settings import ServeSettings
 from pipeline.workspace import Workspace, parse_section
@@ -69,3 +70,9 @@ def test_cron_lines_are_taken(line: str) -> None:
 def test_what_is_no_cron_line_is_refused(line: str) -> None:
     with pytest.raises(SettingsError, match=r"params\.yaml: serve\.monitoring: must be a cron line"):
         parse_section(ServeSettings, {"monitoring": line})
+
+
+def test_the_page_of_settings_is_made_of_the_code() -> None:
+    written = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    assert written == keys.markdown(), "run `python -m pipeline.keys > docs/settings.md`"

@@ -47,8 +47,8 @@ class ClassImbalance:
                 threshold=self.minimum_share,
                 message=f"{_named(few, table.label)}, the largest class {largest:,}: {weight:.1f} to 1, if each "
                 "further row of a class counts a little less",
-                suggestion="`train.imbalance: auto` in params.yaml tries what helps them on val; judge by average precision, "
-                "not by accuracy",
+                suggestion="`train.imbalance: auto` in params.yaml tries what helps them on val; judge by average "
+                "precision, not by accuracy",
             )
 
 

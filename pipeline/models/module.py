@@ -1,6 +1,6 @@
 """The LightningModule: one Lightning step takes many optimiser steps; val is judged, and kept, on averaged weights.
 
-Lightning's own work is some 0.2 ms a step, as much as a small network's, so what it hands over is a chunk of batches.
+What Lightning does around a step takes as long as a small network's own, so it hands over chunks of batches.
 Shapes: B rows, M members, K outputs.
 """
 

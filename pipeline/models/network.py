@@ -80,7 +80,7 @@ def outputs(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) 
 
 
 def corrected(network: Network, outputs: Tensor) -> Tensor:
-    """Outputs (..., K) as they are for the shares of classes in train, by whatever loss and weights they were learnt."""
+    """Outputs (..., K) as they are for the shares of classes in train, whatever they were learnt by."""
     unbent = losses.unfocused(outputs, network.focal_gamma) if network.focal_gamma > 0 else outputs
     return unbent - network.prior_K
 

@@ -22,7 +22,7 @@ HASHES = 256  # a k-minimum-values estimate from k hashes errs by 1/sqrt(k - 2):
 STEP = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 WORD = 8
 HEADS = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], np.uint64)  # the first bytes of a word
-HASHED_BYTES = 1 << 18  # they and their words stay in the processor's cache
+HASHED_BYTES = 1 << 20  # at a time: with fewer, threads wait for one another's short calls
 LARGEST = int(np.finfo(np.float64).max.view(np.int64))
 MAGNITUDE = np.int64(2**63 - 1)
 
