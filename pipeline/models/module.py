@@ -1,6 +1,6 @@
 """The LightningModule: one Lightning step takes many optimiser steps; val is judged, and kept, on averaged weights.
 
-What Lightning does around a step takes as long as a small network's own, so it hands over chunks of batches.
+Lightning does work of its own around each step, so what it hands over is a chunk of batches.
 Shapes: B rows, M members, K outputs.
 """
 
