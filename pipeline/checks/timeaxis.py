@@ -70,7 +70,7 @@ class TimeGap:
             return empty_stretches(keyed(table), STEPS[self.step] * SECOND)
         if line.series and line.filled >= self.filled_share:
             return _holes(line.breaks)
-        whole = keyed(table).with_columns(pl.lit(0, dtype=pl.UInt64).alias(ENTITY))
+        whole = _minutes(table)
         step = inferred_step(whole, self.filled_share)
         if step is None:
             return _holes(line.breaks.clear())
@@ -244,10 +244,10 @@ def stepping_back(table: Table, restart_seconds: float, most: int) -> pl.DataFra
 
     Rows stream by in the order of the file; of each entity only the last stamp is kept.
     """
-    last = pl.DataFrame(schema={ROW_ID: pl.String, ENTITY: pl.UInt64, STAMP: pl.Int64})
+    rows = keyed(table, ROW_ID).select(ROW_ID, ENTITY, STAMP)
+    last = pl.DataFrame(schema=rows.collect_schema())
     found: list[pl.DataFrame] = []
     count = 0
-    rows = keyed(table, ROW_ID).select(pl.col(ROW_ID).cast(pl.String), ENTITY, STAMP)
     step = pl.col(STAMP).diff()
     for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
         both = pl.concat([last, batch])
@@ -259,6 +259,13 @@ def stepping_back(table: Table, restart_seconds: float, most: int) -> pl.DataFra
         found.append(back.select(ROW_ID, STAMP))
         last = both.unique(ENTITY, keep="last", maintain_order=True) if table.entities else both.tail(1)
     return pl.concat([last.select(ROW_ID, STAMP).clear(), *found])
+
+
+def _minutes(table: Table) -> pl.LazyFrame:
+    """The minutes that have rows, of all entities together: `#entity` (0), `#stamp`, rows."""
+    minute = pl.col(STAMP) // (60 * SECOND) * (60 * SECOND)
+    counted = keyed(table).group_by(minute).agg(rows=pl.len()).collect(engine="streaming")
+    return counted.lazy().with_columns(pl.lit(0, dtype=pl.UInt64).alias(ENTITY))
 
 
 def inferred_step(stamps: pl.LazyFrame, filled_share: float) -> int | None:
@@ -302,13 +309,13 @@ def empty_stretches(rows: pl.LazyFrame, step: int) -> pl.DataFrame:
     return _holes(gone.with_columns(pl.col(STAMP) * step, step=pl.lit(step)))
 
 
-def _longest_by_chance(rows: pl.LazyFrame, step: int) -> float:
+def _longest_by_chance(minutes: pl.LazyFrame, step: int) -> float:
     """How many empty steps in a row random events leave: n exp(-k rate) is 0.01; 0 where counts vary less than theirs.
 
     The rate is the lower quartile, so that rates may change. Random (Poisson) events vary by as much as their mean;
     some series side by side, without a group, do not.
     """
-    counted = rows.group_by(pl.col(STAMP) // step).agg(rows=pl.len().cast(pl.Float64)).collect(engine="streaming")
+    counted = minutes.group_by(pl.col(STAMP) // step).agg(pl.col("rows").sum().cast(pl.Float64)).collect()
     steps, rate, mean, variance = counted.select(
         pl.len(), pl.col("rows").quantile(0.25), mean=pl.col("rows").mean(), variance=pl.col("rows").var(ddof=0)
     ).row(0)
