@@ -4,6 +4,7 @@ import json
 import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import artefacts, registry
@@ -17,7 +18,7 @@ def another_candidate(workspace: Workspace, seed: int) -> None:
     """Make the candidate differ, without a training: other weights, sealed again."""
     path = workspace.candidate / saved.WEIGHTS
     tensors = artefacts.read_tensors(path)
-    artefacts.write_tensors(path, {name: value + seed for name, value in tensors.items()})
+    artefacts.write_tensors(path, {name: np.asarray(value + seed) for name, value in tensors.items()})
     manifest = saved.Manifest.read(workspace.candidate / saved.MANIFEST)
     files = manifest.files | {saved.WEIGHTS: artefacts.sha256(path)}
     manifest.model_copy(update={"files": files}).write(workspace.candidate / saved.MANIFEST)

@@ -1,5 +1,6 @@
 """What is printed of the batches: a broken one is seen to be broken."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,10 +50,10 @@ SOUND = record("b2.csv", finding("info", "imbalance"))
 
 
 def test_each_batch_is_shown_with_how_many_errors_and_warnings_it_has(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(monitor, "records", lambda workspace: [BROKEN, SOUND])
-    summary.show_batches(SimpleNamespace())  # type: ignore[arg-type]
+    summary.show_batches(SimpleNamespace(registry=tmp_path))  # type: ignore[arg-type]
 
     first, second = (line for line in capsys.readouterr().out.splitlines() if ".csv" in line)
     assert "2 errors, 1 warning" in first

@@ -14,9 +14,12 @@ import yaml
 from pipeline import checks, cli, inspection, reading
 from pipeline.errors import SettingsError
 from pipeline.reading import Question
+from pipeline.settings import SECTIONS
+from pipeline.workspace import parse_section
 
 ROOT = Path(__file__).parents[2]
 DIAMONDS = ROOT.parent / "shared" / "data" / "demos" / "diamonds.csv.gz"
+SECTION = {section.key: section for section in SECTIONS}
 DOCUMENTS = ("README.md", "docs/check.md", "docs/media.md")
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -63,7 +66,14 @@ def test_the_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("block", [block for document in DOCUMENTS for block in blocks(document, "yaml")])
-def test_settings_of_checks_are_taken(block: str) -> None:
+def test_settings_are_taken(block: str) -> None:
+    given = {"dataset": "shop", **yaml.safe_load(block)}
+    for key, value in given.items():
+        assert key == "dataset" or parse_section(SECTION[key], value)
+
+
+@pytest.mark.parametrize("block", [b for document in DOCUMENTS for b in blocks(document, "yaml") if "checks:" in b])
+def test_settings_of_checks_are_those_of_checks(block: str) -> None:
     given = yaml.safe_load(block)["checks"]
     given.pop("batch_expectations", None)  # the stage's own gate, not a check
 
