@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 from typing import Annotated, ClassVar
 
 import polars as pl
@@ -16,7 +18,6 @@ from pipeline.profile import Numeric
 from pipeline.wording import LEAVE_OUT, count
 
 ROW_COLUMNS = 4  # below that a row is half empty for want of two cells
-FULLEST = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +90,11 @@ class MissingShareRow:
         most = math.floor(self.maximum_share * len(columns))
         if sum(missing_rows(table, c.name) for c in columns) <= most:
             return  # too few cells are missing to empty one row
-        lacking = pl.sum_horizontal(missing(c).cast(pl.UInt32) for c in columns)
-        empty = _empty_rows(table, columns)
+        lacking = _lacking(table, columns)
+        asked = table.rows.select((lacking > most).sum(), (lacking == len(columns)).sum().alias("empty"))
+        rows, empty = asked.collect(engine="streaming").row(0)
+        if not rows:
+            return  # so that they need not be looked for
         yield Hit(
             check=self.name,
             where=lacking > most,
@@ -247,18 +251,10 @@ def missing_rows(table: Table, name: str) -> int:
     return table.profile.columns[name].missing
 
 
-def _empty_rows(table: Table, columns: list[Column]) -> int:
-    """The rows without any of the columns; first the fullest are read, as a row that has one of them is not empty."""
-    ordered = sorted(columns, key=lambda column: missing_rows(table, column.name))
-    if not missing_rows(table, ordered[0].name) or not _without(table, ordered[:FULLEST]):
-        return 0
-    return _without(table, ordered)
-
-
-def _without(table: Table, columns: list[Column]) -> int:
-    """The rows in which all of the columns are missing."""
-    empty = pl.all_horizontal(missing(c) for c in columns).sum()
-    return int(table.rows.select(empty).collect(engine="streaming").item())
+def _lacking(table: Table, columns: list[Column]) -> pl.Expr:
+    """How many of the columns are missing in a row; those that no row lacks are not looked at."""
+    lacked = [column for column in columns if missing_rows(table, column.name)]
+    return reduce(add, (missing(column).cast(pl.UInt32) for column in lacked))
 
 
 def _newest(table: Table) -> float | None:
