@@ -27,6 +27,7 @@ NOTHING_EXAMINED = "nothing_examined"
 SEVERITIES = {"error": 0, "warning": 1, "info": 2}
 BATCH_ROWS = 1 << 18
 WORKERS = min(2, pl.thread_pool_size())  # a second check fills what the first leaves idle; each more needs its memory
+SIDE_BY_SIDE = 1 << 25  # rows; of more, what two checks hold is too much
 ABSENT = pl.lit(None, dtype=pl.String)
 ERRORS = (Exception, pl.exceptions.PanicException)  # a panic of Polars is a BaseException
 
@@ -115,7 +116,8 @@ def _answers(checks: Sequence[Check], table: Table) -> list[_Answer]:
                 except BaseException as error:
                     errors.append(error)
 
-    threads = [Thread(target=work, daemon=True, name=f"checks {number}") for number in range(WORKERS)]
+    workers = WORKERS if table.height <= SIDE_BY_SIDE else 1
+    threads = [Thread(target=work, daemon=True, name=f"checks {number}") for number in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:

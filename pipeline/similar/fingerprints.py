@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
+from mmap import MADV_DONTNEED, mmap
 from operator import add
 from typing import IO, Any, TypeAlias
 
@@ -68,11 +69,21 @@ class Fingerprints:
     def read(self, name: str) -> Iterator[Hashes]:
         """The hashes of a set, in the rows' order, a stretch at a time."""
         for start in range(0, self.height, READ_ROWS):
-            yield np.array(self.hashes[name][start : start + READ_ROWS])
+            stretch = np.array(self.hashes[name][start : start + READ_ROWS])
+            _let_go(self.hashes[name])
+            yield stretch
 
     def at(self, name: str, positions: Positions) -> Hashes:
-        """The hashes of a set at these positions; of a file only the pages that they lie on are read."""
-        return np.asarray(self.hashes[name][positions])
+        """The hashes of a set at these positions; a file is read a stretch at a time."""
+        hashes = self.hashes[name]
+        if not isinstance(hashes, np.memmap):
+            return hashes[positions]
+        found = np.empty(positions.size, np.uint64)
+        for start in range(0, self.height, READ_ROWS):
+            inside = (positions >= start) & (positions < start + READ_ROWS)
+            found[inside] = hashes[positions[inside]]
+            _let_go(hashes)
+        return found
 
     def repeated(self, name: str, *, at_most: int = ANY_WIDTH, differing: str | None = None) -> Iterator[Positions]:
         """Rising positions of the rows whose hash stands on another row too, with its rows together.
@@ -189,6 +200,12 @@ class _Spool:
         for hashes in self.held:
             hashes.tofile(self.file)
         self.held = []
+
+
+def _let_go(hashes: Hashes) -> None:
+    """Hand back the memory of what was read of a file: it stays in the file."""
+    if isinstance(hashes, np.memmap) and isinstance(hashes.base, mmap):
+        hashes.base.madvise(MADV_DONTNEED)
 
 
 def _repeated(hashes: Hashes) -> Positions:
