@@ -35,18 +35,26 @@ class Encoder(Protocol):
         """Learn from the training rows."""
         ...
 
-    @property
-    def cardinality(self) -> int:
-        """How many codes there are; 0 for an encoder that gives none."""
+    def encode(self, values: pl.Series) -> np.ndarray:
+        """(N,) values → (N, len(outputs)) float32, (N,) int64 codes, or (N, ...) of its own."""
         ...
+
+
+class DenseEncoder(Encoder, Protocol):
+    """An encoder of dense values."""
 
     @property
     def outputs(self) -> list[str]:
-        """The names of the dense values, in order; the column's own name for all else."""
+        """The names of the dense values, in order."""
         ...
 
-    def encode(self, values: pl.Series) -> np.ndarray:
-        """(N,) values → (N, len(outputs)) float32, (N,) int64 codes, or (N, ...) of its own."""
+
+class CodesEncoder(Encoder, Protocol):
+    """An encoder of codes."""
+
+    @property
+    def cardinality(self) -> int:
+        """How many codes there are."""
         ...
 
 

@@ -85,14 +85,6 @@ class AudioEncoder(Record):
         seconds = _length([found["seconds"] for found in seen]) if settings.seconds == "auto" else settings.seconds
         return cls(column=column, rate=rate, samples=max(1, math.ceil(seconds * rate)), mels=settings.mels)
 
-    @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
-    def outputs(self) -> list[str]:
-        return [self.column]
-
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) paths → (N, T) int16; raises DataError for a file that cannot be used."""
         sounds_NT, faults = self.read_files(values)

@@ -51,10 +51,6 @@ class CategoricalEncoder(Record):
     def cardinality(self) -> int:
         return FIRST + len(self.vocabulary)
 
-    @property
-    def outputs(self) -> list[str]:
-        return [self.column]
-
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) values → (N,) int64 codes."""
         codes = {value: FIRST + place for place, value in enumerate(self.vocabulary)}

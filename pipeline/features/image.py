@@ -104,14 +104,6 @@ class ImageEncoder(Record):
         mean, deviation = _light(blank.encode(pl.Series(column, chosen, dtype=pl.String)), channels)
         return blank.model_copy(update={"mean": mean, "deviation": deviation})
 
-    @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
-    def outputs(self) -> list[str]:
-        return [self.column]
-
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) paths → (N, C, S, S) uint8; raises DataError for a file that cannot be used."""
         pictures_NCSS, faults = self.read_files(values)

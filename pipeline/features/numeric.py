@@ -78,10 +78,6 @@ class NumericEncoder(Record):
         )
 
     @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
     def outputs(self) -> list[str]:
         return [self.column, f"{self.column} was missing"] if self.indicator else [self.column]
 

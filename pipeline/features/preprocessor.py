@@ -12,7 +12,16 @@ from polars.selectors import by_name
 from pipeline import artefacts
 from pipeline.contract import Contract
 from pipeline.errors import ContractError, WorkspaceError
-from pipeline.features import FILES, Encoder, FileEncoder, OwnEncoder, WatchedEncoder, registered
+from pipeline.features import (
+    FILES,
+    CodesEncoder,
+    DenseEncoder,
+    Encoder,
+    FileEncoder,
+    OwnEncoder,
+    WatchedEncoder,
+    registered,
+)
 from pipeline.features import target as targets
 from pipeline.features.target import Classes, Target
 
@@ -62,17 +71,21 @@ class Preprocessor:
 
     @property
     def dense_outputs(self) -> list[str]:
-        return [name for encoder in self.encoders if encoder.block == "dense" for name in encoder.outputs]
+        return [name for encoder in self._dense for name in encoder.outputs]
 
     @property
     def numbers(self) -> list[bool]:
         """Of each dense value, whether it is a number itself: no indicator, wave or other part of a column."""
-        dense = [encoder for encoder in self.encoders if encoder.block == "dense"]
-        return [e.kind == "numeric" and name == e.column for e in dense for name in e.outputs]
+        return [e.kind == "numeric" and name == e.column for e in self._dense for name in e.outputs]
 
     @property
-    def cardinalities(self) -> list[int]:
-        return [encoder.cardinality for encoder in self.encoders if encoder.block == "codes"]
+    def cardinalities(self) -> dict[str, int]:
+        """How many codes each column of codes has."""
+        return {e.column: cast(CodesEncoder, e).cardinality for e in self.encoders if e.block == "codes"}
+
+    @property
+    def _dense(self) -> list[DenseEncoder]:
+        return [cast(DenseEncoder, encoder) for encoder in self.encoders if encoder.block == "dense"]
 
     @property
     def own(self) -> dict[str, OwnEncoder]:

@@ -83,14 +83,6 @@ class TextEncoder(Record):
         """Learn the sub-words of the training rows."""
         return cls(column=column, reader=reader(rows.select(by_name(column).alias(TEXT)), settings))
 
-    @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
-    def outputs(self) -> list[str]:
-        return [self.column]
-
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) texts → (N, L) tokens or (N, E) vectors."""
         return self.reader.encode(values)
@@ -118,14 +110,6 @@ class TextFileEncoder(Record):
         """Learn the sub-words of the training rows' files; one that cannot be read counts as missing."""
         cell = _contents(by_name(column), LETTERS_A_TOKEN * settings.maximum_length)
         return cls(column=column, reader=reader(rows.select(cell.alias(TEXT)), settings))
-
-    @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
-    def outputs(self) -> list[str]:
-        return [self.column]
 
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) paths → (N, L) tokens or (N, E) vectors; raises DataError for a file that cannot be used."""

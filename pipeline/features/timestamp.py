@@ -45,10 +45,6 @@ class TimestampEncoder(Record):
         return cls(column=column, cycles=tuple(c for c in settings.cycles if span >= TURNS_NEEDED * SECONDS[c]))
 
     @property
-    def cardinality(self) -> int:
-        return 0
-
-    @property
     def outputs(self) -> list[str]:
         return [f"{self.column} {wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine")]
 

@@ -73,8 +73,7 @@ def run(workspace: Workspace) -> Normalized:
             require_read(encoded.unread, workspace.relative(path))
             artefacts.write_tensors(folder / f"{name}.safetensors", encoded.tensors())
             rows[name] = len(encoded.inputs["dense"])
-    coded = {e.column: e.cardinality for e in fitted.encoders if e.block == "codes"}
-    return Normalized(rows=rows, dense=fitted.dense_outputs, codes=coded)
+    return Normalized(rows=rows, dense=fitted.dense_outputs, codes=fitted.cardinalities)
 
 
 def require_columns(named: Iterable[str], agreed: Contract) -> None:

@@ -179,7 +179,7 @@ def shape(fitted: Preprocessor, settings: TrainSettings, train: Tensors) -> "Net
     return NetworkShape(
         table=TableShape(
             dense=len(fitted.dense_outputs),
-            cardinalities=fitted.cardinalities,
+            cardinalities=[*fitted.cardinalities.values()],
             outputs=fitted.target.outputs,
             edges=embeddings.edges(train["dense"], fitted.numbers, embedding),
         ),

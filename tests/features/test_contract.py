@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from pipeline.features import Encoder, registered
+from pipeline.features import CodesEncoder, DenseEncoder, Encoder, registered
 
 START = datetime(2024, 1, 1)
 SAMPLES: dict[str, list[Any]] = {
@@ -76,12 +76,12 @@ def check_shape(encoder: Encoder, found: np.ndarray, rows: int) -> None:
     if encoder.block == "own":
         assert len(found) == rows
         assert found.shape[1:] == encoder.encode(column(encoder.kind, [])).shape[1:]
-    elif encoder.cardinality:
+    elif encoder.block == "codes":
         assert found.shape == (rows,)
         assert found.dtype == np.int64
-        assert ((found >= 0) & (found < encoder.cardinality)).all()
+        assert ((found >= 0) & (found < cast(CodesEncoder, encoder).cardinality)).all()
     else:
-        assert found.shape == (rows, len(encoder.outputs))
+        assert found.shape == (rows, len(cast(DenseEncoder, encoder).outputs))
         assert found.dtype == np.float32
         assert np.isfinite(found).all()
 

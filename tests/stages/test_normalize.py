@@ -57,7 +57,7 @@ def test_tensors_are_the_rows_of_the_split_in_their_order(trained_once: Workspac
 
         assert tensors["label"].tolist() == rows["slow"].cast(pl.Int64).to_list()
         shop = next(encoder for encoder in fitted.encoders if encoder.column == "shop")
-        place = [e.column for e in fitted.encoders if e.cardinality].index("shop")
+        place = [*fitted.cardinalities].index("shop")
         assert tensors["codes"][:, place].tolist() == shop.encode(rows["shop"]).tolist()
         assert tensors["dense"].shape == (rows.height, len(fitted.dense_outputs))
 
