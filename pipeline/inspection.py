@@ -18,7 +18,7 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID
 from pipeline.errors import KeepfitError
 from pipeline.findings import EXAMPLES, FLAG_SCHEMA, HIT_ROWS, Check, Finding, Hit, Skipped, Table, finding, flags
-from pipeline.frames import compact
+from pipeline.frames import batches, compact
 from pipeline.masking import masked, private_columns
 from pipeline.wording import count
 
@@ -222,7 +222,7 @@ def located(table: Table, hits: Sequence[Hit], *, flagged: bool) -> tuple[list[i
     cells = [_cell(hit).alias(f"{name} cell") for hit, name in zip(hits, names, strict=True)]
     marked = table.rows.with_columns(marks).filter(pl.any_horizontal(names)).select(ROW_ID, *names, *cells)
     counts, kept = [0] * len(hits), [list[pl.DataFrame]() for _ in hits]
-    for batch in marked.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+    for batch in batches(marked, BATCH_ROWS):
         for place, name in enumerate(names):
             cell = batch.lazy().filter(name).select(ROW_ID, pl.col(f"{name} cell").struct.unnest()).collect()
             wanted = cell if flagged else cell.head(max(0, EXAMPLES - counts[place]))

@@ -14,6 +14,7 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Contract, Role
 from pipeline.errors import DataError
 from pipeline.findings import Table, is_drawn
+from pipeline.frames import batches
 from pipeline.infer import Inferred, infer, series
 from pipeline.infer.found import Found
 from pipeline.readers import Source
@@ -275,7 +276,7 @@ def _derived_in_batches(
     """The same where an expression fails: which rows it fails for is found as ingest finds it, and written once."""
     failed: list[pl.DataFrame] = []
     parts: list[pl.LazyFrame] = []
-    for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+    for batch in batches(rows, BATCH_ROWS):
         made = batch
         for name, text in derive.items():
             made, cells = ingest.derived(made, agreed.column(name), text, DATA)

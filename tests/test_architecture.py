@@ -222,3 +222,9 @@ def test_the_lock_holds_every_package_by_hash_and_not_the_compromised_one() -> N
 
 def test_dvc_sends_nothing_from_this_workspace() -> None:
     assert "analytics = false" in (ROOT / ".dvc" / "config").read_text().lower()
+
+
+@pytest.mark.parametrize("lossy", ["collect_batches(", "pl.format("])
+def test_what_polars_loses_rows_by_is_not_used(lossy: str) -> None:
+    users = [path.name for path in (ROOT / "pipeline").rglob("*.py") if lossy in path.read_text(encoding="utf-8")]
+    assert users == []

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.frames import worded
 from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
 
 
@@ -60,7 +61,7 @@ class AudioSilence:
             "audio",
             self.name,
             (peak == 0) | ((peak < self.maximum_peak) & (peak < peak.median() / 10)),
-            value=pl.format("peak {}", peak.round(6)),
+            value=worded("peak {}", peak.round(6)),
             words="silent",
             suggestion="leave them out, or record them again with the microphone on",
             threshold=self.maximum_peak,
@@ -84,7 +85,7 @@ class AudioClipping:
             "audio",
             self.name,
             clipped > self.maximum_share,
-            value=pl.format("{}% cut off", (100 * clipped).round(2)),
+            value=worded("{}% cut off", (100 * clipped).round(2)),
             words=f"cut off at full scale in over {self.maximum_share:.1%} of the samples",
             suggestion="record them again with less gain: what was cut off cannot be brought back",
             threshold=self.maximum_share,
@@ -109,7 +110,7 @@ class AudioSampleRate:
             "audio",
             self.name,
             (alike < alike.max()) & (alike.max() >= self.usual_share * pl.len()),
-            value=pl.format("{} Hz", rate),
+            value=worded("{} Hz", rate),
             words="of another sample rate than most",
             suggestion="bring all to one rate: read as if it were the usual one, pitch and length are wrong",
             threshold=self.usual_share,
@@ -135,7 +136,7 @@ class AudioDuration:
             "audio",
             self.name,
             far & (modified_z(length).abs() > ODD),
-            value=pl.format("{} s", pl.col("seconds").round(3)),
+            value=worded("{} s", pl.col("seconds").round(3)),
             words=f"over {self.maximum_ratio:g} times longer or shorter than usual",
             suggestion="listen to them: they may be cut off, or not cut apart",
             threshold=self.maximum_ratio,

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.contract import Column
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.frames import worded
 from pipeline.profile import Numeric
 from pipeline.wording import count
 
@@ -97,7 +98,7 @@ class AlmostDuplicateColumns:
                     message=f"{second} equals {first} but in {count(found.telling - found.equal, 'row')}",
                     suggestion="look at the rows where they differ, then leave one of the two out",
                     where=left.ne_missing(right),
-                    value=pl.format("{} ({})", by_name(second), by_name(first)),
+                    value=worded("{} ({})", by_name(second), by_name(first)),
                 )
 
 

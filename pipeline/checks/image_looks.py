@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.frames import worded
 from pipeline.media.pictures import BLANK
 from pipeline.media.telling import FAR, ODD, WITHIN_SET, Share, modified_z, unlike
 
@@ -82,7 +83,7 @@ class ImageBlurry:
             "image",
             self.name,
             SHOWS & (sharp < self.maximum_sharpness) & (modified_z(sharp.log()) < -ODD),
-            value=pl.format("sharpness {}", sharp.round(3)),
+            value=worded("sharpness {}", sharp.round(3)),
             words="blurred, with no fine detail, unlike the rest",
             suggestion="look at them: take them again, or leave them out",
             threshold=self.maximum_sharpness,
@@ -106,7 +107,7 @@ class ImageLowInformation:
             "image",
             self.name,
             ~SHOWS | ((bits < self.minimum_entropy_bits) & (modified_z(bits) < -ODD)),
-            value=pl.format("{} bits", bits.round(2)),
+            value=worded("{} bits", bits.round(2)),
             words="blank, or nearly so",
             suggestion="leave them out: nothing can be learnt from them",
             threshold=self.minimum_entropy_bits,
@@ -146,4 +147,4 @@ CHECKS = (ImageDark, ImageLight, ImageBlurry, ImageLowInformation, ImageProperty
 
 
 def _percent(light: pl.Expr) -> pl.Expr:
-    return pl.format("{}% of white", (100 * light).round(1))
+    return worded("{}% of white", (100 * light).round(1))

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.frames import worded
 from pipeline.media.copies import copies
 from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
 
@@ -63,7 +64,7 @@ class ImageOddSize:
             "image",
             self.name,
             pl.when(uniform).then(alike < alike.max()).otherwise(far),
-            value=pl.format("{} x {}", width, height),
+            value=worded("{} x {}", width, height),
             words="of another size than most",
             suggestion="find out where they come from: scaled up or down they will not look like the others",
             threshold=self.maximum_ratio,
@@ -89,7 +90,7 @@ class ImageOddAspect:
             "image",
             self.name,
             (ratio < self.minimum_ratio) & (modified_z(aspect.log()).abs() > ODD),
-            value=pl.format("{} x {}", "width", "height"),
+            value=worded("{} x {}", "width", "height"),
             words=f"too narrow: one side is below {self.minimum_ratio:.0%} of the other, unlike in the rest",
             suggestion="crop them: squeezed into the shape of the others they are distorted",
             threshold=self.minimum_ratio,

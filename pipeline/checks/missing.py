@@ -14,6 +14,7 @@ from pydantic import Field
 
 from pipeline.contract import Column
 from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.frames import worded
 from pipeline.profile import Numeric
 from pipeline.wording import LEAVE_OUT, count
 
@@ -98,7 +99,7 @@ class MissingShareRow:
         yield Hit(
             check=self.name,
             where=lacking > most,
-            value=pl.format("{} of " + f"{len(columns)} missing", lacking),
+            value=worded("{} of " + f"{len(columns)} missing", lacking),
             score=lacking / len(columns),
             threshold=self.maximum_share,
             message=f"of {len(columns)} features that most rows have, over {self.maximum_share:.0%} are missing in "

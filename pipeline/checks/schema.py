@@ -14,6 +14,7 @@ from pipeline.checks.values import is_marker, shown
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.frames import batches
 from pipeline.repairs import Folded
 from pipeline.wording import count
 
@@ -127,7 +128,7 @@ def broken_cells(table: Table) -> pl.DataFrame:
     parts = [
         _failures(schema, part, table.contract.file.name)
         for partition in table.partitions.values()
-        for part in partition.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True)
+        for part in batches(partition, ROWS_AT_ONCE)
     ]
     ids = table.rows.collect_schema()[ROW_ID]
     empty = pl.DataFrame(schema={ROW_ID: ids, "column": pl.String, "rule": pl.String, "value": pl.String})

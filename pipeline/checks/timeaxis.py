@@ -27,6 +27,7 @@ from pipeline.checks.timeline import (
 )
 from pipeline.contract import ROW_ID
 from pipeline.findings import EXAMPLES, HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.frames import batches
 from pipeline.profile import Numeric
 from pipeline.wording import count, listed
 
@@ -249,7 +250,7 @@ def stepping_back(table: Table, restart_seconds: float, most: int) -> pl.DataFra
     found: list[pl.DataFrame] = []
     count = 0
     step = pl.col(STAMP).diff()
-    for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+    for batch in batches(rows, BATCH_ROWS):
         both = pl.concat([last, batch])
         moved = both.with_columns((step.over(ENTITY) if table.entities else step).alias(ELAPSED))
         back = moved.filter((pl.col(ELAPSED) < 0) & (pl.col(ELAPSED) >= -restart_seconds * SECOND))

@@ -15,6 +15,7 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.findings import Check, Table
+from pipeline.frames import batches
 
 CHECKS: tuple[type[Check], ...] = ()  # it asks nothing itself
 
@@ -198,7 +199,7 @@ def alone(stamp_N: Moments) -> Timeline:
 def _stamps(table: Table) -> Moments:
     """All stamps, sorted in place."""
     stamp_N, rows = np.empty(table.height, dtype=np.int64), 0
-    for batch in keyed(table).select(STAMP).collect_batches(chunk_size=AT_ONCE, maintain_order=True):
+    for batch in batches(keyed(table).select(STAMP), AT_ONCE):
         stamp_N[rows : rows + batch.height] = batch[STAMP].to_numpy()
         rows += batch.height
     stamp_N = stamp_N[:rows]

@@ -9,6 +9,7 @@ from polars.selectors import by_name
 from pipeline.checks.markers import DOUBTFUL, SURE
 from pipeline.contract import Column
 from pipeline.findings import SAMPLE_ROWS, Hit, Severity, Skipped, Table
+from pipeline.frames import batches
 from pipeline.profile import Categorical
 
 MANY = 200_000  # distinct texts that are counted over all rows; of a column with more a sample is looked at
@@ -186,7 +187,7 @@ def _count(table: Table, column: Column) -> Values:
 def _counts(cells: pl.LazyFrame) -> pl.DataFrame:
     """Each value of a stream with its rows: counted by the batch, which takes a fraction of a streamed group_by."""
     waiting = [pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})]
-    for batch in cells.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+    for batch in batches(cells, BATCH_ROWS, ordered=False):
         waiting.append(batch["value"].drop_nulls().value_counts(name="rows").cast({"rows": pl.Int64}))
         if sum(each.height for each in waiting) > AT_ONCE:
             waiting = [_merged(waiting)]

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.artefacts import Record
+from pipeline.frames import batches
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -194,7 +195,7 @@ def _rows_with(tokens_NL: np.ndarray, tokens: int) -> np.ndarray:
 
 
 def _stretches(texts: pl.LazyFrame) -> Iterator[pl.Series]:
-    for batch in texts.collect_batches(chunk_size=STRETCH, maintain_order=True):
+    for batch in batches(texts, STRETCH):
         yield batch.get_column(TEXT)
 
 

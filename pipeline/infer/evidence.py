@@ -14,6 +14,7 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.contract import BOOLEANS, ISO_DATE, ISO_ZONE, ROW_ID, THOUSANDS, typed_as
+from pipeline.frames import batches
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence
 
@@ -59,7 +60,7 @@ def gather(frame: pl.LazyFrame) -> dict[str, Evidence]:
     seen = first_look(frame, schema)
     odd = {name: Reading() for name, evidence in seen.items() if _is_odd(evidence)}
     if odd:
-        for batch in frame.select(by_name(*odd)).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+        for batch in batches(frame.select(by_name(*odd)), BATCH_ROWS):
             for part in batch.iter_slices(BATCH_ROWS):
                 counted = [name for name, reading in odd.items() if not reading.many]
                 cells = ((name, by_name(name).alias("cell")) for name in counted)

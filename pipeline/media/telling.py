@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Severity, Skipped, Table
+from pipeline.frames import worded
 from pipeline.media.files import texts
 from pipeline.media.pictures import pictures
 from pipeline.media.sounds import sounds
@@ -71,7 +72,7 @@ def unusable(
                 severity="warning" if refused else "error",
                 message=_told(found.height, seen.height, modality, column, words),
                 suggestion=suggestion,
-                flags=found.select(ROW_ID, value=pl.format("{} {}", "path", "fault")),
+                flags=found.select(ROW_ID, value=worded("{} {}", "path", "fault")),
             )
     yield from unseen(table, modality, faulty=False)
 
@@ -95,7 +96,7 @@ def unlike(
     """
     for column, seen in measured(table, modality).items():
         usable = seen.filter(pl.col("fault").is_null())
-        shown = pl.format("{} ({})", "path", value)  # before the filter: it may speak of the set
+        shown = worded("{} ({})", "path", value)  # before the filter: it may speak of the set
         found = usable.with_columns(value=shown).filter(wrong).select(ROW_ID, "value")
         if found.height:
             share = found.height / usable.height

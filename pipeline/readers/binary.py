@@ -93,7 +93,7 @@ def _decode(frame: pl.LazyFrame) -> None:
     """Decode a small table once: one made to crash readers is told here. A large one is decoded when it is read."""
     rows = frame.select(pl.len()).collect(engine="streaming").item()
     if rows * len(frame.collect_schema()) <= DECODED_CELLS:
-        frame.collect(engine="streaming")  # batches would end at a panic without a word
+        frame.collect(engine="streaming")
 
 
 def _json(column: str, kind: pl.DataType) -> pl.Expr:

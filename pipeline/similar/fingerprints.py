@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.frames import compact
+from pipeline.frames import batches, compact
 
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
@@ -50,7 +50,7 @@ class Fingerprints:
         with ExitStack() as files:
             spools = {name: _Spool(files) for name in sets}
             for part in parts:
-                for batch in part.select(asked).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+                for batch in batches(part.select(asked), BATCH_ROWS):
                     for name, spool in spools.items():
                         spool.add(batch[name].to_numpy())
                     position += batch.height
@@ -139,7 +139,7 @@ def columns_at(rows: pl.LazyFrame, positions: Positions, columns: Sequence[str])
     """The rows at these rising positions, in one streamed pass."""
     asked = rows.select(by_name(*columns))
     start, parts = 0, [pl.DataFrame(schema=asked.collect_schema())]
-    for batch in asked.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+    for batch in batches(asked, BATCH_ROWS):
         low, high = np.searchsorted(positions, [start, start + batch.height])
         if low < high:
             parts.append(compact(batch[positions[low:high] - start]))

@@ -15,6 +15,7 @@ from pipeline import artefacts, contract
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
 from pipeline.findings import Check, Table
+from pipeline.frames import worded
 from pipeline.ledger import Entry, Ledger, reasons
 from pipeline.merging import EXACT, MERGED_SCHEMA, MERGING, copies, fullest, told
 from pipeline.plan import CHANGE_SCHEMA, changes, mended, planned, suggesting
@@ -157,7 +158,7 @@ def entry(stage: str, rows_in: int, counted: int, decided: Fates) -> Entry:
     """The ledger's entry of a stage, from the rows counted in its output; it raises unless it adds up."""
     why = dict(decided.quarantined.group_by("reason").len().iter_rows())
     merged = decided.merged.select(reason=pl.col("check").replace_strict(MERGED_WHY, return_dtype=pl.String))
-    cell = decided.repairs.select(rule=pl.format("{}: {}", "check", "column"))
+    cell = decided.repairs.select(rule=worded("{}: {}", "check", "column"))
     return Entry(
         stage=stage,
         rows_in=rows_in,
