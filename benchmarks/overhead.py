@@ -16,11 +16,12 @@ from pipeline.workspace import Workspace
 
 BIN = Path(sys.executable).parent
 STAGES_ALONE = """
-import gc, importlib, os, sys
+import importlib, os, sys
 from pathlib import Path
-from pipeline.cli import COLLECT_AFTER
+from pipeline import memory
 from pipeline.workspace import Workspace
-gc.set_threshold(COLLECT_AFTER)
+memory.collect_seldom()
+memory.keep_freed()
 workspace = Workspace.open(Path.cwd())
 for name in sys.argv[1:]:
     importlib.import_module(f"pipeline.stages.{name}").run(workspace)

@@ -18,8 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import made
-
 TIMEOUT_SECONDS = 1800
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 ON_SAMPLES = (  # beyond the scan: a model or pairs of rows, each on at most a sample
@@ -35,6 +33,8 @@ ON_SAMPLES = (  # beyond the scan: a model or pairs of rows, each on at most a s
 
 def table(rows: int, folder: Path, pythons: Sequence[str] = (sys.executable,)) -> str:
     """A Markdown table: seconds, ratio to the quicker hand-written query, and peak memory of each engine."""
+    from benchmarks import made  # not by an engine's process, which says itself what it imports, and when
+
     data = folder / f"{rows}"
     if not data.is_dir():
         made.write(data, rows)
@@ -95,6 +95,7 @@ def _imported(data: Path) -> Path:
     """What the command does before it looks at the data."""
     from pipeline import memory
 
+    memory.collect_seldom()
     memory.keep_freed()
     import sklearn.ensemble  # noqa: F401
 

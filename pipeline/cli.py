@@ -2,7 +2,6 @@
 
 import argparse
 import atexit
-import gc
 import logging
 import os
 import shlex
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
 
 STAGES = ("ingest", "validate", "clean", "split", "normalize", "train", "evaluate")
 INTERRUPTED = 130
-COLLECT_AFTER = 100_000  # new objects; by Python's default of 700 a third of the start is a search for garbage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 for a failed gate, 2 for what a person must mend."""
-    gc.set_threshold(COLLECT_AFTER)
+    memory.collect_seldom()
     memory.keep_freed()
     chosen = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", handlers=[PrintHandler()])

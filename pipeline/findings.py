@@ -66,9 +66,10 @@ class Table:
     parse (row_id, column, raw). `reference` is a table to compare with, of the same shape, where there is one.
     Paths in columns of images and sounds are relative to `base`. `header`: the columns as the input has them, in
     its order, where that is known and may differ from the contract's; `derived` are made of others. `summarised` has
-    the summaries of columns that are known already, and `drawn` is the sample where it is. `uneven` tells lines of the
-    input that could not be rows, `beside` what else lies there and was not read. `series_of`: the column whose values
-    have a series each, where the contract names no group.
+    the summaries of columns that are known already, and `drawn` is the sample where it is; no row lacks more than
+    `lacking` cells, where that is known. `uneven` tells lines of the input that could not be rows, `beside` what else
+    lies there and was not read. `series_of`: the column whose values have a series each, where the contract names no
+    group.
     """
 
     contract: Contract
@@ -81,6 +82,7 @@ class Table:
     derived: tuple[str, ...] = ()
     summarised: Profile = field(default_factory=Profile)
     drawn: pl.DataFrame | None = None
+    lacking: int | None = None
     uneven: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     series_of: str | None = None

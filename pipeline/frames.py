@@ -48,7 +48,7 @@ def worded(pattern: str, *filled: pl.Expr | str) -> pl.Expr:
 
     `pl.format` panics on some frames of several chunks.
 
-    >>> pl.DataFrame({"x": [1, None]}).select(worded("{} of 5", "x"))["x"].to_list()
+    >>> pl.DataFrame({"x": [1, None]}).select(worded("{} of 5", "x")).to_series().to_list()
     ['1 of 5', None]
     """
     first, *others = (pl.lit(part) for part in pattern.split("{}"))

@@ -126,6 +126,7 @@ def read(
         derived=() if agreed is None else tuple(settings.ingest.derive),
         summarised=inferred.summarised,
         drawn=inferred.drawn,
+        lacking=inferred.lacking,
         uneven=tuple(f"{s.name}: line {bad.line}, byte {bad.byte}: {bad.what}" for s in sources for bad in s.left_out),
         beside=tuple(source.beside for source in sources if source.beside),
         series_of=entity,

@@ -1,6 +1,7 @@
 """What a file with types says on the way to its contract is what the typed rows say."""
 
 import dataclasses
+import math
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_moments_within_a_second_are_counted_as_they_are() -> None:
     start = datetime(2024, 1, 1)
     rows = pl.LazyFrame({"at": [start + timedelta(milliseconds=i) for i in range(50)]})
 
-    seen, _, _ = gather_typed(rows)
+    seen = gather_typed(rows).evidence
 
     assert seen["at"].distinct == 50
 
@@ -63,7 +64,7 @@ def test_moments_within_a_second_are_counted_as_they_are() -> None:
 def test_markers_are_counted_among_more_texts_than_are_kept() -> None:
     rows = pl.LazyFrame({"text": [f"a b {i}" for i in range(60_000)] + [" N/A ", "NA"] * 5})
 
-    seen, _, _ = gather_typed(rows)
+    seen = gather_typed(rows).evidence
 
     assert seen["text"].markers == {" N/A ": 5, "NA": 5}
     assert seen["text"].values == 60_000
@@ -76,3 +77,19 @@ def test_a_column_of_numbers_that_lacks_some_as_nan_may_be_empty(text: bool) -> 
     found = infer(rows, name="made", text=text, roles={}).column("x")
 
     assert (found.values, found.nullable) == (2, True)
+
+
+def test_the_most_cells_that_a_row_lacks_are_told() -> None:
+    rows = pl.LazyFrame(
+        {"row_id": [0, 1, 2], "a": [1.0, math.nan, None], "b": ["x", None, "y"], "c": [True, None, None], "d": [1] * 3}
+    )
+    assert gather_typed(rows).lacking == 3
+    assert gather_typed(rows.select("row_id", "d")).lacking == 0
+    assert gather_typed(rows.clear()).lacking == 0
+
+
+def test_the_most_cells_lacking_are_not_told_where_typing_may_empty_more() -> None:
+    rows = pl.LazyFrame({"row_id": range(4), "day": ["2024-01-01", "2024-01-02", "2024-01-03", None]})
+    assert infer(rows, name="x", text=False, roles={}).lacking is None
+    assert infer(rows.with_columns(pl.col("day").str.to_date()), name="x", text=False, roles={}).lacking == 1
+    assert infer(rows.with_columns(pl.lit("N/A").alias("b")), name="x", text=False, roles={}).lacking is None

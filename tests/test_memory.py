@@ -25,3 +25,27 @@ print(spent())
 def test_an_array_finds_the_pages_of_the_one_before() -> None:
     run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 2048  # the eight arrays have 2,048 pages, and were made 50 times
+
+
+POLARS = """
+from pipeline import memory
+memory.keep_freed()
+import resource, time, polars as pl
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+rows = pl.DataFrame({"x": range(1 << 20)})
+def spent():
+    before = faults()
+    for _ in range(4):
+        time.sleep(0.5)
+        rows.select(pl.col("x") + 1)  # 8 MB
+    return faults() - before
+spent()
+print(spent())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is another one")
+def test_polars_finds_the_pages_of_the_frame_before() -> None:
+    run = subprocess.run([sys.executable, "-c", POLARS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 2048  # a column has 2,048 pages, and was made 4 times

@@ -89,6 +89,8 @@ class MissingShareRow:
             yield Skipped(why=f"fewer than {ROW_COLUMNS} features have a value in most rows")
             return
         most = math.floor(self.maximum_share * len(columns))
+        if table.lacking is not None and table.lacking <= most:
+            return
         if sum(missing_rows(table, c.name) for c in columns) <= most:
             return  # too few cells are missing to empty one row
         lacking = _lacking(table, columns)

@@ -20,7 +20,7 @@ from pipeline.infer import source
 from pipeline.infer.decide import decide, nulls
 from pipeline.infer.evidence import SURE, gather
 from pipeline.infer.found import Found
-from pipeline.infer.typed import gather_typed
+from pipeline.infer.typed import Typed, gather_typed
 from pipeline.profile import Categorical, Numeric, Profile
 
 ALONE: tuple[Role, ...] = ("label", "time")  # roles that one column has at most
@@ -31,7 +31,8 @@ class Inferred:
     """What the columns of `name` are; `null_values` are cells that `typed` reads as missing.
 
     Of a file that says its types, `summarised` is the profile of the columns whose typed values were summarised on the
-    way, `drawn` the typed rows that were asked for, and `without_nan` the columns of numbers that hold no NaN.
+    way, `drawn` the typed rows that were asked for, and `without_nan` the columns of numbers that hold no NaN; no typed
+    row lacks more than `lacking` cells.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Inferred:
     summarised: Profile = field(default_factory=Profile)
     drawn: pl.DataFrame | None = None
     without_nan: frozenset[str] = frozenset()
+    lacking: int | None = None
 
     def column(self, name: str) -> Found:
         """The column of that name."""
@@ -116,7 +118,7 @@ def infer(
     """
     names = [column for column in frame.collect_schema().names() if column != ROW_ID]
     _require_roles(names, roles, name)
-    seen, kept, drawn = (gather(frame), Profile(), None) if text else gather_typed(frame, draw)
+    seen, kept, drawn, lacking = Typed(gather(frame), Profile(), None, 0) if text else gather_typed(frame, draw)
     found = decide(seen, roles, cast(Mapping[str, Modality], media or {}), text=text)
     for column in found:
         if column.role == "time" and column.dtype not in (pl.Date, pl.Datetime):
@@ -129,6 +131,8 @@ def infer(
     null_values = nulls(found)
     summarised = _typed_as_is(kept, found, null_values)
     without_nan = frozenset(n for n, each in kept.columns.items() if isinstance(each, Numeric) and not each.nan)
+    schema = frame.collect_schema()
+    as_is = not any(column.markers or column.dtype != schema[column.name] for column in found)
     inferred = Inferred(
         name=name,
         rows=rows,
@@ -136,6 +140,7 @@ def infer(
         null_values=null_values,
         summarised=summarised,
         without_nan=without_nan,
+        lacking=lacking if as_is and not text else None,
     )
     return inferred if drawn is None else replace(inferred, drawn=inferred.typed(drawn.lazy(), seen=True)[0].collect())
 

@@ -6,6 +6,7 @@ Only text is looked into: in it dates and markers of missing values may hide.
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import polars as pl
 from polars.selectors import by_name
@@ -20,15 +21,26 @@ from pipeline.profile import Categorical, Numeric, Profile
 from pipeline.profile.tally import CategoricalTally, NumericTally, Tally
 
 
-def gather_typed(
-    frame: pl.LazyFrame, draw: pl.Expr | None = None
-) -> tuple[dict[str, Evidence], Profile, pl.DataFrame | None]:
-    """The evidence of every column but row_id, the summary of the plain ones as the file has them, the rows drawn."""
+class Typed(NamedTuple):
+    """The evidence of every column but row_id, the summary of the plain ones as the file has them, the rows drawn.
+
+    `lacking`: the most cells that one row lacks.
+    """
+
+    evidence: dict[str, Evidence]
+    summarised: Profile
+    drawn: pl.DataFrame | None
+    lacking: int
+
+
+def gather_typed(frame: pl.LazyFrame, draw: pl.Expr | None = None) -> Typed:
+    """Read the file once; of its rows those are kept of which `draw` is true."""
     schema = {name: dtype for name, dtype in frame.collect_schema().items() if name != ROW_ID}
     tallies = {name: made for name, dtype in schema.items() if (made := _tally(dtype)) is not None}
-    drawn = [frame.clear().collect()]
+    drawn, lacking = [frame.clear().collect()], [0]
 
     def keep(batch: pl.DataFrame) -> None:
+        lacking.append(_most_lacking(batch))
         if draw is not None:
             drawn.append(compact(batch.filter(draw)))
 
@@ -41,7 +53,14 @@ def gather_typed(
         seen[name] = each.evidence(own) if isinstance(each, TextTally) else own
     seen = {name: seen[name] for name in schema}
     seen |= {**recounted(frame, seen), **_few_moments(frame, seen)}
-    return seen, Profile(rows=rows, columns=kept), None if draw is None else pl.concat(drawn)
+    return Typed(seen, Profile(rows=rows, columns=kept), None if draw is None else pl.concat(drawn), max(lacking))
+
+
+def _most_lacking(batch: pl.DataFrame) -> int:
+    """The most cells that one row of the batch lacks: null, or NaN."""
+    lacks = [by_name(name).is_null() for name in batch.columns if batch[name].null_count()]
+    lacks += [by_name(name).is_nan() for name, dtype in batch.schema.items() if dtype.is_float()]
+    return batch.select(pl.sum_horizontal(lack.cast(pl.UInt16) for lack in lacks).max()).item() or 0 if lacks else 0
 
 
 class TextTally:
