@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 SMALLEST = 1 << 12  # weights; below it the call costs more than it saves
 
@@ -51,17 +52,42 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         ctx.save_for_backward(values_BI, weight_OI)
-        return _product(values_BI, weight_OI, bias_O)
+        return product(values_BI, weight_OI, bias_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         (gradient_BO,) = gradients
         values_BI, weight_OI = ctx.saved_tensors
-        slope_BI = _product(gradient_BO, weight_OI.t()) if ctx.needs_input_grad[0] else None
+        slope_BI = slope_of_values(gradient_BO, weight_OI) if ctx.needs_input_grad[0] else None
         slope_O = gradient_BO.sum(0) if ctx.needs_input_grad[2] else None
-        return slope_BI, _product(gradient_BO.t(), values_BI.t()), slope_O
+        return slope_BI, slope_of_weight(gradient_BO, values_BI), slope_O
 
 
-def _product(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(values_BI, weight_OI, bias_O, "none", [], "")
+def product(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
+    """(B, O) values times the weight's transpose, plus the bias; `then` may be "relu"."""
+    if is_quicker(weight_OI.numel()):
+        return _by_onednn(values_BI, weight_OI, bias_O, then)
+    plain = functional.linear(values_BI, weight_OI, bias_O)
+    return plain.relu_() if then == "relu" else plain
+
+
+def slope_of_values(slope_BO: Tensor, weight_OI: Tensor) -> Tensor:
+    """(B, I) the slope of a product's values, of the slope of the product."""
+    return _by_onednn(slope_BO, weight_OI.t()) if is_quicker(weight_OI.numel()) else slope_BO.mm(weight_OI)
+
+
+def slope_of_weight(slope_BO: Tensor, values_BI: Tensor) -> Tensor:
+    """(O, I) the slope of a product's weight, of the slope of the product."""
+    if is_quicker(slope_BO.shape[1] * values_BI.shape[1]):
+        return _by_onednn(slope_BO.t(), values_BI.t())
+    return slope_BO.t().mm(values_BI)
+
+
+def is_quicker(weights: int) -> bool:
+    """Whether oneDNN is the quicker one for a layer of so many weights on this processor."""
+    return weights >= SMALLEST and mkl_is_slow()
+
+
+def _by_onednn(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(values_BI, weight_OI, bias_O, then, [], "")
     return product
