@@ -23,10 +23,11 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectException
 from prefect.states import Failed
 
-from pipeline import metrics
+from pipeline import metrics, readers
 from pipeline.artefacts import read_json
 from pipeline.errors import KeepfitError
 from pipeline.progress import Listener
+from pipeline.wording import count
 from pipeline.workspace import Workspace
 
 P = ParamSpec("P")
@@ -58,9 +59,9 @@ def slug(workspace: Workspace) -> str:
 
 
 def run_name(workspace: Workspace) -> str:
-    """The data and the workspace: `flights · 5 files · demo`."""
-    files = sum(1 for path in workspace.raw.rglob("*") if path.is_file()) if workspace.raw.is_dir() else 0
-    return f"{workspace.dataset} · {files} {'file' if files == 1 else 'files'} · {workspace.root.name}"
+    """The data and the workspace: `flights · 5 files · demo`; raises DataError where there is no data file."""
+    files = len(readers.files(workspace.source))
+    return f"{workspace.dataset} · {count(files, 'file')} · {workspace.root.name}"
 
 
 def escaped(text: object) -> str:

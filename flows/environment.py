@@ -77,10 +77,22 @@ def connected(
             url = stack.enter_context(_started(dashboard_port, say, meanwhile))
         else:
             meanwhile()
-        os.environ["PREFECT_API_URL"] = url
-        stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+        stack.enter_context(_named(url))
         stack.enter_context(_settings(url, heartbeat=dashboard_port is not None))
         yield url
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Have PREFECT_API_URL name `url`; at the end it names what it did before."""
+    before = os.environ.get("PREFECT_API_URL")
+    os.environ["PREFECT_API_URL"] = url
+    try:
+        yield
+    finally:
+        del os.environ["PREFECT_API_URL"]
+        if before is not None:
+            os.environ["PREFECT_API_URL"] = before
 
 
 def find(port: int) -> str | None:

@@ -12,7 +12,6 @@ Shapes: N rows, F features, K classes.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +19,7 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.contract import Column
+from pipeline.warning_filters import own_filters
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Fitted: TypeAlias = Any  # scikit-learn has no types
@@ -33,7 +33,6 @@ MISSES = 5  # expected in a share for it to say something
 LEVEL = 0.6  # how much of the misses of the surer half must remain among the surest: clean data keep some 0.0 to 0.55
 NO_SKILL = 0.8  # of the misses of always answering the largest class: rare and untold rows are missed at a level too
 HOPELESS = 0.25  # a model that errs more often where it is sure has no say
-FITTING = Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +167,7 @@ def one_thread() -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with FITTING, threadpool_limits(1, user_api="openmp"):  # threads of OpenMP wait for one another in spins
+    with own_filters(), threadpool_limits(1, user_api="openmp"):  # threads of OpenMP wait for one another in spins
         yield
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -93,3 +93,12 @@ def test_the_most_cells_lacking_are_not_told_where_typing_may_empty_more() -> No
     assert infer(rows, name="x", text=False, roles={}).lacking is None
     assert infer(rows.with_columns(pl.col("day").str.to_date()), name="x", text=False, roles={}).lacking == 1
     assert infer(rows.with_columns(pl.lit("N/A").alias("b")), name="x", text=False, roles={}).lacking is None
+
+
+@pytest.mark.parametrize("values", [[b"a", None, b"b"], [time(1), None, time(2)], [None, None, None]])
+def test_rows_of_columns_without_a_summary_are_drawn_too(values: list[object]) -> None:
+    typed = gather_typed(pl.LazyFrame({"row_id": [0, 1, 2], "x": values}), pl.col("row_id") > 0)
+
+    assert typed.drawn is not None
+    assert typed.drawn["row_id"].to_list() == [1, 2]
+    assert typed.lacking == 1

@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline import confident
 from pipeline.confident import Array
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.findings import Hit, Policy, Severity, Skipped, Table
 from pipeline.shortcut import quarters
 from pipeline.target import classes_of
 from pipeline.wording import count
@@ -62,16 +62,12 @@ class LabelError:
             return
         wrong = confident.least_likely(found.p_NK, found.y_N, round(noise.share * len(found.y_N)))
         if len(wrong):
-            yield Hit(
-                check=self.name,
-                column=table.label,
-                rows=len(wrong),
-                observed=noise.share,
-                threshold=0,
-                message=f"some {noise.share:.1%} of the labels in {table.label} look wrong{found.of(table)}: fast "
-                "models trained on the other rows are sure of another class; "
-                f"the {count(len(wrong), 'likeliest is', 'likeliest are')} told",
-                suggestion="look at these rows, the surest first, and correct the labels that are wrong",
+            yield contradicted(
+                self.name,
+                table,
+                noise.share,
+                looked=found.looked,
+                words=f"sure of another class; the {count(len(wrong), 'likeliest is', 'likeliest are')} told",
                 severity="warning" if noise.explained >= 0.5 else "info",
                 flags=found.flags(wrong),
             )
@@ -179,7 +175,7 @@ class Opinions:
 
     def of(self, table: Table) -> str:
         """What was looked at, in words, where it is not all."""
-        return f" ({self.looked:,} rows looked at)" if table.height > self.looked else ""
+        return part_of(table, self.looked)
 
     def flags(self, places: Array) -> pl.DataFrame:
         """These rows with their label, the likeliest other one, and 1 - self-confidence as score."""
@@ -193,6 +189,29 @@ class Opinions:
             suggested=pl.Series(names[p.argmax(axis=1)], dtype=pl.String),
             score=pl.Series(score),
         )
+
+
+def contradicted(
+    check: str, table: Table, share: float, *, looked: int, words: str, severity: Severity, flags: pl.DataFrame
+) -> Hit:
+    """The hit of `check` for labels, a share of them in all, that fast models contradict: they are `words`."""
+    return Hit(
+        check=check,
+        column=table.label,
+        rows=flags.height,
+        observed=share,
+        threshold=0,
+        message=f"some {share:.1%} of the labels in {table.label} look wrong{part_of(table, looked)}: fast models "
+        f"trained on the other rows are {words}",
+        suggestion="look at these rows, the surest first, and correct the labels that are wrong",
+        severity=severity,
+        flags=flags,
+    )
+
+
+def part_of(table: Table, looked: int) -> str:
+    """How many rows were looked at, in words, where it is not all."""
+    return f" ({looked:,} rows looked at)" if table.height > looked else ""
 
 
 def opinions(table: Table) -> Opinions | Skipped:
@@ -220,6 +239,8 @@ def _opinions(table: Table) -> Opinions | Skipped:
     codes = {name: place for place, name in enumerate(classes)}
     y_N = label.filter(kept).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
     twins, fold_N = folds(table, rows, features)
+    if not _judged_by_others(y_N, fold_N):
+        return Skipped(why="too few rows are of other groups, or other features (see conflicting_labels), to judge by")
     return Opinions(
         rows=rows,
         features=features,
@@ -238,6 +259,12 @@ def folds(table: Table, rows: pl.DataFrame, features: Sequence[Column]) -> tuple
     groups = table.contract.groups
     together = rows.select(pl.struct(by_name(*groups)).hash(seed=0).alias("group")).to_series() if groups else twins
     return twins, (together % confident.effort(rows.height).folds).to_numpy()
+
+
+def _judged_by_others(y_N: Array, fold_N: Array) -> bool:
+    """Whether outside of each fold there are two classes, and half of `ROWS` at least: enough to judge it by."""
+    others = [y_N[fold_N != fold] for fold in np.unique(fold_N)]
+    return all(len(y) >= ROWS / 2 and len(np.unique(y)) > 1 for y in others)
 
 
 def drawn(sample: pl.DataFrame) -> pl.DataFrame:

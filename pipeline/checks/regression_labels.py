@@ -13,7 +13,7 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline import residuals
-from pipeline.checks.labels import drawn, folds
+from pipeline.checks.labels import contradicted, drawn, folds
 from pipeline.confident import Array, Noise
 from pipeline.contract import ROW_ID
 from pipeline.findings import Hit, Policy, Skipped, Table
@@ -67,17 +67,13 @@ class RegressionLabelError:
         wrong = residuals.doubtful(found, noise.share)
         if not len(wrong):
             return
-        part = f" ({rows.height:,} rows looked at)" if table.height > rows.height else ""
-        yield Hit(
-            check=self.name,
-            column=table.label,
-            rows=len(wrong),
-            observed=noise.share,
-            threshold=0,
-            message=f"some {noise.share:.1%} of the labels in {table.label} look wrong{part}: fast models trained on "
-            f"the other rows are grossly off however sure they are; in {count(len(wrong), 'row')} by at least "
+        yield contradicted(
+            self.name,
+            table,
+            noise.share,
+            looked=rows.height,
+            words=f"grossly off however sure they are; in {count(len(wrong), 'row')} by at least "
             f"{found.doubts[wrong].min():.0f} times what they miss rows alike by",
-            suggestion="look at these rows, the surest first, and correct the labels that are wrong",
             severity="info",
             flags=flags(rows, found, wrong),
         )

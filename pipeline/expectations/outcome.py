@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.artefacts import Record
+from pipeline.warning_filters import own_filters
 
 Spec = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ def quiet() -> Iterator[None]:
     """Great Expectations without the warnings that its import raises, and without logged tracebacks."""
     logger = logging.getLogger("great_expectations")
     level = logger.level
-    with warnings.catch_warnings():
+    with own_filters():
         warnings.filterwarnings("ignore", message=r"module 'sre_\w+' is deprecated")
         logger.setLevel(logging.CRITICAL)
         try:

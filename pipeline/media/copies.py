@@ -23,6 +23,7 @@ STEP_BITS = 8
 NEIGHBOURS = 16  # on each side, in each order
 DIFFERING_BITS = 8  # a JPEG of quality 75 of a picture of 28 by 28 pixels differs in at most 6
 PAIRS = 1 << 14
+LOOKS_EQUAL = 1 - 2**-53  # the largest score below 1, which says that the bytes are equal
 
 
 def copies(pictures: pl.DataFrame, *, minimum_correlation: float) -> pl.DataFrame:
@@ -52,7 +53,7 @@ def look_alikes(files: pl.DataFrame, minimum_correlation: float) -> pl.DataFrame
         .filter(pl.col("score") >= minimum_correlation)
         .sort("score", "first", descending=[True, False])
         .unique("path", keep="first", maintain_order=True)
-        .select("path", "value", pl.col("score").clip(upper_bound=1.0))
+        .select("path", "value", pl.col("score").clip(upper_bound=LOOKS_EQUAL))
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.media.files import FILE_SCHEMA, Measures, faulty, measured
+from pipeline.warning_filters import own_filters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +64,10 @@ def pictures(rows: pl.LazyFrame, column: str, base: Path) -> pl.DataFrame:
 
 @contextmanager
 def bombs_refused() -> Iterator[None]:
-    """Make Pillow's warning of a bomb an error; threads start inside, as filters are the whole process's."""
+    """Make Pillow's warning of a bomb an error, in the threads that are started inside too."""
     from PIL import Image
 
-    with warnings.catch_warnings():
+    with own_filters():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield

@@ -61,7 +61,7 @@ def count(
 
     `also` is shown each batch, with every column of the frame.
     """
-    if not tallies:
+    if not tallies and also is None:
         return int(frame.select(pl.len()).collect(engine="streaming").item())
     schema, rows = frame.collect_schema(), 0
     values = [_values(name, each.kind, schema[name]).alias(name) for name, each in tallies.items()]

@@ -1,5 +1,7 @@
 """Binary tables: Parquet, Arrow IPC (file and stream), Avro, Excel and OpenDocument; with the types that they state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from pipeline.readers.source import File, Source, opening
 ARROW_FILE = b"ARROW1"
 DECODED_CELLS = 5_000_000
 SHEETS = 5  # that are named
+AGAIN = "save it again, as .xlsx or .csv"
 NESTED = (pl.List, pl.Array, pl.Struct)
 
 
@@ -43,18 +46,17 @@ def open_avro(file: File) -> Source:
 
 def open_sheet(file: File) -> Source:
     """A sheet of an Excel or OpenDocument file: the first, or the one that is named; read as a whole."""
-    from fastexcel import FastExcelError, read_excel
+    from fastexcel import read_excel
 
     name = file.path.name
-    try:
+    with _unpacking(name):
         sheets = read_excel(file.plain).sheet_names
-    except FastExcelError as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"cannot be read ({reason:.200})", where=name, fix="save it again, as .xlsx or .csv") from error
+    if not sheets:
+        raise DataError("holds no sheet", where=name, fix=AGAIN)
     wanted = sheets[0] if file.sheet is None else file.sheet
     if wanted not in sheets:
         raise DataError(f"has no sheet {wanted!r}", where=name, fix=f"name one of: {', '.join(sheets)}")
-    with opening(name):
+    with opening(name), _unpacking(f"{name}#{wanted}"):
         frame = pl.read_excel(
             file.plain, sheet_name=wanted, drop_empty_rows=False, drop_empty_cols=False, raise_if_empty=False
         )
@@ -65,6 +67,18 @@ def open_sheet(file: File) -> Source:
     more = f" and {len(others) - SHEETS:,} more" if len(others) > SHEETS else ""
     told = f"of {name} the sheet{'s' * (len(others) > 1)} {', '.join(others[:SHEETS])}{more}"
     return replace(source, beside=told if others else "")
+
+
+@contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    """Turn what the reader of spreadsheets raises inside into one line about `name`."""
+    from fastexcel import FastExcelError
+
+    try:
+        yield
+    except FastExcelError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"cannot be read ({reason:.200})", where=name, fix=AGAIN) from error
 
 
 def is_stream(path: Path) -> bool:

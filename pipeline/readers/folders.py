@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 import polars as pl
 import polars.selectors as cs
@@ -73,9 +74,21 @@ def named(rows: pl.LazyFrame, base: Path) -> dict[str, str]:
 
 def _kind(path: str, base: Path) -> str | None:
     kind = KIND_OF.get(PurePosixPath(path).suffix.lower())
-    return kind if kind and (base / path).is_file() else None
+    return kind if kind and _size(base / path) is not None else None
 
 
-def _row(path: Path, folder: Path) -> tuple[str, int, str]:
+def _size(path: Path) -> int | None:
+    """The bytes of a regular file; None where none is there, or it may not be looked at.
+
+    What stands in a column may be no name at all: a text that is too long for one, with a null in it.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size if S_ISREG(found.st_mode) else None
+
+
+def _row(path: Path, folder: Path) -> tuple[str, int | None, str]:
     """A file that vanishes or may not be looked at has no bytes."""
-    return path.relative_to(folder).as_posix(), path.stat().st_size, path.parent.name
+    return path.relative_to(folder).as_posix(), _size(path), path.parent.name

@@ -179,6 +179,15 @@ def test_rows_of_one_path_are_no_copies_and_read_once(tmp_path: Path) -> None:
     assert measured(table, "image")["file"]["digest"].n_unique() == 2
 
 
+def test_a_picture_that_looks_just_the_same_in_other_bytes_is_equal_to_the_eye_alone(tmp_path: Path) -> None:
+    landscape(0).save(tmp_path / "0.png")
+    landscape(0).save(tmp_path / "1.bmp")
+
+    (found,) = (f for f in inspect(listed(tmp_path, "image"), asked()).findings if "duplicate" in f.check)
+
+    assert found.message.endswith("1 of 2 pictures in file is equal to an earlier one, 1 of them to the eye alone")
+
+
 def test_files_are_read_once_for_all_checks(tmp_path: Path) -> None:
     table = listed(landscapes(tmp_path, 3), "image")
     first = measured(table, "image")

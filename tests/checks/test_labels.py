@@ -197,6 +197,24 @@ def test_odd_values_are_inputs_too(make: Make, odd: float | None) -> None:
     assert len(hits(LabelError(), make({**rows, "a": odd_a, "none": none, "[1]": odd_a, "a b": ["a"] * 360}))) == 1
 
 
+@pytest.mark.parametrize("others", [0, 1, 40])
+def test_rows_that_too_few_of_other_groups_could_judge_are_skipped(make: Make, others: int) -> None:
+    groups = ["one"] * (360 - others) + ["two"] * others
+    table = make({**two_clouds(), "g": groups})
+
+    for check in (LabelError(), AmbiguousLabel(), UnderperformingGroup()):
+        (said,) = check.hits(table)
+        assert isinstance(said, Skipped)
+        assert said.why.startswith("too few rows are of other groups")
+
+
+def test_a_group_of_one_class_is_not_judged_by_the_other_class_alone(make: Make) -> None:
+    rows = two_clouds(wrong=range(0))
+    table = make({**rows, "g": rows["y"]})
+
+    assert isinstance(opinions(table), Skipped)
+
+
 def test_rows_between_two_classes_are_told(make: Make) -> None:
     (hit,) = hits(AmbiguousLabel(), unclear(1))
 

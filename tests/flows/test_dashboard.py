@@ -19,6 +19,19 @@ def test_its_doctests() -> None:
     assert doctest.testmod(dashboard).failed == 0
 
 
+def test_a_run_is_named_after_the_data_files_that_are_read(workspace: Workspace) -> None:
+    from flows.dashboard import run_name
+
+    (workspace.raw / ".gitkeep").touch()
+    (workspace.raw / "notes.pdf").touch()
+    names = [run_name(workspace)]
+    (workspace.root / "given.csv").write_text("x\n1\n", encoding="utf-8")
+    workspace.params_file.write_text("dataset: flights\ningest: {source: given.csv}\n", encoding="utf-8")
+    names.append(run_name(Workspace.open(workspace.root)))
+
+    assert names == [f"flights · {files} · {workspace.root.name}" for files in ("2 files", "1 file")]
+
+
 @pytest.mark.parametrize("text", ["# title", "[x](e.org)", "<img src=x>", "a\n\nb", "| a | b |", "~`x`~"])
 def test_text_of_any_origin_stays_text(text: str) -> None:
     from flows.dashboard import escaped

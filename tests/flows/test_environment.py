@@ -77,6 +77,17 @@ def test_a_running_server_is_found(server: str, monkeypatch: pytest.MonkeyPatch)
     assert environment.find(1) is None
 
 
+def test_what_named_a_server_before_names_it_afterwards(
+    workspace: Workspace, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", server)
+
+    with environment.connected(workspace, say=lambda _: None) as url:
+        assert url == server
+
+    assert os.environ["PREFECT_API_URL"] == server
+
+
 @pytest.mark.parametrize("url", ["https://api.prefect.cloud/api", "http://example.org:4200/api", "x"])
 def test_a_server_on_another_machine_is_never_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", url)

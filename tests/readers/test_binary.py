@@ -1,6 +1,7 @@
 """Binary tables come with their types; those that crash readers are told in one line."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -129,6 +130,24 @@ def test_of_a_workbook_the_first_sheet_is_read_or_the_one_that_is_named(tmp_path
 )
 def test_a_damaged_table_is_told_on_one_line(refused: Callable[..., str], name: str, content: bytes, told: str) -> None:
     assert refused(name, content).startswith(told)
+
+
+def test_a_workbook_with_a_damaged_sheet_or_none_is_told_on_one_line(refused: Callable[..., str]) -> None:
+    whole = workbook({"one": [["a", "b"], [1, "x"], [2, "y"]]})
+    told = refused("t.xlsx", changed(whole, "xl/s1.xml", lambda sheet: sheet[: len(sheet) // 2]))
+
+    assert re.fullmatch(r"t.xlsx#one: cannot be read \(.*\); save it again, as .xlsx or .csv", told)
+    assert refused("t.xlsx", workbook({})) == "t.xlsx: holds no sheet; save it again, as .xlsx or .csv"
+
+
+def changed(packed: bytes, member: str, change: Callable[[bytes], bytes]) -> bytes:
+    """The zip with another content of one member."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive, zipfile.ZipFile(target, "w") as other:
+        for name in archive.namelist():
+            content = archive.read(name)
+            other.writestr(name, change(content) if name == member else content)
+    return target.getvalue()
 
 
 def test_tables_that_crash_readers_are_read_or_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

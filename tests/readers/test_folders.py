@@ -55,6 +55,21 @@ def test_a_column_names_files_where_each_is_there_and_all_are_of_one_kind(tmp_pa
     assert folders.named(table, tmp_path / "deep") == {}
 
 
+def test_a_text_that_can_be_no_name_names_no_file(tmp_path: Path) -> None:
+    texts = ["all of it is told " * 20 + "in readme.txt", "a\0b.txt"]
+
+    assert folders.named(pl.LazyFrame({"texts": texts}), tmp_path) == {}
+
+
+def test_a_file_that_vanishes_has_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [written(tmp_path / "pets/a.png", "12345"), tmp_path / "pets/gone.png"]
+    monkeypatch.setattr(folders, "media", lambda folder: found)
+
+    source = readers.open_source(tmp_path / "pets", scratch=tmp_path / "scratch")
+
+    assert rows(source) == [["path", "bytes"], ["a.png", 5], ["gone.png", None]]
+
+
 def test_a_folder_of_tables_is_one_source_a_table(tmp_path: Path) -> None:
     written(tmp_path / "given/b.csv", "a\n1\n")
     written(tmp_path / "given/a.jsonl", '{"a": 1}\n')
