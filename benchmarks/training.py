@@ -207,6 +207,52 @@ def noting(times: list[tuple[float, float]], hook: Callable[[Any], None]) -> Cal
     return noted
 
 
+def lightning_itself(x_NF: np.ndarray, y_N: np.ndarray, batch: int, passes: int) -> tuple[float, int, int]:
+    """CPU seconds that Lightning spends an epoch around steps that do nothing, its steps, and those of keepfit.
+
+    The chunks are keepfit's own; what making them takes without Lightning is taken off. The quickest epoch counts.
+    """
+    import pytorch_lightning as lightning
+    import torch
+
+    from pipeline.models.batches import Batches, Epochs
+    from pipeline.models.trainer import lightning_manners
+
+    inputs = {"dense": torch.from_numpy(x_NF), "codes": torch.zeros(len(x_NF), 0, dtype=torch.int64)}
+    batches = Batches(inputs=inputs, target=torch.from_numpy(y_N), size=batch, seed=0)
+    spent: list[float] = []
+
+    class Idle(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.automatic_optimization = False
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def training_step(self, *_: Any) -> None: ...
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters())
+
+        def on_train_epoch_start(self) -> None:
+            self.began = time.process_time()
+
+        def on_train_epoch_end(self) -> None:
+            spent.append(time.process_time() - self.began)
+
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = lightning.Trainer(
+        max_epochs=passes + 1, accelerator="cpu", devices=1, enable_model_summary=False, **quiet
+    )
+    with lightning_manners():
+        trainer.fit(Idle(), Epochs(batches=batches, steps_done=lambda: len(spent) * len(batches)))
+    alone: list[float] = []
+    for epoch in range(passes + 1):
+        began = time.process_time()
+        chunks = sum(1 for _ in batches.chunks(epoch))
+        alone.append(time.process_time() - began)
+    return max(0.0, min(spent[1:]) - min(alone[1:])), chunks, len(batches)
+
+
 def skorch(x_NF: np.ndarray, y_N: np.ndarray, batch: int) -> Epoch:
     import torch
     from skorch import NeuralNetClassifier
@@ -313,6 +359,14 @@ def table(rows: int, batch: int, passes: int, threads: int, pythons: Sequence[st
         shares = f"{rows / processor:,.0f} | {limit[0] / processor:.2f} | {rows / wall:,.0f} | {limit[1] / wall:.2f}"
         lines.append(f"| {name} | {shares} |")
     lines += [f"| {name} | not installed | | | |" for name in ELSEWHERE if name not in found]
+    own, chunks, steps = lightning_itself(x_NF, y_N, batch, passes)
+    whole = found["keepfit"][0]
+    lines += [
+        "",
+        f"Lightning itself, around {chunks:,} steps of its own for {steps:,} of keepfit's: {1e6 * own / chunks:.1f} µs "
+        f"of CPU time each, {1e6 * own / steps:.2f} µs of the {1e6 * whole / steps:,.0f} µs that a step takes: "
+        f"{own / whole:.2%}.",
+    ]
     return "\n".join(lines)
 
 

@@ -7,12 +7,13 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import memory, options
+from pipeline import asking, memory, options
 from pipeline.errors import KeepfitError
+from pipeline.tuning import command as tuning
 
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
@@ -79,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
     options.add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     _add_row_commands(add)
+    tuning.add(add, _open, _say)
+    asking.add(add, _open, _say)
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
         "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
@@ -278,7 +281,10 @@ def initialise(chosen: argparse.Namespace) -> int:
     """`keepfit init`."""
     from pipeline import start
 
-    workspace = start.initialise(chosen.directory, chosen.data, roles=options.roles(chosen), seed=chosen.seed)
+    roles = options.roles(chosen)
+    workspace = start.initialise(
+        chosen.directory, chosen.data, roles=roles, seed=chosen.seed, horizon=chosen.horizon, order=chosen.order
+    )
     there = shlex.quote(str(chosen.directory))
     _say(f"made {workspace.root}: read its README.md, then run `cd {there}` and `dvc repro`")
     return 0
@@ -350,21 +356,10 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-@contextmanager
-def _progress() -> Iterator[None]:
-    """A Rich progress bar in a terminal, plain lines in a log."""
+def _progress() -> AbstractContextManager[None]:
     from pipeline import progress
 
-    if not sys.stdout.isatty():
-        with progress.listening(lambda _, words: _say(f"  {words}")):
-            yield
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    with Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), transient=True) as bar:
-        task = bar.add_task("", total=1.0, visible=False)
-        with progress.listening(lambda f, words: bar.update(task, completed=f, description=words, visible=f < 1)):
-            yield
+    return progress.shown(_say)
 
 
 def program() -> None:

@@ -3,7 +3,10 @@
 A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts
 (hour of the day, day of the week) are features too. Columns without a role are features, except for the
 row's own bookkeeping. Dates are read as ISO 8601; `format` in a field's metadata says otherwise. A label is of
-classes; with the modality `numeric` it is a quantity to be estimated.
+classes; with the modality `numeric` it is a quantity to be estimated, with `ordinal` its classes have an order: that of
+numbers, or of the list `order` in the metadata, from the lowest. A column of modality `set` holds several tags a cell,
+feature or label; `format` is what stands between them, or `json` for a JSON list. A missing cell is no empty set: where
+an empty cell is one, take `""` out of `ingest.null_values`.
 """
 
 import importlib.util
@@ -22,7 +25,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 Role = Literal["feature", "label", "id", "time", "group", "ignore"]
-Modality = Literal["numeric", "categorical", "timestamp", "text", "text-file", "image", "audio"]
+Modality = Literal["numeric", "categorical", "ordinal", "set", "timestamp", "text", "text-file", "image", "audio"]
+LabelKind = Literal["classes", "quantity", "ordinal", "tags"]
+
+LABELS: dict[Modality | None, LabelKind] = {
+    None: "classes",
+    "categorical": "classes",
+    "ordinal": "ordinal",
+    "numeric": "quantity",
+    "set": "tags",
+}
 
 ROW_ID = "row_id"
 ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
@@ -37,7 +49,8 @@ class Column:
     """What the contract says of one column.
 
     `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,`
-    for a decimal comma.
+    for a decimal comma, of a set of tags what stands between them, or `json`. `order` has the classes of an ordinal
+    label from the lowest; none for numbers, which have their own.
     """
 
     name: str
@@ -46,11 +59,17 @@ class Column:
     role: Role
     modality: Modality | None
     format: str | None = None
+    order: tuple[str, ...] = ()
 
     @property
     def is_quantity(self) -> bool:
-        """Whether it is a label that is a number to be estimated; any other label is of classes."""
+        """Whether it is a label that is a number to be estimated."""
         return self.role == "label" and self.modality == "numeric"
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """What is to be told of a label."""
+        return LABELS[self.modality]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,15 +218,17 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix="mend the field's metadata",
         )
-    if modality not in (None, *get_args(Modality)) or (role == "feature" and modality is None):
+    readable = [name for name in get_args(Modality) if name != "ordinal"]
+    if role != "label" and (modality not in (None, *readable) or (role == "feature" and modality is None)):
         raise ContractError(
-            f"the modality of a feature must be one of {', '.join(get_args(Modality))}, got {modality!r}",
+            f"the modality of a feature must be one of {', '.join(readable)}, got {modality!r}",
             where=where,
             fix="mend the field's metadata",
         )
-    if role == "label" and modality not in (None, "categorical", "numeric"):
+    if role == "label" and modality not in LABELS:
         raise ContractError(
-            f"the modality of a label must be categorical (classes) or numeric (a quantity), got {modality!r}",
+            "the modality of a label must be categorical (classes), ordinal (classes in an order), numeric (a "
+            f"quantity) or set (several tags), got {modality!r}",
             where=where,
             fix="mend the field's metadata",
         )
@@ -218,10 +239,19 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix="rename it, drop Optional and regex, and state a key as `unique` in the model's Config",
         )
-    dtype, pattern = field.dtype.type, metadata.get("format")
+    dtype, pattern, order = field.dtype.type, metadata.get("format"), metadata.get("order")
     _require_type(dtype, role, modality, where)
-    _require_format(pattern, dtype, where)
-    return Column(name=name, dtype=dtype, nullable=field.nullable, role=role, modality=modality, format=pattern)
+    _require_format(pattern, dtype, modality, where)
+    _require_order(order, dtype, modality, where)
+    return Column(
+        name=name,
+        dtype=dtype,
+        nullable=field.nullable,
+        role=role,
+        modality=modality,
+        format=pattern,
+        order=tuple(order or ()),
+    )
 
 
 def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, where: str) -> None:
@@ -234,7 +264,7 @@ def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, w
         raise ContractError(f"the type {dtype} is not supported", where=where, fix="use a number, text, bool or time")
     if role == "time" and not moment:
         raise ContractError(f"the role `time` needs a date or datetime, got {dtype}", where=where, fix="mend its type")
-    text = modality in ("text", "text-file", "image", "audio")  # a picture or a sound is the path of its file
+    text = modality in ("set", "text", "text-file", "image", "audio")  # a picture or a sound is the path of its file
     if (
         (modality == "numeric" and not number)
         or (modality == "timestamp" and not moment)
@@ -243,10 +273,18 @@ def _require_type(dtype: "pl.DataType", role: Role, modality: Modality | None, w
         raise ContractError(f"a {modality} column cannot be {dtype}", where=where, fix="mend its type or modality")
 
 
-def _require_format(pattern: Any, dtype: "pl.DataType", where: str) -> None:
-    """Raise ContractError for a format that says nothing of the type."""
+def _require_format(pattern: Any, dtype: "pl.DataType", modality: Modality | None, where: str) -> None:
+    """Raise ContractError for a format that says nothing of the type, and for a set that has none."""
     import polars as pl
 
+    if modality == "set":
+        if not isinstance(pattern, str) or not pattern:
+            raise ContractError(
+                f"the format of a set must be what stands between its tags, or `json`, got {pattern!r}",
+                where=where,
+                fix='write it into the field\'s metadata: "format": ";"',
+            )
+        return
     moment = dtype in (pl.Date, pl.Datetime) and isinstance(pattern, str) and "%" in pattern
     comma = dtype.is_float() and pattern == DECIMAL_COMMA
     if not (pattern is None or moment or comma):
@@ -254,6 +292,23 @@ def _require_format(pattern: Any, dtype: "pl.DataType", where: str) -> None:
             f"the format of {dtype} cannot be {pattern!r}",
             where=where,
             fix="write strptime's pattern for a date or datetime, or `,` for a float with a decimal comma",
+        )
+
+
+def _require_order(order: Any, dtype: "pl.DataType", modality: Modality | None, where: str) -> None:
+    """Raise ContractError for an order of what has none, and for classes of text that have no order."""
+    listed = isinstance(order, list | tuple) and len({*map(str, order)}) == len(order) >= 2
+    if order is not None and (modality != "ordinal" or not listed or not all(isinstance(each, str) for each in order)):
+        raise ContractError(
+            f"the order is the list of an ordinal label's classes as text, each once, from the lowest, got {order!r}",
+            where=where,
+            fix='write it beside "modality": "ordinal", or leave it out',
+        )
+    if modality == "ordinal" and order is None and not (dtype.is_numeric() or dtype.is_temporal()):
+        raise ContractError(
+            f"an ordinal label that is {dtype} needs the order of its classes",
+            where=where,
+            fix='write it into the field\'s metadata: "order": ["low", "middle", "high"]',
         )
 
 
@@ -276,6 +331,8 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
     """
     import polars as pl
 
+    from pipeline import tags
+
     countable = [each.is_numeric() or each == pl.Boolean for each in (found, wanted)]
     moment = [each.is_temporal() for each in (found, wanted)]
     apart = (countable[0] and moment[1]) or (moment[0] and countable[1])  # a day is no number of days
@@ -287,7 +344,9 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
         return cell.str.to_lowercase().replace_strict(
             BOOLEANS | {"1": True, "0": False}, default=None, return_dtype=pl.Boolean
         )
-    if found == pl.String and pattern == DECIMAL_COMMA:
+    if found == pl.String and wanted == pl.String and pattern == tags.JSON:
+        cell = pl.when(tags.parted(cell, pattern).is_not_null()).then(cell)
+    if found == pl.String and wanted.is_float() and pattern == DECIMAL_COMMA:
         grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
         bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
         return bare.str.replace(",", ".", literal=True).cast(wanted, strict=False)

@@ -15,7 +15,7 @@ from pipeline.settings import SECTIONS
 
 BOUNDS = {annotated_types.Ge: "≥", annotated_types.Gt: ">", annotated_types.Le: "≤", annotated_types.Lt: "<"}
 SIGNS = {"≥": "ge", ">": "gt", "≤": "le", "<": "lt"}
-NO_KEYS = {"by_name"}  # of checks: each check's name is a key
+NO_KEYS = {"by_name", "formats"}  # of checks: each check's name is a key; of sets: as the contract says
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path", type(None): "null"}
 
 

@@ -35,13 +35,21 @@ class Counts(Record):
 class Entry(Counts):
     """What one stage did with its rows: by reason those merged and quarantined, by rule the cells that were repaired.
 
-    `amended`: rows that came in as a person has mended them.
+    `amended`: rows that came in as a person has mended them. `unlabelled`: of the quarantined those that lack nothing
+    but their label; data/quarantine/unlabelled.parquet keeps them for a pre-training.
     """
 
     stage: str
     reasons: dict[str, int] = Field(default_factory=dict)
     repairs: dict[str, int] = Field(default_factory=dict)
     amended: int = Field(default=0, ge=0)
+    unlabelled: int = Field(default=0, ge=0, exclude_if=lambda rows: not rows)
+
+    @model_validator(mode="after")
+    def _are_quarantined(self) -> Self:
+        if self.unlabelled > self.quarantined:
+            raise ValueError(f"unlabelled rows must be among the {self.quarantined} quarantined, got {self.unlabelled}")
+        return self
 
 
 class Ledger(Counts):

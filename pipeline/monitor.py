@@ -6,7 +6,6 @@ One record a batch, monitoring/<batch>.json: what was seen, what was decided, wh
 record without an outcome whose decision is to retrain is work to do; whoever is killed leaves it so.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import arrival, artefacts, contract, metrics, plan, profile, readers, registry
+from pipeline import arrival, artefacts, contract, lookback, metrics, plan, profile, readers, registry
 from pipeline.artefacts import Record
 from pipeline.checks.balance import SingleClassTarget
 from pipeline.contract import ROW_ID, Contract
@@ -23,16 +22,17 @@ from pipeline.drift.columns import DriftReport
 from pipeline.drift.decision import Decision, Evidence, MonitorSettings, decide
 from pipeline.errors import DataError, GateFailed, WorkspaceError
 from pipeline.expectations import validate_batches
+from pipeline.features.target import Target
 from pipeline.findings import Finding, Table
 from pipeline.inspection import inspect
 from pipeline.ledger import Entry
 from pipeline.metrics import Scores
 from pipeline.models import saved
-from pipeline.predict import PREDICTION, Predictor, aligned, prediction_frame
+from pipeline.predict import PREDICTION, Predictor, comparable, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
 from pipeline.stages import clean, ingest, validate
-from pipeline.stages.evaluate import Evaluation, held_against
+from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.promote import Promotion
 from pipeline.stages.validate import ChecksSettings
@@ -128,8 +128,10 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
     A file from elsewhere is copied into data/incoming/<dataset>/, where a retraining looks for it.
     """
     settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
-    model = replace(_champion(workspace, agreed), base=path.parent)
+    model = replace(champion_of(workspace, agreed), base=path.parent)
     digest = _refuse_known(workspace, path)
+    before = [record.batch for record in records(workspace) if record.sound and record.batch < path.name]
+    model = replace(model, past=lookback.past(workspace, agreed, model.preprocessor, before))
     batch = read(workspace, path, agreed, model.repairs)
     drift, live = _drift(model, batch, settings), _live(workspace, model, batch)
     reference = Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"]
@@ -163,7 +165,8 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
     return record
 
 
-def _champion(workspace: Workspace, agreed: Contract) -> Predictor:
+def champion_of(workspace: Workspace, agreed: Contract) -> Predictor:
+    """The champion, ready to answer; raises WorkspaceError where there is none, or it tells another label."""
     home = registry.champion_folder(workspace)
     if home is None:
         raise WorkspaceError(
@@ -176,7 +179,7 @@ def _champion(workspace: Workspace, agreed: Contract) -> Predictor:
             where=workspace.relative(home),
             fix="run `keepfit run` first",
         )
-    if (model.preprocessor.target.kind == "quantity") != agreed.label.is_quantity:
+    if model.preprocessor.target.label_kind != agreed.label.label_kind:
         raise WorkspaceError(
             f"the champion tells {agreed.label.name} as {model.preprocessor.target.kind}, the contract says otherwise",
             where=workspace.relative(home),
@@ -236,7 +239,8 @@ def _drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> DriftRe
     reference = Profile.read(model.folder / saved.REFERENCE)
     kinds = {name: column.kind for name, column in reference.columns.items() if name != PREDICTION}
     seen = profile.profile(model.preprocessor.watched(batch.usable.lazy(), model.base), kinds)
-    answers = profile.profile(prediction_frame(model.answers(batch.usable)), {PREDICTION: "numeric"})
+    told = prediction_frame(model.answers(batch.usable), model.preprocessor.target)
+    answers = profile.profile(told, {PREDICTION: "numeric"})
     return columns.compare(
         reference,
         Profile(rows=seen.rows, columns=seen.columns | answers.columns),
@@ -257,6 +261,10 @@ def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
     first = registry.first_folder(workspace)
     if first is None or rows[known.label].n_unique() < 2:
         return None
+    if known.target.kind == "forecast":
+        frozen = replace(Predictor.load(first, model.base), past=model.past)
+        told = lookback.scored(model, {"champion": model, "first": frozen}, rows, workspace.seed)
+        return None if told is None else Live(champion=told["champion"], first=told["first"])
     encoded_N = known.target.encode(rows)
     if encoded_N is None:
         raise DataError(
@@ -266,29 +274,27 @@ def _live(workspace: Workspace, model: Predictor, batch: Batch) -> Live | None:
         )
     w_RN = metrics.resamples(rows.height, workspace.seed)
     label_N = known.target.truth(encoded_N)
-    champion = scored(model, rows, label_N, known.classes, w_RN=w_RN)
+    champion = scored(model, rows, label_N, known.target, w_RN=w_RN)
     if first == model.folder:
         return Live(champion=champion, first=champion)
     frozen = Predictor.load(first, model.base)
     if frozen.repairs != model.repairs:
-        rows = _repaired(workspace, batch.table, frozen.repairs, rows)
-    return Live(champion=champion, first=scored(frozen, rows, label_N, known.classes, w_RN=w_RN))
+        rows = repaired(workspace, batch.table, frozen.repairs, rows)
+    return Live(champion=champion, first=scored(frozen, rows, label_N, known.target, w_RN=w_RN))
 
 
-def _repaired(workspace: Workspace, table: Table, repairs: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+def repaired(workspace: Workspace, table: Table, repairs: Plan, rows: pl.DataFrame) -> pl.DataFrame:
     """The same rows of the batch, repaired by other rules."""
     cells = clean.changed(table, plan.changes(repairs, table), workspace.section(IngestSettings).derive)
     chosen = rows.lazy().select(ROW_ID).join(table.rows, on=ROW_ID, maintain_order="left")
     return plan.mended(chosen, cells, table.contract).collect()
 
 
-def scored(
-    model: Predictor, rows: pl.DataFrame, label_N: np.ndarray, classes: Sequence[str], *, w_RN: np.ndarray
-) -> Scores:
-    """A registered model's scores on rows whose labels are places in `classes`, or values of a quantity."""
-    target, judged = model.preprocessor.target, Evaluation.read(model.folder / registry.EVALUATION)
-    a_NK = aligned(model.answers(rows), model.preprocessor.classes, classes)
-    held = held_against(target, judged.thresholds, "candidate")
+def scored(model: Predictor, rows: pl.DataFrame, label_N: np.ndarray, target: Target, *, w_RN: np.ndarray) -> Scores:
+    """A registered model's scores on rows whose labels are the truth of `target`."""
+    known, judged = model.preprocessor.target, Evaluation.read(model.folder / registry.EVALUATION)
+    a_NK = comparable(model.answers(rows), known, target)
+    held = judged.thresholds.get("candidate", known.at if known.kind == target.kind else target.at)
     told_N = np.isfinite(a_NK).all(axis=1)  # there is no answer where a file cannot be read
     return metrics.scores(metrics.OF[target.kind].values(label_N[told_N], a_NK[told_N], held, w_RN[:, told_N]))
 

@@ -45,6 +45,21 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("directory", type=Path, metavar="DIR", help="where the workspace is made")
     command.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder of data")
     _add_roles(command, label_required=True)
+    command.add_argument(
+        "--horizon",
+        type=_natural,
+        default=0,
+        metavar="STEPS",
+        help="forecast the label so many steps ahead; needs --time",
+    )
+    command.add_argument(
+        "--order",
+        type=_listed,
+        nargs="?",
+        const=(),
+        metavar="LOW,...,HIGH",
+        help="the classes of the label from the lowest; without them in the order of numbers",
+    )
     _add_seed(command, "of the workspace, in its params.yaml")
 
 
@@ -60,6 +75,11 @@ def roles(chosen: argparse.Namespace) -> "dict[str, Role]":
                 what = f"{column} cannot have two roles, and is named for both"
                 raise SettingsError(what, where=f"--{other}, --{role}", fix="leave one of them out")
     return found
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Several values, with commas between."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _natural(text: str) -> int:

@@ -10,6 +10,7 @@ import polars as pl
 
 from pipeline.errors import WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
+from pipeline.features.target import MEDIAN, Quantiles, Quantity, Tags, Target
 from pipeline.models import saved
 from pipeline.models.saved import Manifest
 from pipeline.repairs import Plan
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 class Predictor:
     """A model ready to answer; `repairs`: the rules that rows must have been repaired by before it is asked.
 
-    `base`: the folder that paths in the rows' columns of pictures and sounds start from.
+    `base`: the folder that paths in the rows' columns of pictures and sounds start from. `past`: rows that rows of
+    series may look back at.
     """
 
     folder: Path
@@ -30,6 +32,7 @@ class Predictor:
     manifest: Manifest
     repairs: Plan
     base: Path | None = None
+    past: pl.DataFrame | None = None
 
     @classmethod
     def load(cls, folder: Path, base: Path | None = None) -> "Predictor":
@@ -40,7 +43,7 @@ class Predictor:
         return cls(folder=folder, preprocessor=known, manifest=manifest, repairs=repairs, base=base)
 
     def answers(self, rows: pl.DataFrame) -> np.ndarray:
-        """(N,) typed rows → (N, K) float64: a probability each class, or the value of a quantity, in the rows' order.
+        """(N,) typed rows → (N, K) float64 in their order: probabilities of classes or tags, a value, or quantiles.
 
         A row whose file cannot be read gets NaN, and the log says so. Raises WorkspaceError when the rows lack a column
         that the model reads, or have it as another type.
@@ -48,7 +51,7 @@ class Predictor:
         from pipeline.models import network
 
         try:
-            encoded = self.preprocessor.encode(rows, self.base)
+            encoded = self.preprocessor.encode(rows, self.base, self.past)
         except pl.exceptions.PolarsError as error:
             raise WorkspaceError(
                 f"the model reads {', '.join(self.preprocessor.columns)}, which the contract says otherwise by now: "
@@ -64,8 +67,29 @@ class Predictor:
         return a_NK
 
 
+def comparable(a_NK: np.ndarray, known: Target, wanted: Target) -> np.ndarray:
+    """(N, K) what a model answers that tells `known` → as answers of `wanted`, so that both can be scored on one truth.
+
+    Tags that the model never knew get 0. Between the quantiles that it tells others are on a line, beyond them they are
+    the outermost; a quantity is its own median.
+
+    >>> narrow, wide = (Quantiles(column="y", center=0, scale=1, quantiles=q) for q in ([0.25, 0.5], [0.1, 0.375, 0.5]))
+    >>> comparable(np.array([[1.0, 2.0]]), narrow, wide).tolist()
+    [[1.0, 1.5, 2.0]]
+    """
+    if isinstance(wanted, Quantiles | Quantity):
+        have = known.quantiles if isinstance(known, Quantiles) else [MEDIAN]
+        asked = wanted.quantiles if isinstance(wanted, Quantiles) else [MEDIAN]
+        return a_NK if have == asked else np.stack([np.interp(asked, have, a_K) for a_K in a_NK])
+    if isinstance(wanted, Tags) and isinstance(known, Tags):
+        places = {name: place for place, name in enumerate(known.classes)}
+        none_N = np.zeros(len(a_NK))
+        return np.stack([a_NK[:, places[tag]] if tag in places else none_N for tag in wanted.classes], axis=1)
+    return aligned(a_NK, getattr(known, "classes", ()), getattr(wanted, "classes", ()))
+
+
 def aligned(p_NK: np.ndarray, classes: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(N, K) probabilities of `classes` → of `wanted`: 0 for a class that the model never knew; a quantity stays.
+    """(N, K) probabilities of `classes` → of `wanted`: 0 for a class that the model never knew.
 
     What it gave to classes that nobody asks for is shared out; where that was all, every class gets the same.
 
@@ -81,6 +105,6 @@ def aligned(p_NK: np.ndarray, classes: Sequence[str], wanted: Sequence[str]) -> 
     return np.divide(known_NK, total_N1, out=np.full_like(known_NK, 1 / len(wanted)), where=total_N1 != 0)
 
 
-def prediction_frame(a_NK: np.ndarray) -> pl.LazyFrame:
-    """The probability of the last class, or the value of a quantity, as the one column whose drift is watched."""
-    return pl.LazyFrame({PREDICTION: a_NK[:, -1]})
+def prediction_frame(a_NK: np.ndarray, target: Target) -> pl.LazyFrame:
+    """The one number of each answer whose drift is watched, as a column."""
+    return pl.LazyFrame({PREDICTION: target.watched(a_NK)})

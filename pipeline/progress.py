@@ -1,5 +1,6 @@
 """How far a long stage is, for whoever listens: the screen, the dashboard, or nobody."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,7 +10,10 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(fraction: float, words: str) -> None:
-    """Say that `fraction` (0..1) of the running stage is done; nothing happens when nobody listens."""
+    """Say that `fraction` (0..1) of the running stage is done; nothing happens when nobody listens.
+
+    The first line of `words` is where it stands, and gives way to the next report; what is under it stays to be read.
+    """
     listener = _listener.get()
     if listener is not None:
         listener(min(max(fraction, 0.0), 1.0), words)
@@ -47,3 +51,25 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def shown(say: Callable[[str], None]) -> Iterator[None]:
+    """Show every report made inside the block: by a Rich progress bar in a terminal, as plain lines in a log."""
+    if not sys.stdout.isatty():
+        with listening(lambda _, words: say("\n".join(f"  {line}" for line in words.split("\n")))):
+            yield
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    with Progress(BarColumn(bar_width=20), TextColumn("{task.description}"), transient=True) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+
+        def show(fraction: float, words: str) -> None:
+            now, *lasting = words.split("\n")
+            for line in lasting:
+                bar.console.print(line, markup=False, highlight=False)
+            bar.update(task, completed=fraction, description=now, visible=fraction < 1)
+
+        with listening(show):
+            yield

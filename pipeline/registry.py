@@ -72,6 +72,27 @@ def folder(workspace: Workspace, version: str) -> Path:
     return path
 
 
+def named(workspace: Workspace, model: str, where: str) -> Path:
+    """The folder of a version, or of the `champion`, for a stage; `where` names it.
+
+    Raises WorkspaceError for one that is not there, and for a champion that DVC would not see change.
+    """
+    pointer = champion(workspace)
+    path = champion_folder(workspace) if model == "champion" else None
+    if path is not None and workspace.relative(workspace.champion) not in workspace.dependencies("train"):
+        raise WorkspaceError(
+            "the champion changes, and DVC would not train anew then",
+            where=where,
+            fix=f"write `- models/champion.json` under the deps of train in dvc.yaml, or set it to {pointer.version}",
+        )
+    if model in versions(workspace):
+        path = folder(workspace, model)
+    if path is None:
+        known = ", ".join(versions(workspace)) or "none yet"
+        raise WorkspaceError(f"the registry has no {model}", where=where, fix=f"use one of: {known}")
+    return path
+
+
 def versions(workspace: Workspace) -> list[str]:
     """Every complete version, oldest first."""
     found = (path.parent.name for path in workspace.registry.glob(f"v*/{saved.MANIFEST}"))

@@ -9,6 +9,7 @@ from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError
 from pipeline.metrics import Kind
+from pipeline.models.choices.tuning import TuneSettings
 from pipeline.stages.evaluate import EvaluateSettings
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.normalize import NormalizeSettings
@@ -55,6 +56,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PromoteSettings,
     MonitorSettings,
     ServeSettings,
+    TuneSettings,
 )
 
 
@@ -74,6 +76,10 @@ def check(workspace: Workspace) -> None:
 
 def check_label(workspace: Workspace) -> None:
     """Raise SettingsError for a metric or baseline that is not of the label, before a training and not after."""
-    kind: Kind = "quantity" if contract.load(workspace.contract_file).label.is_quantity else "classes"
+    series = workspace.section(NormalizeSettings).series
+    of_number: Kind = "quantiles" if workspace.section(TrainSettings).loss.quantiles else "quantity"
+    number: Kind = "forecast" if series is not None and series.horizon else of_number
+    label = contract.load(workspace.contract_file).label
+    kind: Kind = number if label.is_quantity else label.label_kind
     workspace.section(PromoteSettings).chosen(kind)
     workspace.section(MonitorSettings).chosen(kind)

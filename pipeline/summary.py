@@ -18,6 +18,10 @@ from pipeline.workspace import Workspace
 SHOWN: Mapping[Kind, tuple[Metric, ...]] = {
     "classes": ("auc", "average_precision", "log_loss", "f1", "brier"),
     "quantity": ("rmse", "mae", "median_absolute_error", "r2", "skill"),
+    "ordinal": ("quadratic_weighted_kappa", "rank_mae", "accuracy", "auc", "log_loss"),
+    "quantiles": ("pinball", "coverage_gap", "interval_width", "rmse", "mae"),
+    "tags": ("mean_average_precision", "micro_f1", "macro_f1", "subset_accuracy", "hamming_loss"),
+    "forecast": ("rmse", "mae", "mse", "mase", "r2"),
 }
 TITLES: Mapping[Metric, str] = {"auc": "AUC", "rmse": "RMSE"}
 COUNTED: tuple[Severity, ...] = ("error", "warning")
@@ -32,7 +36,7 @@ def show_scores(workspace: Workspace) -> None:
             _scores(version if name == "candidate" else f"  {name}", evaluation, name, shown)
             for name in _ordered(evaluation)
         ]
-    _table("Models on their test rows (95% interval)", ["model", "rows", *shown], rows)
+    show_table("Models on their test rows (95% interval)", ["model", "rows", *shown], rows)
 
 
 def show_batches(workspace: Workspace) -> None:
@@ -49,7 +53,7 @@ def show_batches(workspace: Workspace) -> None:
         found = _counted(record.findings)
         rows.append([record.batch, f"{record.rows:,}", found, first, live_then, str(drifted), decision, why])
     scored = [f"{TITLES.get(main, main)} of v1, frozen", f"{TITLES.get(main, main)} of the champion then"]
-    _table("Batches", ["batch", "rows", "findings", *scored, "drifted", "decision", "because"], rows)
+    show_table("Batches", ["batch", "rows", "findings", *scored, "drifted", "decision", "because"], rows)
 
 
 def show_errors(records: Sequence[MonitoringRecord]) -> None:
@@ -75,7 +79,7 @@ def show_models(workspace: Workspace) -> None:
         evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
         mark = "champion" if version == champion.version else ""
         rows.append([version, mark, *_scores(version, evaluation, "candidate", shown)[1:]])
-    _table("Models", ["version", "", "rows", *shown], rows)
+    show_table("Models", ["version", "", "rows", *shown], rows)
 
 
 def _shown(workspace: Workspace) -> tuple[Metric, ...]:
@@ -103,7 +107,8 @@ def _interval(metric: Metric, score: Score | None) -> str:
     return f"{said(score.value)}{around}"
 
 
-def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on the screen, as wide as that, or 160 letters wide in a file."""
     table = Table(title=title, title_justify="left")
     for name in names:
         table.add_column(name, overflow="fold")

@@ -27,12 +27,15 @@ def classes_of(table: Table) -> dict[str, int] | Skipped:
     column = table.contract.column(label)
     if isinstance(summary, Numeric):
         moment = summary.kind == "timestamp"
-        regression = moment or column.is_quantity or not _few_whole(summary, stated=column.modality == "categorical")
+        stated = column.modality in ("categorical", "ordinal")
+        regression = moment or column.is_quantity or not _few_whole(summary, stated=stated)
         if regression:
             return Skipped(why=f"{label} is a regression's target, no class")
         return dict(sorted(_counts(summary.sketch, whole=column.dtype.is_integer()).items()))
-    if summary.other or summary.rows - summary.nulls < ROWS_A_CLASS * len(summary.counts) > 2 * ROWS_A_CLASS:
-        return Skipped(why=f"{label} is text that hardly repeats, no class")
+    hardly = summary.other or summary.rows - summary.nulls < ROWS_A_CLASS * len(summary.counts) > 2 * ROWS_A_CLASS
+    if hardly or column.modality == "set":
+        what = "a set of tags" if column.modality == "set" else "text that hardly repeats"
+        return Skipped(why=f"{label} is {what}, no class")
     return dict(sorted(summary.counts.items()))
 
 

@@ -283,18 +283,21 @@ def _first_words(error: BaseException) -> str:
 
 
 @contextmanager
-def judgement(root: Path, stage: str) -> Iterator[None]:
+def judgement(root: Path, stage: str, moves: str = "") -> Iterator[None]:
     """Act on what `stage` found, inside the block, in a way that changes what it read: it stays up to date.
 
     A promotion moves the champion's pointer, which evaluate compared with: its comparison is with the champion
-    of before, and needs no second run. Raises VersioningError when `stage` is not up to date before the block.
+    of before, and needs no second run. Neither does any other stage that reads the file `moves`. Raises
+    VersioningError when `stage` is not up to date before the block.
     """
     with Versions.open(root) as versions:
         if not versions.is_up_to_date(stage):
             raise VersioningError(f"{stage} is not up to date", where=str(root), fix="run `keepfit run` first")
+        readers = [s.name for s in versions.stages if s.name == stage or moves in s.deps]
     yield
     with Versions.open(root) as versions:
-        versions.record(stage)
+        for name in readers:
+            versions.record(name)
 
 
 def prepare(root: Path) -> None:

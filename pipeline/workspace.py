@@ -68,13 +68,9 @@ class Workspace:
     def params(self) -> dict[str, Any]:
         """The whole of params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
         try:
-            loaded = yaml.load(self.params_file.read_text(encoding="utf-8"), Loader=_Loader)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            message = str(error).replace(str(self.params_file), "").replace("\n", " ")
-            raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error
-        if not isinstance(loaded, dict):
-            raise SettingsError("holds no keys", where="params.yaml", fix="write `dataset: NAME` at least")
-        return loaded
+            return parsed_params(self.params_file.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"is not YAML: {error}", where="params.yaml", fix="mend it") from error
 
     def section(self, kind: type[SettingsSection]) -> SettingsSection:
         """The settings under `kind.key`, typed; raises SettingsError that names the key at fault."""
@@ -105,6 +101,11 @@ class Workspace:
             )
         return seed
 
+    def dependencies(self, stage: str) -> list[str]:
+        """The paths that a stage of dvc.yaml depends on; none of one that is not there."""
+        found = yaml.safe_load((self.root / "dvc.yaml").read_text(encoding="utf-8"))
+        return [str(path) for path in found.get("stages", {}).get(stage, {}).get("deps") or []]
+
     @contextmanager
     def lock(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
         """Hold the workspace for one writer, and its stages; raises WorkspaceError at once when another has it.
@@ -133,6 +134,13 @@ class Workspace:
         """
         fix = "wait for it, or end it if its run was killed"
         with self._held("stage", lambda file: f"{processes.holder(file)} works on a stage", fix):
+            yield
+
+    @contextmanager
+    def tune_lock(self) -> Iterator[None]:
+        """Be the one that tunes; raises WorkspaceError at once when another does."""
+        fix = "look at it with `keepfit tune --status`, or end it with `keepfit tune --stop`"
+        with self._held("tune.lock", lambda file: f"{processes.holder(file)} tunes here already", fix):
             yield
 
     @contextmanager
@@ -172,6 +180,16 @@ class Workspace:
     def checkpoint(self) -> Path:
         """Where a training stands that has not ended."""
         return self.state / "training" / "checkpoint.safetensors"
+
+    @property
+    def pretraining(self) -> Path:
+        """Where its pre-training stands, or what it ended with, until the training has ended too."""
+        return self.state / "training" / "pretraining.safetensors"
+
+    @property
+    def times(self) -> Path:
+        """What the last training took of time and energy here: no two runs take the same."""
+        return self.state / "training" / "times.json"
 
     @property
     def raw(self) -> Path:
@@ -288,6 +306,18 @@ class Workspace:
     def arrivals(self) -> Path:
         """Great Expectations' pages of the batches that came."""
         return self.monitoring / "data_docs"
+
+
+def parsed_params(text: str) -> dict[str, Any]:
+    """The text of a params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
+    try:
+        loaded = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        message = str(error).replace("\n", " ")
+        raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error
+    if not isinstance(loaded, dict):
+        raise SettingsError("holds no keys", where="params.yaml", fix="write `dataset: NAME` at least")
+    return loaded
 
 
 def parse_section(kind: type[SettingsSection], raw: object) -> SettingsSection:

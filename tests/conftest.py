@@ -82,8 +82,7 @@ def tiny(tiny_once: Workspace, tmp_path: Path) -> Workspace:
     data/raw/tiny has 2024-01.csv.gz, 2024-02.csv and 2024-03.csv.gz; data/incoming/tiny has 2024-04.csv.gz, like
     them, and 2024-05.csv.gz, whose distances and shops have drifted. Nothing has run yet; it is no git repository.
     """
-    shutil.copytree(tiny_once.root, tmp_path / "tiny")
-    return Workspace.open(tmp_path / "tiny")
+    return copied(tiny_once, tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -100,41 +99,44 @@ def three(tiny: Workspace) -> Workspace:
 @pytest.fixture(scope="session")
 def measured_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """`tiny` with the label `minutes`, a quantity, after every stage of the DAG; only to be read."""
-    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("measured") / "tiny")
-    workspace = Workspace.open(root)
+    workspace = copied(tiny_once, tmp_path_factory.mktemp("measured") / "tiny")
     told, ignored = CONTRACT.replace(SLOW, ""), '{"role": "ignore"}'
     assert told.count(ignored) == 1  # that of minutes
     workspace.contract_file.write_text(told.replace(ignored, '{"role": "label", "modality": "numeric"}'))
     params = PARAMS.replace("    slow: minutes > 30\n", "").replace("baseline: majority", "baseline: mean")
     workspace.params_file.write_text(params.replace("epochs: 2,", "epochs: 8,"))
-    workspace = Workspace.open(root)
-    for stage in STAGES:
-        import_module(f"pipeline.stages.{stage}").run(workspace)
-    return workspace
+    return after_every_stage(Workspace.open(workspace.root))
 
 
 @pytest.fixture
 def measured(measured_once: Workspace, tmp_path: Path) -> Workspace:
     """A copy of `measured_once`, to write in."""
-    shutil.copytree(measured_once.root, tmp_path / "measured")
-    return Workspace.open(tmp_path / "measured")
+    return copied(measured_once, tmp_path / "measured")
 
 
 @pytest.fixture(scope="session")
 def trained_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """`tiny` after every stage of the DAG, none of which DVC knows of; only to be read."""
-    shutil.copytree(tiny_once.root, root := tmp_path_factory.mktemp("trained") / "tiny")
-    workspace = Workspace.open(root)
-    for stage in STAGES:
-        import_module(f"pipeline.stages.{stage}").run(workspace)
-    return workspace
+    return after_every_stage(copied(tiny_once, tmp_path_factory.mktemp("trained") / "tiny"))
 
 
 @pytest.fixture
 def trained(trained_once: Workspace, tmp_path: Path) -> Workspace:
     """A copy of `trained_once`, to write in."""
-    shutil.copytree(trained_once.root, tmp_path / "trained")
-    return Workspace.open(tmp_path / "trained")
+    return copied(trained_once, tmp_path / "trained")
+
+
+def copied(workspace: Workspace, root: Path) -> Workspace:
+    """The workspace once more, in the folder `root`."""
+    shutil.copytree(workspace.root, root)
+    return Workspace.open(root)
+
+
+def after_every_stage(workspace: Workspace) -> Workspace:
+    """The workspace, once every stage of the DAG has run in it."""
+    for stage in STAGES:
+        import_module(f"pipeline.stages.{stage}").run(workspace)
+    return workspace
 
 
 def made(root: Path) -> Workspace:

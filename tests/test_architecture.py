@@ -17,9 +17,9 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing"},
+    {"cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing", "tuning"},
     {"settings"},
-    {"monitor", "arrival", "examine", "selftest", "impact", "quarantine"},
+    {"asking", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
     {"reading"},
     {"stages"},
     {
@@ -32,9 +32,9 @@ LAYERS = (  # each may import what stands in its own or a later one
     },
     {"amendments"},
     {"contract", "readers", "progress"},
-    {"workspace"},
+    {"warning_filters", "workspace"},
     {"artefacts", "processes"},
-    {"errors", "wording", "frames", "memory", "links"},
+    {"errors", "wording", "frames", "memory", "links", "tags"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
 BY_FOLDER = {
@@ -51,6 +51,7 @@ PLUMBING = {
     "workspace",
     "progress",
     "memory",
+    "warning_filters",
 }  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 

@@ -95,7 +95,7 @@ def test_a_file_that_is_no_contract_is_told(tmp_path: Path, text: str, told: str
         ('x: int = field("boss")', "role must be one of feature, label, id, time, group, ignore, got 'boss'"),
         ('x: int = field(["feature"])', "role must be one of"),
         ('x: int = field("feature", "picture")', "the modality of a feature must be one of"),
-        ("x: int", "the modality of a feature must be one of numeric, categorical, timestamp, text, "),
+        ("x: int", "the modality of a feature must be one of numeric, categorical, set, timestamp, text, "),
         ("x: str = field()", "a numeric column cannot be String"),
         ('x: int = field("feature", "timestamp")', "a timestamp column cannot be Int64"),
         ('x: str = field("time", None)', "the role `time` needs a date or datetime, got String"),
@@ -154,8 +154,8 @@ def test_a_label_is_a_quantity_where_its_modality_is_numeric(
 @pytest.mark.parametrize(
     ("dtype", "modality", "told"),
     [
-        ("str", "text", "the modality of a label must be categorical (classes) or numeric (a quantity), got 'text'"),
-        ("pl.Datetime", "timestamp", "the modality of a label must be categorical (classes) or numeric"),
+        ("str", "text", "the modality of a label must be categorical (classes), ordinal (classes in an order), "),
+        ("pl.Datetime", "timestamp", "the modality of a label must be categorical (classes), ordinal"),
         ("str", "numeric", "a numeric column cannot be String"),
     ],
 )
@@ -163,6 +163,47 @@ def test_a_label_that_nothing_can_learn_is_told(tmp_path: Path, dtype: str, moda
     text = HEAD + f"    x: float = field()\n    y: {dtype} = field('label', {modality!r})\n"
 
     assert fault(tmp_path, text).startswith(f"schemas/made.py: y: {told}")
+
+
+SET = '    y: str = pa.Field(metadata={"role": "label", "modality": "set", "format": ";"})\n'
+ORDINAL = '    y: str = pa.Field(metadata={"role": "label", "modality": "ordinal", "order": ["lo", "hi"]})\n'
+STARS = '    y: int = pa.Field(metadata={"role": "label", "modality": "ordinal"})\n'
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "order"), [(SET, "tags", ()), (ORDINAL, "ordinal", ("lo", "hi")), (STARS, "ordinal", ())]
+)
+def test_the_modality_says_what_is_told_of_a_label(
+    tmp_path: Path, field: str, kind: str, order: tuple[str, ...]
+) -> None:
+    label = load(tmp_path, f"{HEAD}    x: float = field()\n{field}").label
+
+    assert (label.label_kind, label.order, label.is_quantity) == (kind, order, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (SET.replace(', "format": ";"', ""), "the format of a set must be what stands between its tags, or `json`"),
+        (SET.replace("str", "int"), "a set column cannot be Int64"),
+        (ORDINAL.replace(', "order": ["lo", "hi"]', ""), "an ordinal label that is String needs the order"),
+        (ORDINAL.replace('"hi"', '"lo"'), "the order is the list of an ordinal label's classes as text, each once"),
+        (ORDINAL.replace('"ordinal"', '"categorical"'), "the order is the list of an ordinal label's classes"),
+        (STARS.replace("label", "feature"), "the modality of a feature must be one of"),
+    ],
+)
+def test_sets_and_orders_that_cannot_be_are_told(tmp_path: Path, field: str, told: str) -> None:
+    assert fault(tmp_path, f"{HEAD}    x: float = field()\n{field}").startswith(f"schemas/made.py: y: {told}")
+
+
+def test_a_set_of_tags_can_be_parted_by_commas_and_lists_must_be_json() -> None:
+    cells = pl.DataFrame({"x": ['["a"]', "a,b", "1.000,5"]})
+
+    def typed(pattern: str) -> list[str | None]:
+        return cells.select(contract.typed_as(pl.col("x"), pl.String(), pl.String(), pattern))["x"].to_list()
+
+    assert typed(",") == cells["x"].to_list()
+    assert typed("json") == ['["a"]', None, None]
 
 
 def test_training_needs_a_feature(tmp_path: Path) -> None:

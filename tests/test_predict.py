@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import artefacts
 from pipeline.errors import WorkspaceError
+from pipeline.features.target import Classes
 from pipeline.models import saved
 from pipeline.models.network import answers
 from pipeline.models.network import tensors as network_inputs
@@ -91,7 +92,7 @@ def test_an_absent_model_is_an_error(tiny: Workspace) -> None:
 
 
 def test_the_frame_holds_the_probability_of_the_last_class() -> None:
-    frame = prediction_frame(np.array([[0.9, 0.1], [0.2, 0.8]])).collect()
+    frame = prediction_frame(np.array([[0.9, 0.1], [0.2, 0.8]]), Classes(column="y", classes=["no", "yes"])).collect()
 
     assert frame[PREDICTION].to_list() == [0.1, 0.8]
 

@@ -601,3 +601,16 @@ def test_git_refusing_is_one_line(root: Path) -> None:
         promoted(root, "v1")
     with pytest.raises(KeepfitError, match="cannot be tagged"):
         promoted(root, "second")
+
+
+def test_a_judgement_that_moves_what_stages_read_leaves_them_up_to_date(root: Path) -> None:
+    flow(root)
+
+    with versioning.judgement(root, "total", moves="raw.txt"):
+        (root / "raw.txt").write_text("c d ")
+
+    assert flow(root) == []
+    assert repro(root) == []
+    with versioning.judgement(root, "total"):
+        (root / "raw.txt").write_text("e f ")
+    assert "double" in flow(root)

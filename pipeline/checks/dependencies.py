@@ -122,7 +122,7 @@ def candidates(table: Table) -> list[str]:
         discrete = column.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean) or column.dtype.is_integer()
         known = table.profile.columns.get(column.name)
         present = table.height - known.missing if known is not None else 0
-        if known is None or not discrete or column.role == "label" or column.modality == "text":
+        if known is None or not discrete or column.role == "label" or column.modality in ("text", "set"):
             continue
         if 2 <= known.distinct <= min(present / 2, MANY):
             found.append(column.name)

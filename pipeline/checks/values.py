@@ -111,8 +111,8 @@ def texts(table: Table) -> list[Column]:
 
 
 def words(table: Table) -> list[Column]:
-    """The columns of text but for free text: names, categories, codes."""
-    return [column for column in texts(table) if not is_prose(column)]
+    """The columns of text but for free text and sets of tags: names, categories, codes."""
+    return [column for column in texts(table) if not is_prose(column) and column.modality != "set"]
 
 
 def prose(table: Table) -> list[Column]:

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from pipeline.errors import DataError
 
 ENCODING_MODULES = "ENCODERS"
 Block = Literal["dense", "codes", "own"]
+OwnKind: TypeAlias = Modality | Literal["series"]  # what has a tensor of its own
 FILES: tuple[Modality, ...] = ("image", "audio", "text-file")  # the values of such a column are paths
 
 
@@ -55,6 +56,11 @@ class CodesEncoder(Encoder, Protocol):
     @property
     def cardinality(self) -> int:
         """How many codes there are."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """What each code stands for, with the column's name."""
         ...
 
 

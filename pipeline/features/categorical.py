@@ -51,6 +51,12 @@ class CategoricalEncoder(Record):
     def cardinality(self) -> int:
         return FIRST + len(self.vocabulary)
 
+    @property
+    def names(self) -> list[str]:
+        """What each code stands for: `shop = north`."""
+        specials = [f"{self.column} {what}" for what in ("unknown", "missing", "rare")]
+        return specials + [f"{self.column} = {value}" for value in self.vocabulary]
+
     def encode(self, values: pl.Series) -> np.ndarray:
         """(N,) values → (N,) int64 codes."""
         codes = {value: FIRST + place for place, value in enumerate(self.vocabulary)}

@@ -20,6 +20,7 @@ from pipeline.infer import source
 from pipeline.infer.decide import decide, nulls
 from pipeline.infer.evidence import SURE, gather
 from pipeline.infer.found import Found
+from pipeline.infer.sets import with_sets
 from pipeline.infer.typed import Typed, gather_typed
 from pipeline.profile import Categorical, Numeric, Profile
 
@@ -68,7 +69,15 @@ class Inferred:
         plain = [c for c in self.columns if not (c.name.startswith("^") and c.name.endswith("$"))]
         fields = {c.name: pa.Column(c.dtype, nullable=True, metadata=source.metadata(c)) for c in plain}
         columns = tuple(
-            Column(name=c.name, dtype=c.dtype, nullable=True, role=c.role, modality=c.modality, format=c.format)
+            Column(
+                name=c.name,
+                dtype=c.dtype,
+                nullable=True,
+                role=c.role,
+                modality=c.modality,
+                format=c.format,
+                order=c.order,
+            )
             for c in self.columns
         )
         schema = pa.DataFrameSchema(fields, name=self.name)
@@ -127,6 +136,7 @@ def infer(
                 where=f"{name}: {column.name}",
                 fix="name another column with --time, or write it as 2024-01-31 or 2024-01-31 12:00:00",
             )
+    found = with_sets(frame, found)
     rows = max((evidence.rows for evidence in seen.values()), default=0)
     null_values = nulls(found)
     summarised = _typed_as_is(kept, found, null_values)

@@ -53,7 +53,8 @@ class Evidence:
 class Found:
     """One column as inferred; `why` says it in one plain line, `rules` are those of a pandera Field that held.
 
-    `unparsed`: how many values are not of the type. `markers`: rows by text that stands for a missing value.
+    `unparsed`: how many values are not of the type. `order`: of an ordinal label the classes, from the lowest.
+    `markers`: rows by text that stands for a missing value.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Found:
     distinct: int
     unparsed: int = 0
     format: str | None = None
+    order: tuple[str, ...] = ()
     markers: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
 

@@ -27,9 +27,10 @@ ALL = ("*", "")  # as a column's name pandera takes these for all columns: it ca
 TAKEN = {"Config", "pa", "pl", "int", "float", "str", "bool", *METADATA}
 
 
-def metadata(column: Found) -> dict[str, str]:
-    """What pandera's Field keeps for us: role, modality, format."""
-    said = {"role": column.role, "modality": column.modality, "format": column.format}
+def metadata(column: Found) -> dict[str, str | list[str]]:
+    """What pandera's Field keeps for us: role, modality, format, order."""
+    order = [*column.order] or None
+    said = {"role": column.role, "modality": column.modality, "format": column.format, "order": order}
     return {key: value for key, value in said.items() if value is not None}
 
 

@@ -11,10 +11,11 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 
 from pipeline.errors import SettingsError
-from pipeline.metrics import classification, regression
+from pipeline.metrics import classification, forecasting, ordinal, quantiles, regression, tags
 from pipeline.metrics.score import (
     IN_UNIT,
     LOWER_IS_BETTER,
+    At,
     Measure,
     Metric,
     Paired,
@@ -30,6 +31,7 @@ __all__ = [
     "IN_UNIT",
     "LOWER_IS_BETTER",
     "OF",
+    "At",
     "Kind",
     "Measures",
     "Metric",
@@ -38,13 +40,12 @@ __all__ = [
     "Scores",
     "Values",
     "chosen",
-    "measures_of",
     "paired",
     "resamples",
     "scores",
 ]
 
-Kind: TypeAlias = Literal["classes", "quantity"]
+Kind: TypeAlias = Literal["classes", "quantity", "ordinal", "quantiles", "tags", "forecast"]
 CELLS_AT_ONCE = 1 << 23  # weights that are looked at together: each takes some 40 bytes on the way
 
 
@@ -62,11 +63,12 @@ class Measures:
     gap: Metric
     blind: float
 
-    def values(self, y_N: np.ndarray, a_NK: np.ndarray, at: float, w_RN: np.ndarray | None = None) -> Values:
+    def values(self, y_N: np.ndarray, a_NK: np.ndarray, at: At, w_RN: np.ndarray | None = None) -> Values:
         """(1 + R,) of every metric: of the rows as they are, then of each resample, all rows of `resamples`.
 
         `at` is what answers are held against: of classes the threshold from which the second of two is said (of
-        more the likeliest is), of a quantity the mean of train.
+        more the likeliest is), of tags that from which each is said, of a quantity the mean of train, and of quantiles
+        that and then which they are.
         """
         drawn_RN = resamples(len(y_N), 0, 0) if w_RN is None else w_RN
         size = max(1, CELLS_AT_ONCE // len(y_N))
@@ -79,9 +81,9 @@ class Measures:
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.each}
 
-    def main_score(self, y_N: np.ndarray, a_NK: np.ndarray) -> float:
-        """The main metric of all rows: it needs nothing to be held against."""
-        return float(self.each[self.main](y_N, a_NK, 0.5, np.ones((1, len(y_N)), dtype=np.float32))[0])
+    def main_score(self, y_N: np.ndarray, a_NK: np.ndarray, at: At = 0.5) -> float:
+        """The main metric of all rows: it hangs on no threshold."""
+        return float(self.each[self.main](y_N, a_NK, at, np.ones((1, len(y_N)), dtype=np.float32))[0])
 
 
 OF: Mapping[Kind, Measures] = {
@@ -93,6 +95,24 @@ OF: Mapping[Kind, Measures] = {
         blind=0.5,
     ),
     "quantity": Measures(each=regression.EACH, main="rmse", paired=("rmse", "mae", "r2"), gap="r2", blind=0.0),
+    "ordinal": Measures(
+        each=ordinal.EACH,
+        main="quadratic_weighted_kappa",
+        paired=("quadratic_weighted_kappa", "rank_mae", "auc", "log_loss"),
+        gap="quadratic_weighted_kappa",
+        blind=0.0,
+    ),
+    "quantiles": Measures(
+        each=quantiles.EACH, main="pinball", paired=("pinball", "rmse", "mae", "r2"), gap="r2", blind=0.0
+    ),
+    "tags": Measures(
+        each=tags.EACH,
+        main="mean_average_precision",
+        paired=("mean_average_precision", "log_loss"),
+        gap="mean_average_precision",
+        blind=0.0,
+    ),
+    "forecast": Measures(each=forecasting.EACH, main="rmse", paired=("rmse", "mae"), gap="r2", blind=0.0),
 }
 
 
@@ -109,8 +129,3 @@ def chosen(name: str, known: Sequence[Name], auto: Name, key: str) -> Name:
             fix=f"use auto, or one of: {', '.join(known)}",
         )
     return found
-
-
-def measures_of(found: Mapping[Metric, object]) -> Measures:
-    """The measures that these scores are of."""
-    return next(measures for measures in OF.values() if measures.main in found)

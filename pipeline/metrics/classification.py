@@ -56,7 +56,8 @@ def _auc(hit_N: np.ndarray, score_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray
     return np.divide((hits * below).sum(axis=1), pairs, out=np.full(len(pairs), 0.5), where=pairs > 0)
 
 
-def _average_precision(hit_N: np.ndarray, score_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+def average_precision(hit_N: np.ndarray, score_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
+    """(R,) of one class: `hit_N` bool whether a row is of it, `score_N` how surely that was said."""
     hits, misses = _ranked(hit_N, -score_N, w_RN)
     found, said = np.cumsum(hits, axis=1), np.cumsum(hits + misses, axis=1)
     precision = np.divide(found, said, out=np.zeros_like(found), where=said > 0)
@@ -96,7 +97,7 @@ def _share(which: str, true_N: np.ndarray, said_N: np.ndarray, w_RN: np.ndarray)
 OneClass = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 EACH: Mapping[Metric, Measure] = {
     "auc": lambda y, p, _, w: _over_classes(_auc, y, p, w),
-    "average_precision": lambda y, p, _, w: _over_classes(_average_precision, y, p, w),
+    "average_precision": lambda y, p, _, w: _over_classes(average_precision, y, p, w),
     "log_loss": lambda y, p, _, w: _log_loss(y, p, w),
     "accuracy": lambda y, p, t, w: mean(answers(p, t) == y, w),
     "precision": _of_answers("precision"),

@@ -1,11 +1,15 @@
-"""What charts are drawn of: curves, calibration and confusion of classes, residuals of a quantity.
+"""What charts are drawn of: curves, calibration and confusion of classes, residuals of a quantity, and what tables say
+of quantiles and of tags.
 
 Shapes: N rows, K classes; `y_N` the truth, `p_NK` probabilities, `a_N` answers in the label's unit.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.artefacts import Record
+from pipeline.metrics.classification import average_precision
 
 CURVE_POINTS = 200
 CALIBRATION_BINS = 10
@@ -24,6 +28,49 @@ class Residuals(Record):
     low: float
     high: float
     absolute: float
+
+
+class Below(Record):
+    """One quantile that was told: the share of rows whose truth is at most that, which should be `quantile`."""
+
+    quantile: float
+    below: float
+
+
+class OneTag(Record):
+    """How well one tag is told; `rows` have it. A share of nothing is 0."""
+
+    tag: str
+    rows: int
+    average_precision: float
+    precision: float
+    recall: float
+    f1: float
+
+
+def below(y_N: np.ndarray, a_NK: np.ndarray, quantiles: Sequence[float]) -> list[Below]:
+    """Each quantile beside the share of rows that are below it."""
+    shares = (y_N[:, None] <= a_NK).mean(axis=0)
+    return [Below(quantile=q, below=float(share)) for q, share in zip(quantiles, shares, strict=True)]
+
+
+def tags(y_NK: np.ndarray, p_NK: np.ndarray, threshold: float, names: Sequence[str]) -> list[OneTag]:
+    """Each tag by itself, the most frequent of these rows first."""
+    w_1N, found = np.ones((1, len(y_NK))), []
+    for name, y_N, p_N in zip(names, y_NK.T, p_NK.T, strict=True):
+        said_N = p_N >= threshold
+        both, true, said = (int(part.sum()) for part in (y_N & said_N, y_N, said_N))
+        found.append(
+            OneTag(
+                tag=name,
+                rows=true,
+                average_precision=float(average_precision(y_N, p_N, w_1N)[0]),
+                precision=both / max(said, 1),
+                recall=both / max(true, 1),
+                f1=2 * both / max(true + said, 1),
+            )
+        )
+    return sorted(found, key=lambda tag: (-tag.rows, tag.tag))
 
 
 def roc(y_N: np.ndarray, p_NK: np.ndarray) -> list[tuple[float, float]]:

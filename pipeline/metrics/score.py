@@ -5,7 +5,7 @@ percentile bootstrap (Efron 1979) over rows.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -15,15 +15,24 @@ from pipeline.artefacts import Record
 ClassMetric: TypeAlias = Literal[
     "auc", "average_precision", "log_loss", "accuracy", "precision", "recall", "f1", "brier"
 ]
+OrdinalMetric: TypeAlias = Literal["quadratic_weighted_kappa", "rank_mae", "auc", "log_loss", "accuracy", "brier"]
 QuantityMetric: TypeAlias = Literal["rmse", "mae", "median_absolute_error", "r2", "skill"]
-Metric: TypeAlias = Literal[ClassMetric, QuantityMetric]
-LOWER_IS_BETTER: frozenset[Metric] = frozenset(("log_loss", "brier", "rmse", "mae", "median_absolute_error"))
-IN_UNIT: frozenset[Metric] = frozenset(("rmse", "mae", "median_absolute_error"))  # in the label's unit
+QuantileMetric: TypeAlias = Literal["pinball", "coverage_gap", "interval_width", "rmse", "mae", "r2"]
+TagMetric: TypeAlias = Literal[
+    "mean_average_precision", "log_loss", "micro_f1", "macro_f1", "subset_accuracy", "hamming_loss"
+]
+ForecastMetric: TypeAlias = Literal["rmse", "mae", "mse", "mase", "r2"]
+Metric: TypeAlias = Literal[ClassMetric, OrdinalMetric, QuantityMetric, QuantileMetric, TagMetric, ForecastMetric]
+IN_UNIT: frozenset[Metric] = frozenset(  # in the label's unit
+    ("rmse", "mae", "mse", "median_absolute_error", "pinball", "interval_width")
+)
+LOWER_IS_BETTER: frozenset[Metric] = IN_UNIT | {"log_loss", "brier", "rank_mae", "coverage_gap", "hamming_loss", "mase"}
 RESAMPLES = 200
 COVERAGE = 0.95
 
 Values: TypeAlias = Mapping[Metric, np.ndarray]
-Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, float, np.ndarray], np.ndarray]
+At: TypeAlias = float | tuple[float, ...]  # what answers are held against: see pipeline.metrics.Measures
+Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, Any, np.ndarray], np.ndarray]  # truth, answers, At, w_RN
 
 
 class Score(Record):
@@ -48,12 +57,16 @@ class Paired(Record):
 Scores: TypeAlias = dict[Metric, Score]
 
 
-def resamples(rows: int, seed: int, count: int = RESAMPLES) -> np.ndarray:
-    """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement."""
+def resamples(rows: int, seed: int, count: int = RESAMPLES, block: int = 1) -> np.ndarray:
+    """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement.
+
+    `block`: so many rows, one behind the other, are drawn together, as those of a series are alike (Carlstein 1986).
+    """
     random = np.random.default_rng(seed)
+    blocks = -(-rows // block)
     w_RN = np.ones((1 + count, rows), dtype=np.uint8)  # that one row is drawn 256 times, no one will see
     for w_N in w_RN[1:]:
-        w_N[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
+        w_N[:] = np.bincount(random.integers(0, blocks, blocks), minlength=blocks).repeat(block)[:rows]
     return w_RN
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipeline.models.network import rows_of
 from pipeline.models.sampling import Rows
+from pipeline.models.windows import Windows
 
 Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
 Item = TypeVar("Item")
@@ -33,13 +34,13 @@ READ_AHEAD = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """Batches of `size` rows of train, the last of an epoch may be smaller.
+    """Batches of `size` rows of train, the last of an epoch may be smaller; inputs are tensors, or windows of one.
 
     `rows` says which rows an epoch has, None for each once. `mapped`: the tensors lie on disk.
     """
 
-    inputs: Mapping[str, Tensor]
-    target: Tensor
+    inputs: Mapping[str, Any]
+    target: Tensor | Windows
     size: int
     seed: int
     rows: Rows | None = None
@@ -96,8 +97,8 @@ class Epochs:
 class InOrder:
     """All rows in their order, `size` at a time, for validation: slices, nothing is copied."""
 
-    inputs: Mapping[str, Tensor]
-    target: Tensor
+    inputs: Mapping[str, Any]
+    target: Tensor | Windows
     size: int
 
     def __len__(self) -> int:

@@ -24,7 +24,9 @@ from torch import Tensor
 from pipeline import artefacts, progress
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
-from pipeline.models.module import Epoch, KeepBest, Learner
+from pipeline.features.windows import apart
+from pipeline.models.epoch import Epoch
+from pipeline.models.module import KeepBest, Learner
 
 Tensors: TypeAlias = Mapping[str, np.ndarray]
 AGED = 0.1  # share of the seconds between checkpoints; an epoch that ends sooner after one writes none
@@ -120,6 +122,7 @@ class Resumption:
         """Weights, optimiser, what was seen of the epoch, and last, when all else is set up, what is random."""
         self.learner.network.load_state_dict(within(found.tensors, "buffers"), strict=False)
         self.learner.flat.load(within(found.tensors, "flat"))
+        self.learner.vitals.load(within(found.tensors, "vitals"))
         device = self.learner.device
         self.learner.seen["train"].load({n: t.to(device) for n, t in within(found.tensors, "seen").items()})
         set_random(within(found.tensors, "random"), found.state)
@@ -140,6 +143,7 @@ class Resumption:
             "buffers": dict(learner.network.named_buffers()),
             "best": self.keep.weights,
             "seen": learner.seen["train"].tensors(),
+            "vitals": learner.vitals.tensors(),
             "random": generators,
         }
         self.checkpoints.write(state, {f"{part}:{n}": t for part, tensors in parts.items() for n, t in tensors.items()})
@@ -178,11 +182,20 @@ class Resumption:
             signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def going_on(checkpoints: Checkpoints, learner: Learner, keep: KeepBest) -> Iterator[None]:
+    """Go on from what was written there, and write in this block."""
+    resumption = Resumption(checkpoints=checkpoints, learner=learner, keep=keep)
+    resumption.attach()
+    with resumption.heeding():
+        yield
+
+
 def key_of(parts: Sequence[Tensors], words: Mapping[str, object], code: Sequence[Path]) -> str:
     """What decides a training, as one hash: its tensors, its settings, its code."""
     whole = hashlib.sha256(json.dumps(words, sort_keys=True, default=str).encode())
     for part in parts:
-        whole.update(digest(part, "").encode())
+        whole.update(digest(apart(part), "").encode())
     for path in code:
         whole.update(artefacts.sha256(path).encode())
     return whole.hexdigest()

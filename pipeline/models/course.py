@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.models import optimizers
 from pipeline.models.choices.optimization import AveragingSettings, OptimizerSettings, Pace, ScheduleSettings
+from pipeline.models.transfer import Starting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """The settings of a training of `epochs` epochs of `batches` steps each; `mixup` is its alpha, 0 for none."""
+    """The settings of a training of `epochs` epochs of `batches` steps each; `mixup` is its alpha, 0 for none.
+
+    `starting`: which weights were taken of another model, where that is so.
+    """
 
     optimizer: OptimizerSettings
     schedule: ScheduleSettings
@@ -23,6 +28,12 @@ class Course:
     batches: int
     epochs: int
     seed: int
+    starting: Starting | None = None
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """What it starts from, as JSON."""
+        return None if self.starting is None else self.starting.record.model_dump(mode="json")
 
     @property
     def steps(self) -> int:
@@ -34,7 +45,7 @@ class Course:
 
     def optimizer_of(self, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of the network, whose weights lie on their device already."""
-        return optimizers.optimizer_of(network, self.optimizer, self.backbone)
+        return optimizers.optimizer_of(network, self.optimizer, self.backbone, self.starting)
 
     def rate(self, step: int) -> float:
         """The learning rate at a step (from 0), but for what a plateau cuts it by."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.choices.backbones import Embedding, Periodic, PiecewiseLinear, Plain
+from pipeline.models.names import Named, Names, along, numbered
 
 MAXIMUM_WIDTH = 16
 INITIAL_SPREAD = 0.05
@@ -66,6 +67,23 @@ class Numbers(nn.Module):
         embedded = self.embedding(dense_BD[:, self.embedded]).flatten(1)
         return torch.cat([embedded, dense_BD[:, self.plain]], dim=1)
 
+    def outputs(self, names: Names) -> list[str]:
+        """What each value that comes out stands for."""
+        order = [*self.embedded.tolist(), *self.plain.tolist()]
+        return numbered([names.dense[place] for place in order], self.widths)
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """The weights of each number's embedding; a layer that all share has no names."""
+        if self.embedding is None:
+            return {}
+        columns = [names.dense[place] for place in self.embedded.tolist()]
+        shared = "linear." if isinstance(self.embedding.linear, nn.Linear) else None
+        found: dict[str, Named] = {}
+        for name, weight in self.embedding.named_parameters():
+            if shared is None or not name.startswith(shared):
+                found |= along(f"embedding.{name}", columns, *[None] * (weight.ndim - 1))
+        return found
+
 
 def _embedding_of(edges: Sequence[Sequence[float]], embedding: Embedding) -> nn.Module:
     from rtdl_num_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings  # a second: it imports scikit-learn
@@ -110,6 +128,23 @@ class Categories(nn.Module):
         learnt = [embed(codes_BC[:, place]) for place, embed in zip(self.large, self.embeddings, strict=True)]
         return [*learnt, self._one_hot(codes_BC[:, self.small])] if self.one_hot_width else learnt
 
+    def outputs(self, names: Names) -> list[str]:
+        """What each value that comes out stands for."""
+        columns = [*names.codes]
+        learnt = [columns[place] for place in self.large]
+        one_hot = [code for place in self.small.tolist() for code in names.codes[columns[place]]]
+        return [*numbered(learnt, self.widths[: len(learnt)]), *numbered(one_hot, [1] * len(one_hot))]
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """Each column's table has a vector a category; a wider one has the narrower one's values first."""
+        columns = [*names.codes]
+        found: dict[str, Named] = {}
+        for number, place in enumerate(self.large):
+            values = numbered(["value"], [self.widths[number]])
+            axes = (names.codes[columns[place]], values)
+            found[f"embeddings.{number}.weight"] = Named(f"embeddings.{columns[place]}.weight", axes)
+        return found
+
     def _one_hot(self, codes_BC: Tensor) -> Tensor:
         empty = torch.zeros(len(codes_BC), self.one_hot_width, device=codes_BC.device)
         return empty.scatter(1, codes_BC + self.starts, (codes_BC > 0).to(empty.dtype))
@@ -126,9 +161,14 @@ class Features(nn.Module):
         self.numbers, self.categories = numbers, categories
         self.widths = [*numbers.widths, *categories.widths, *[1] * sum(own)]
         self.width = sum(self.widths)
+        self.own = tuple(own)
 
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
         return torch.cat([self.numbers(dense_BD), *self.categories(codes_BC), *own], dim=1)
+
+    def outputs(self, names: Names) -> list[str]:
+        """What each value that comes out stands for."""
+        return [*self.numbers.outputs(names), *self.categories.outputs(names), *numbered([*names.own], self.own)]
 
 
 def width(cardinality: int) -> int:

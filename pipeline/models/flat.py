@@ -4,7 +4,7 @@ Clipping, the optimiser's step and the mean of weights then cost a handful of ke
 has. P weights of a group.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class FlatWeights:
     >>> network = nn.Linear(2, 1)
     >>> flat = FlatWeights(torch.optim.SGD(network.parameters(), lr=1.0))
     >>> network(torch.ones(1, 2)).sum().backward()
-    >>> flat.step(rate=1.0, norm=None, share=1.0)
+    >>> _ = flat.step(rate=1.0, norm=None, share=1.0)
     >>> flat.groups[0].gradient_P.tolist(), bool((flat.groups[0].mean_P[2:] == network.bias).all())
     ([0.0, 0.0, 0.0], True)
     """
@@ -48,25 +48,34 @@ class FlatWeights:
             for parameter, gradient in _views(flat, flat.gradient_P):
                 parameter.grad = gradient
 
-    def step(self, *, rate: float, norm: float | None, share: float) -> None:
+    def step(self, *, rate: float, norm: float | None, share: float) -> Tensor:
         """One step of the optimiser from the gradients that lie there, at the learning rate `rate`.
 
+        A group with a `factor` steps at so many times that rate.
         Gradients are cut to `norm`; the mean goes `share` of the way to the new weights; gradients are 0 afterwards.
+        Returns the norm () that they had.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
+        had = self.gradient_norm()
         if norm is not None:
-            self._clip(norm)
+            self._clip(had, norm)
         self.optimizer.step()
         with torch.no_grad():
             for flat in self.groups:
                 flat.mean_P.lerp_(flat.value_P, share)
                 flat.gradient_P.zero_()
+        return had
 
     def gradient_norm(self) -> Tensor:
         """() the Euclidean norm of all gradients."""
         norms = [torch.linalg.vector_norm(flat.gradient_P) for flat in self.groups]
         return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+
+    def norms(self, vectors: Sequence[Tensor]) -> Tensor:
+        """(parameters,) the norm of each parameter's part of vectors (P,), one a group."""
+        found = [_views(flat, vector_P) for flat, vector_P in zip(self.groups, vectors, strict=True)]
+        return torch.stack([torch.linalg.vector_norm(part) for parts in found for _, part in parts])
 
     def means(self, network: nn.Module) -> dict[str, Tensor]:
         """The state of the network with the mean of weights in their place; what is no weight is as it stands."""
@@ -97,8 +106,8 @@ class FlatWeights:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
-    def _clip(self, norm: float) -> None:
-        scale = (norm / (self.gradient_norm() + TINY)).clamp_max_(1.0)
+    def _clip(self, had: Tensor, norm: float) -> None:
+        scale = (norm / (had + TINY)).clamp_max_(1.0)
         for flat in self.groups:
             flat.gradient_P.mul_(scale)
 

@@ -69,7 +69,10 @@ def balance(train: Tensors, target: Target, settings: ImbalanceSettings, loss: L
     """
     none_K = torch.zeros(target.outputs)
     plain = Balance(train=train, loss=loss, weight_K=torch.ones(target.outputs), prior_K=none_K)
-    if target.kind != "classes":
+    if target.kind == "tags" and settings.kind == "class_weights":
+        weight_K = torch.from_numpy(weights_of_tags(train[LABEL], settings.strength)).float()
+        return replace(plain, weight_K=weight_K, prior_K=weight_K.log())
+    if target.kind not in ("classes", "ordinal"):
         _require_none(settings, target)
         return plain
     rows_K = np.bincount(train[LABEL], minlength=target.outputs)
@@ -133,6 +136,17 @@ def weights(rows_K: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """
     raised_K = rows_K.clip(1) ** -float(strength)
     weight_K: np.ndarray = raised_K * rows_K.sum() / (raised_K * rows_K.clip(1)).sum()
+    return weight_K
+
+
+def weights_of_tags(held_NK: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """(K,) what a row that has a tag weighs against one that has not: until both weigh the same.
+
+    >>> weights_of_tags(np.array([[1, 0], [0, 0], [0, 1], [0, 1]])).tolist()
+    [3.0, 1.0]
+    """
+    share_K = held_NK.mean(axis=0, dtype=np.float64).clip(1 / len(held_NK), 1 - 1 / len(held_NK))
+    weight_K: np.ndarray = ((1 - share_K) / share_K) ** strength
     return weight_K
 
 

@@ -4,7 +4,7 @@ Shapes: B rows, M members of an ensemble, K outputs. A loss is the mean over the
 to be right by itself (Gorishniy et al. 2025, TabM, section 3.3), so that members stay unlike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -13,13 +13,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import SettingsError
-from pipeline.features.target import Target
+from pipeline.features.target import Quantiles, Target
 from pipeline.models.choices.optimization import LossName, LossSettings
 
 Measure: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 LOSSES: Mapping[str, tuple[LossName, ...]] = {  # those of each kind of target; `auto` is the first
     "classes": ("cross_entropy", "bce", "focal"),
     "quantity": ("mse", "mae", "huber", "pinball"),
+    "ordinal": ("cross_entropy", "coral", "focal"),
+    "quantiles": ("pinball",),
+    "tags": ("bce",),
+    "forecast": ("mse", "mae", "huber", "pinball"),
+}
+
+
+KINDS: Mapping[str, str] = {
+    "classes": "of {} classes",
+    "quantity": "a quantity",
+    "ordinal": "of {} classes in an order",
+    "quantiles": "told by {} quantiles",
+    "tags": "of {} tags",
+    "forecast": "forecast over {} steps",
 }
 
 
@@ -37,7 +51,13 @@ def loss_of(
     train and val can be compared. Raises SettingsError where the loss is not one of that target.
     """
     kind = named(target, settings)
-    if target.kind == "quantity":
+    if isinstance(target, Quantiles):
+        return QuantityLoss(Pinball(target.quantiles))
+    if target.kind == "tags":
+        return EachTag(weight_K, settings.label_smoothing)
+    if kind == "coral":
+        return Coral(weight_K, offset_K, drawn_K)
+    if target.kind in ("quantity", "forecast"):
         return QuantityLoss(_measure(kind, settings))
     if kind == "focal":
         return Focal(weight_K, settings.focal_gamma, offset_K, drawn_K)
@@ -49,17 +69,18 @@ def named(target: Target, settings: LossSettings) -> LossName:
 
     Binary cross-entropy of the difference of two outputs is the cross-entropy of both.
     """
-    known = tuple(loss for loss in LOSSES[target.kind] if loss != "bce" or target.outputs == 2)
+    several = target.kind == "classes" and target.outputs != 2
+    known = tuple(loss for loss in LOSSES[target.kind] if not (several and loss == "bce"))
     if settings.kind == "auto":
         return known[0]
     if settings.kind not in known:
-        kind = "a quantity" if target.kind == "quantity" else f"of {target.outputs} classes"
+        kind = KINDS[target.kind].format(target.outputs)
         raise SettingsError(
             f"{settings.kind} is no loss of {target.column}, which is {kind}",
             where="params.yaml: train.loss.kind",
             fix=f"use one of: {', '.join(known)}",
         )
-    return "cross_entropy" if settings.kind == "bce" else settings.kind
+    return "cross_entropy" if target.kind == "classes" and settings.kind == "bce" else settings.kind
 
 
 class ClassLoss(nn.Module):
@@ -130,6 +151,66 @@ class Focal(ClassLoss):
         return -(weight_R * missed_R**self.gamma * log_p_R).sum() / weight_R.sum()
 
 
+class Coral(ClassLoss):
+    """The binary cross-entropies of `is it above this class?`, one a class but the last (Cao et al. 2020, equation 4).
+
+    Their sum over the classes, a weighted mean over the rows. Outputs are those of classes: what is above a class is
+    the sum of the probabilities after it.
+
+    >>> round(float(Coral(torch.ones(3))(torch.zeros(1, 1, 3), torch.tensor([0]))), 4)  # -log 1/3 - log 2/3
+    1.5041
+    """
+
+    def forward(self, outputs_BMK: Tensor, class_B: Tensor) -> Tensor:
+        outputs_RK, class_R = self.by_member(outputs_BMK, class_B)
+        log_p_RK = outputs_RK.log_softmax(dim=1)
+        log_at_most_RT = log_p_RK.logcumsumexp(dim=1)[:, :-1]
+        log_above_RT = log_p_RK.flip(1).logcumsumexp(dim=1).flip(1)[:, 1:]
+        above_RT = class_R[:, None] > torch.arange(log_above_RT.shape[1], device=class_R.device)
+        loss_R = -torch.where(above_RT, log_above_RT, log_at_most_RT).sum(dim=1)
+        weight_R = self.weights[class_R]
+        return (weight_R * loss_R).sum() / weight_R.sum()
+
+
+class EachTag(nn.Module):
+    """The binary cross-entropy of each tag, the mean over tags; rows that have a tag weigh `weight_K`.
+
+    With smoothing, some of each truth is spread over yes and no.
+
+    >>> round(float(EachTag(torch.ones(2))(torch.zeros(1, 1, 2), torch.tensor([[1.0, 0.0]]))), 4)  # log 2
+    0.6931
+    """
+
+    weight_K: Tensor
+
+    def __init__(self, weight_K: Tensor, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("weight_K", weight_K)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, outputs_BMK: Tensor, held_BK: Tensor) -> Tensor:
+        smooth_BK = held_BK * (1 - self.label_smoothing) + self.label_smoothing / 2
+        truth_BMK = smooth_BK[:, None].expand_as(outputs_BMK)
+        return functional.binary_cross_entropy_with_logits(outputs_BMK, truth_BMK, pos_weight=self.weight_K)
+
+
+class Pinball(nn.Module):
+    """`pinball` of several quantiles, output k of quantile k, the mean over them.
+
+    >>> round(float(Pinball([0.1, 0.9])(torch.zeros(1, 1, 2), torch.ones(1, 1, 2))), 2)  # (0.1 + 0.9) / 2
+    0.5
+    """
+
+    quantile_K: Tensor
+
+    def __init__(self, quantiles: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("quantile_K", torch.tensor(quantiles))
+
+    def forward(self, told: Tensor, true: Tensor) -> Tensor:
+        return pinball(told, true, self.quantile_K)
+
+
 class QuantityLoss(nn.Module):
     """A measure between what is told and what is true, both scaled, over all outputs (of a quantity one).
 
@@ -146,7 +227,7 @@ class QuantityLoss(nn.Module):
         return self.measure(outputs_BMK, truth_BMK)
 
 
-def pinball(told: Tensor, true: Tensor, quantile: float) -> Tensor:
+def pinball(told: Tensor, true: Tensor, quantile: float | Tensor) -> Tensor:
     """The mean of quantile * error where too little is told, (1 - quantile) * error else (Koenker & Bassett 1978).
 
     >>> round(float(pinball(torch.zeros(2), torch.tensor([1.0, -1.0]), 0.9)), 2)  # (0.9 + 0.1) / 2

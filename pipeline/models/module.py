@@ -10,45 +10,36 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Literal, TypeAlias
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
 from pipeline import metrics, progress
-from pipeline.artefacts import Record
 from pipeline.errors import SettingsError
 from pipeline.features.target import Target
 from pipeline.models import optimizers
 from pipeline.models.batches import Batch, split
 from pipeline.models.course import Course
 from pipeline.models.curves import Curves
+from pipeline.models.epoch import Epoch
 from pipeline.models.flat import FlatWeights
+from pipeline.models.health.checkup import Checkup
+from pipeline.models.health.pulse import Pulse, rounded
+from pipeline.models.health.spikes import spikes
+from pipeline.models.health.symptom import Symptom
+from pipeline.models.health.vitals import Vitals
 from pipeline.models.network import Network, answered, corrected
+from pipeline.models.stopwatch import Lap, Stopwatch, Times, words
 
 Part: TypeAlias = Literal["train", "val"]
 SAMPLED_ROWS = 1 << 16  # train is scored on the last so many rows of an epoch: a random sample, as they are shuffled
-
-
-class Epoch(Record):
-    """What one pass over train, and the look at val after it, gave; `metric` is the name of the scores."""
-
-    epoch: int
-    metric: str
-    train_loss: float
-    train_score: float
-    val_loss: float
-    val_score: float
-
-    def curves(self) -> dict[str, float]:
-        """The four figures by their names, `train_loss` or `val_auc`."""
-        score = {f"{part}_{self.metric}": getattr(self, f"{part}_score") for part in ("train", "val")}
-        losses = {"train_loss": self.train_loss, "val_loss": self.val_loss}
-        return {name: (losses | score)[name] for name in _curve_names(self.metric)}
-
-    @property
-    def named(self) -> dict[str, float]:
-        """The epoch's number and its curves, as the history has them."""
-        return {"epoch": self.epoch, **self.curves()}
+WIDE = 64  # of more outputs than that, as of a long horizon, as many times fewer rows are kept
+CHECKED_STEPS = 64  # after so many steps it is asked whether the loss is still a number: on a GPU that waits for it
+FEW_VAL_ROWS = 2048  # of more, the score is known well enough
+RESAMPLES = 40
+INTERVAL_EPOCHS = [4**power for power in range(1, 8)]  # so that it is a small part of a training
+IN_95 = 1.96  # deviations to either side
 
 
 class Seen:
@@ -74,6 +65,12 @@ class Seen:
         """The mean loss of a row."""
         sizes = torch.tensor(self.sizes, dtype=torch.float64)
         return float((torch.stack(self.losses).cpu().double() * sizes).sum() / sizes.sum())
+
+    def steps(self, size: int) -> np.ndarray:
+        """(S,) the losses of whole batches, of `size` rows: those of a smaller last one are less certain."""
+        whole = sum(rows == size for rows in self.sizes)  # they come first
+        found: np.ndarray = torch.stack(self.losses[:whole]).cpu().double().numpy() if whole else np.empty(0)
+        return found
 
     def answers(self) -> Batch:
         """The outputs (N, M, K) that are kept, as `outputs`, and their targets (N,)."""
@@ -113,17 +110,22 @@ class Learner(lightning.LightningModule):
         self.course, self.target, self.batch_size = course, target, batch_size
         self.steps_done = 0
         self.val_losses: list[float] = []
-        self.seen: dict[Part, Seen] = {"train": Seen(SAMPLED_ROWS), "val": Seen()}
+        sampled = SAMPLED_ROWS // max(1, target.outputs // WIDE)
+        self.seen: dict[Part, Seen] = {"train": Seen(sampled), "val": Seen()}
         self.after_step: Callable[[], None] = lambda: None
         self.after_start: Callable[[], None] = lambda: None
+        self.watch, self.checked = Stopwatch(), 0
+        self.suspect: Callable[[], str] = lambda: ""  # which column may be why the loss is no number
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = self.course.optimizer_of(self.network)
         self.flat = FlatWeights(optimizer)
+        self.vitals = Vitals(self.network, self.flat, self.course.batches)
         return optimizer
 
     def on_train_start(self) -> None:
         self.after_start()
+        self.watch.start()
 
     def on_train_epoch_start(self) -> None:
         self.flat.attach()  # Lightning has set gradients to None, at its start and after each look at val
@@ -131,19 +133,25 @@ class Learner(lightning.LightningModule):
         self.mixing = self.course.mixing(self.steps_done // self.course.batches)
 
     def training_step(self, chunk: Batch, _: int) -> None:
-        for inputs, target_B in split(chunk, self.batch_size):
-            self._learn(inputs, target_B)
-            self.after_step()
+        with self.watch.span("compute"):
+            for inputs, target_B in split(chunk, self.batch_size):
+                self._learn(inputs, target_B)
+                self.after_step()
+        if self.steps_done - self.checked >= CHECKED_STEPS:
+            self.checked = self.steps_done
+            self.require_number(float(self.seen["train"].losses[-1]))
 
     def _learn(self, inputs: dict[str, Tensor], target_B: Tensor) -> None:
         outputs_BMK, loss = self._mixed(inputs, target_B) if self.mixing is not None else self._plain(inputs, target_B)
         loss.backward()  # type: ignore[no-untyped-call]
         step = self.steps_done
-        self.flat.step(
-            rate=self.course.rate(step) * self.cut,
-            norm=self.course.optimizer.gradient_norm,
-            share=self.course.share(step),
-        )
+        with self.vitals.around(step):
+            had = self.flat.step(
+                rate=self.course.rate(step) * self.cut,
+                norm=self.course.optimizer.gradient_norm,
+                share=self.course.share(step),
+            )
+        self.vitals.norms.append(had)
         self.seen["train"].add(loss, outputs_BMK, target_B)
         self.steps_done = step + 1
 
@@ -159,21 +167,69 @@ class Learner(lightning.LightningModule):
         return outputs_BMK, own * self.loss(outputs_BMK, target_B) + (1 - own) * other
 
     def on_validation_epoch_start(self) -> None:
-        self.judged.load_state_dict(self.flat.means(self.network))
+        with self.watch.span("compute"):  # what a GPU still has to do of it
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            self.judged.load_state_dict(self.flat.means(self.network))
+        if self.vitals.due(self.steps_done - 1):
+            self.vitals.listen(self.judged)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         inputs, target_B = batch
-        outputs_BMK = self.judged(inputs)
-        self.seen["val"].add(self.loss(outputs_BMK, target_B), outputs_BMK, target_B)
+        with self.watch.span("validation"):
+            outputs_BMK = self.judged(inputs)
+            self.vitals.hush()
+            self.seen["val"].add(self.loss(outputs_BMK, target_B), outputs_BMK, target_B)
 
     def summary(self, part: Part) -> tuple[float, float]:
         """(loss, main score) of the epoch; it is forgotten."""
         seen, self.seen[part] = self.seen[part], Seen(self.seen[part].rows)
+        return seen.loss(), metrics.OF[self.target.kind].main_score(*self._answers(seen), self.target.at)
+
+    def _answers(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) the truth, and (N, K) what was answered."""
         outputs, target_N = seen.answers()
         with torch.no_grad():
             answers_NK = answered(corrected(self.network, outputs["outputs"]), self.target)
-        truth_N = self.target.truth(target_N.cpu().numpy())
-        return seen.loss(), metrics.OF[self.target.kind].main_score(truth_N, answers_NK)
+        return self.target.truth(target_N.cpu().numpy()), answers_NK
+
+    def pulse(self, epoch: int) -> Pulse:
+        """What was measured in the epoch (from 1), before its summary is made."""
+        gradients = self.vitals.gradients()
+        return Pulse(
+            gradient=gradients and gradients[0],
+            highest_gradient=gradients and gradients[1],
+            layers=self.vitals.layers(),
+            activations=self.vitals.activations(),
+            spikes=spikes(self.seen["train"].steps(self.batch_size)),
+            interval=self._interval() if epoch in INTERVAL_EPOCHS else None,
+        )
+
+    def _interval(self) -> float | None:
+        """Half of the 95% interval of the score on val; None of more rows than it takes to know it well.
+
+        Where all goes well in N rows, up to 3 in N may still go wrong (Hanley & Lippman-Hand 1983).
+        """
+        rows = sum(self.seen["val"].sizes)
+        if not 0 < rows < FEW_VAL_ROWS:
+            return None
+        truth_N, answers_NK = self._answers(self.seen["val"])
+        measures = metrics.OF[self.target.kind]
+        drawn_RN = metrics.resamples(rows, self.course.seed, RESAMPLES).astype(np.float64)
+        score_R = measures.each[measures.main](truth_N, answers_NK, self.target.at, drawn_RN)
+        least = 0.0 if measures.main in metrics.LOWER_IS_BETTER else 1.5 / rows
+        return rounded(max(IN_95 * float(score_R.std()), least))
+
+    def require_number(self, loss: float) -> None:
+        """Raise SettingsError when the loss is no number any more."""
+        if math.isfinite(loss):
+            return
+        epoch = 1 + max(0, self.steps_done - 1) // self.course.batches
+        raise SettingsError(
+            f"the loss is {loss} after step {self.steps_done:,}, in epoch {epoch}: the training diverged",
+            where="params.yaml: train.optimizer.learning_rate",
+            fix=f"lower it: it is {self.course.pace.learning_rate:g}{self.suspect()}",
+        )
 
 
 class KeepBest(lightning.Callback):
@@ -188,6 +244,9 @@ class KeepBest(lightning.Callback):
         self.best: Epoch | None = None
         self.weights: dict[str, Tensor] = {}
         self.after_epoch: Callable[[], None] = lambda: None
+        self.checkup: Checkup | None = None
+        self.told: set[tuple[str, str]] = set()
+        self.laps: list[Lap] = []
 
     @property
     def over(self) -> bool:
@@ -205,18 +264,15 @@ class KeepBest(lightning.Callback):
             self.weights = {k: v.detach().cpu().clone() for k, v in module.judged.state_dict().items()}
         module.val_losses.append(epoch.val_loss)
         trainer.should_stop = self.over
+        self.laps.append(module.watch.lap())
         self._tell(epoch)
         self.after_epoch()
 
     def _summed_up(self, module: Learner) -> Epoch:
-        (train_loss, train_score), (val_loss, val_score) = module.summary("train"), module.summary("val")
         number = len(self.history) + 1
-        if not math.isfinite(train_loss + val_loss):
-            raise SettingsError(
-                f"the loss is {train_loss} after epoch {number}: the training diverged",
-                where="params.yaml: train.optimizer.learning_rate",
-                fix=f"lower it: it is {module.course.pace.learning_rate:g}",
-            )
+        pulse = module.pulse(number)
+        (train_loss, train_score), (val_loss, val_score) = module.summary("train"), module.summary("val")
+        module.require_number(train_loss + val_loss)
         return Epoch(
             epoch=number,
             metric=metrics.OF[module.target.kind].main,
@@ -224,6 +280,7 @@ class KeepBest(lightning.Callback):
             train_score=train_score,
             val_loss=val_loss,
             val_score=val_score,
+            pulse=pulse,
         )
 
     def remember(self, epochs: Sequence[Epoch]) -> None:
@@ -240,6 +297,10 @@ class KeepBest(lightning.Callback):
         ranks = [(sign * each.val_score, -each.val_loss) for each in (self.best, epoch) if each is not None]
         return ranks[-1] > ranks[0] or self.best is None
 
+    def times(self, identity: str) -> Times:
+        """What the epochs of this run took, of the model of that identity."""
+        return Times(identity=identity, laps=self.laps)
+
     def network(self) -> Network:
         """The network with the weights that were kept, on the CPU."""
         self.trained.cpu().load_state_dict(self.weights)
@@ -247,13 +308,20 @@ class KeepBest(lightning.Callback):
 
     def _tell(self, epoch: Epoch) -> None:
         name = epoch.metric.upper() if len(epoch.metric) < 5 else epoch.metric.replace("_", " ")
-        words = (
+        told = (
             f"epoch {epoch.epoch} of at most {self.epochs}: "
             f"loss {epoch.train_loss:.4f} train, {epoch.val_loss:.4f} val; "
             f"{name} {epoch.train_score:.4f} train, {epoch.val_score:.4f} val"
         )
-        progress.report(epoch.epoch / self.epochs, words)
+        lines = [told, *(f"  {line}" for symptom in self._news() for line in symptom.lines())]
+        if self.over and (took := words(self.laps)):
+            lines.append(f"  {took}")
+        progress.report(epoch.epoch / self.epochs, "\n".join(lines))
 
-
-def _curve_names(metric: str) -> tuple[str, ...]:
-    return ("train_loss", f"train_{metric}", "val_loss", f"val_{metric}")
+    def _news(self) -> list[Symptom]:
+        """The symptoms that were not told yet, after an epoch that was looked at, or the last."""
+        asked = self.over or bool(self.history[-1].pulse.layers)
+        found = self.checkup.symptoms(self.history, over=self.over) if self.checkup and asked else []
+        news = [symptom for symptom in found if (symptom.name, symptom.severity) not in self.told]
+        self.told |= {(symptom.name, symptom.severity) for symptom in news}
+        return news

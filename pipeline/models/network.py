@@ -13,12 +13,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pipeline.artefacts import Record
-from pipeline.contract import Modality
-from pipeline.features.target import Target
-from pipeline.models import backbones, encoders, losses
+from pipeline.features import OwnKind, windows
+from pipeline.features.target import Classes, Ordinal, Tags, Target
+from pipeline.models import backbones, encoders, heads, losses
 from pipeline.models.backbones import TableShape
+from pipeline.models.windows import Windows
 
-Inputs: TypeAlias = Mapping[str, Tensor]
+Inputs: TypeAlias = Mapping[str, Any]  # tensors, or windows of one that are gathered row by row
 ROWS_AT_ONCE = 16_384
 
 
@@ -26,22 +27,26 @@ class OwnShape(Record):
     """A column with a tensor of its own: the tensor's name, its modality, and what its encoder is built from."""
 
     name: str
-    kind: Modality
+    kind: OwnKind
     shape: dict[str, Any]
 
 
 class NetworkShape(Record):
-    """What rebuilds the network; `settings` are those of its backbone, `why` says why it was taken."""
+    """What rebuilds the network; `settings` are those of its backbone, `why` says why it was taken.
+
+    `levels`: of classes in an order the log odds of being above each but the last, in the training rows.
+    """
 
     table: TableShape
     own: list[OwnShape] = Field(default_factory=list)
     backbone: str
     settings: dict[str, Any]
     why: str = ""
+    levels: list[float] = Field(default_factory=list, exclude_if=lambda levels: not levels)
 
 
 class Network(nn.Module):
-    """Inputs → outputs (B, M, K): of classes the logits, of numbers the scaled values.
+    """Inputs → outputs (B, M, K): of classes and tags the logits, of numbers and quantiles the scaled values.
 
     >>> table = TableShape(dense=2, cardinalities=[4], outputs=2)
     >>> network = Network(NetworkShape(table=table, backbone="mlp", settings={"hidden": [8]}))
@@ -55,17 +60,24 @@ class Network(nn.Module):
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         made = [encoders.registered()[each.kind].of(each.shape) for each in shape.own]
-        widths = [each.width for each in made]
+        widths = [each.width for each in made if each.width]
+        self.direct = [getattr(each, "direct", 0) for each in made]
         self.names = [each.name for each in shape.own]
         self.encoders = nn.ModuleList(made)  # type: ignore[arg-type] # each is a module
         self.backbone = backbones.registered()[shape.backbone].of(shape.table, widths, shape.settings)
         # what training did to the logits for the sake of rare classes, to be taken back: see pipeline.models.imbalance
-        self.register_buffer("prior_K", torch.zeros(shape.table.outputs))
+        self.head = heads.InOrder(shape.levels) if shape.levels else None
+        self.register_buffer("prior_K", torch.zeros(shape.table.outputs + bool(shape.levels)))
         self.register_buffer("focal_gamma", torch.zeros(()))
 
     def forward(self, inputs: Inputs) -> Tensor:
-        own = [encode(inputs[name]) for name, encode in zip(self.names, self.encoders, strict=True)]
-        return self.backbone(inputs["dense"], inputs["codes"], own)
+        read = [encode(inputs[name]) for name, encode in zip(self.names, self.encoders, strict=True)]
+        parts = [(v[:, : v.shape[1] - d], v[:, v.shape[1] - d :]) for v, d in zip(read, self.direct, strict=True)]
+        own = [vector for vector, _ in parts if vector.shape[1]]
+        outputs_BMK = self.backbone(inputs["dense"], inputs["codes"], own)
+        for _, direct_BK in parts:
+            outputs_BMK = outputs_BMK + direct_BK.unsqueeze(1) if direct_BK.shape[1] else outputs_BMK
+        return outputs_BMK if self.head is None else self.head(outputs_BMK)
 
 
 def outputs(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> Tensor:
@@ -86,21 +98,29 @@ def corrected(network: Network, outputs: Tensor) -> Tensor:
 
 
 def answers(network: Network, inputs: Inputs, target: Target, rows_at_once: int = ROWS_AT_ONCE) -> np.ndarray:
-    """(N, K) float64 what the network answers: probabilities of classes, values in the label's unit of a quantity."""
+    """(N, K) float64 what the network answers: probabilities of classes or tags, values in the label's unit."""
     return answered(outputs(network, inputs, rows_at_once), target)
 
 
 def answered(outputs_NMK: Tensor, target: Target) -> np.ndarray:
-    """(N, K) float64 outputs → answers, the mean over the members: of each one's softmax, or of its scaled values."""
-    if target.kind == "classes":
+    """(N, K) float64 outputs → answers, the mean over the members: of each one's probabilities, or scaled values."""
+    if isinstance(target, Classes | Ordinal):
         p_NK: np.ndarray = outputs_NMK.double().cpu().softmax(dim=2).mean(dim=1).numpy()
         return p_NK
+    if isinstance(target, Tags):
+        each_NK: np.ndarray = outputs_NMK.double().cpu().sigmoid().mean(dim=1).numpy()
+        return each_NK
     return target.decode(outputs_NMK.double().cpu().mean(dim=1).numpy())
 
 
-def tensors(parts: Mapping[str, Any]) -> dict[str, Tensor]:
+def tensors(parts: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs among a split's arrays: all but the label."""
-    return {name: torch.from_numpy(array) for name, array in parts.items() if name != "label"}
+    return {name: tensor(array) for name, array in parts.items() if name != "label"}
+
+
+def tensor(array: "np.ndarray | windows.Windows") -> Any:
+    """The same as a tensor, or windows of one."""
+    return Windows.of(array) if isinstance(array, windows.Windows) else torch.from_numpy(array)
 
 
 def rows_of(inputs: Inputs, chosen: Tensor | Sequence[int] | slice) -> dict[str, Tensor]:

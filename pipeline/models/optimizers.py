@@ -6,7 +6,7 @@ goes on from a checkpoint goes the same way: `factor` and `average_weight` of th
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.choices.optimization import AveragingSettings, OptimizerSettings, Pace, ScheduleSettings
+from pipeline.models.transfer import Starting
 
 ONE_CYCLE_START = 1 / 25  # of the highest rate (Smith & Topin 2018, and fastai's fit_one_cycle)
 ONE_CYCLE_END = 1e-4 / 25
@@ -22,14 +23,21 @@ EMA_STEPS_SEEN = 4  # an exponential mean reaches back over at most a quarter of
 UNDECAYED = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.RMSNorm)
 
 
-def optimizer_of(network: nn.Module, settings: OptimizerSettings, backbone: str = "") -> torch.optim.Optimizer:
+def optimizer_of(
+    network: nn.Module, settings: OptimizerSettings, backbone: str = "", starting: Starting | None = None
+) -> torch.optim.Optimizer:
     """The optimiser of the network's weights, which must lie on their device already.
 
-    What is not set is what is advised for that backbone. PyTorch's fused kernels take a third of the time of its loops
-    (measured on a CPU, an MLP of 256 and 256: 70 µs a step of AdamW against 190); RMSprop has none.
+    What is not set is what is advised for that backbone. `starting`: what some of the weights were taken from, which
+    may learn more slowly (the key `factor` of their group), or stay as they are.
+
+    PyTorch's fused kernels take a third of the time of its loops (measured on a CPU, an MLP of 256 and 256: 70 µs a
+    step of AdamW against 190); RMSprop has none.
     """
     pace = settings.pace(backbone)
     groups = parameter_groups(network, pace)
+    if starting is not None:
+        groups = slowed(groups, starting.slowed(network), starting.rate)
     rate, decay, beta = pace.learning_rate, pace.weight_decay, settings.momentum
     optimizer: torch.optim.Optimizer
     match settings.kind:
@@ -47,7 +55,9 @@ def optimizer_of(network: nn.Module, settings: OptimizerSettings, backbone: str 
                 groups, rate, momentum=beta, weight_decay=decay, nesterov=kind == "nesterov", fused=True
             )
     if settings.l1:
-        optimizer.register_step_pre_hook(lambda stepped, *_: _add_l1(stepped.param_groups[0]["params"], settings.l1))
+        optimizer.register_step_pre_hook(lambda stepped, *_: _add_l1(stepped.param_groups, settings.l1))
+    if starting is not None:
+        starting.hold(network, optimizer)
     return optimizer
 
 
@@ -57,7 +67,17 @@ def parameter_groups(network: nn.Module, pace: Pace) -> list[dict[str, Any]]:
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [{"params": [p for p in learnt if id(p) not in bare]}]
     rest = [p for p in learnt if id(p) in bare]
-    return [*groups, {"params": rest, "weight_decay": 0.0}] if rest else groups
+    return [*groups, {"params": rest, "weight_decay": 0.0, "bare": True}] if rest else groups
+
+
+def slowed(groups: Sequence[dict[str, Any]], slow: Set[int], rate: float) -> list[dict[str, Any]]:
+    """Each group as two: the parameters of these identities, with `factor` for their learning rate, and all others."""
+    parts = [
+        {**group, "params": [p for p in group["params"] if (id(p) in slow) is chosen], "factor": factor}
+        for group in groups
+        for chosen, factor in ((False, 1.0), (True, rate))
+    ]
+    return [part for part in parts if part["params"]]
 
 
 def factor(step: int, steps: int, settings: ScheduleSettings) -> float:
@@ -151,8 +171,8 @@ def _undecayed(network: nn.Module) -> Iterator[nn.Parameter]:
                 yield parameter
 
 
-def _add_l1(parameters: Sequence[nn.Parameter], l1: float) -> None:
-    """The slope of l1 * |weight|, 0 at 0, added to each gradient that there is."""
-    for parameter in parameters:
+def _add_l1(groups: Sequence[dict[str, Any]], l1: float) -> None:
+    """The slope of l1 * |weight|, 0 at 0, added to each gradient that there is of weights that decay."""
+    for parameter in (p for group in groups if not group.get("bare") for p in group["params"]):
         if parameter.grad is not None:
             parameter.grad.add_(parameter.detach().sign(), alpha=l1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import psutil  # type: ignore[import-untyped]
@@ -10,11 +10,12 @@ import torch
 
 from pipeline import artefacts
 from pipeline.features.preprocessor import LABEL
+from pipeline.features.windows import apart, together
 from pipeline.models.batches import Batches, InOrder
-from pipeline.models.network import tensors
+from pipeline.models.network import tensor, tensors
 from pipeline.models.sampling import Rows
 
-Tensors: TypeAlias = Mapping[str, np.ndarray]
+Tensors: TypeAlias = Mapping[str, Any]  # arrays, and windows of some
 SHARE_OF_FREE = 0.5  # of what is free, so much may be taken by tensors; the rest is for what is made of them
 
 
@@ -22,7 +23,8 @@ def read(path: Path, gigabytes: float | None) -> Tensors:
     """The tensors of a split, in memory where they fit into so many gigabytes (None: half of what is free)."""
     limit = SHARE_OF_FREE * psutil.virtual_memory().available if gigabytes is None else gigabytes * 1e9
     fits = path.is_file() and path.stat().st_size <= limit
-    return artefacts.read_tensors(path) if fits or not path.is_file() else artefacts.map_tensors(path)
+    arrays = artefacts.read_tensors(path) if fits or not path.is_file() else artefacts.map_tensors(path)
+    return together(arrays)
 
 
 def device_of(accelerator: str) -> torch.device:
@@ -33,7 +35,7 @@ def device_of(accelerator: str) -> torch.device:
 def batches(part: Tensors, size: int, seed: int, device: torch.device, rows: Rows | None = None) -> Batches:
     """The batches of train."""
     mapped = on_disk(part)
-    inputs, target = tensors(part), torch.from_numpy(part[LABEL])
+    inputs, target = tensors(part), tensor(part[LABEL])
     if not mapped and fits(part, device):
         inputs, target = {name: tensor.to(device) for name, tensor in inputs.items()}, target.to(device)
     return Batches(inputs=inputs, target=target, size=size, seed=seed, rows=rows, mapped=mapped)
@@ -41,12 +43,12 @@ def batches(part: Tensors, size: int, seed: int, device: torch.device, rows: Row
 
 def in_order(part: Tensors, size: int) -> InOrder:
     """The batches of val."""
-    return InOrder(inputs=tensors(part), target=torch.from_numpy(part[LABEL]), size=size)
+    return InOrder(inputs=tensors(part), target=tensor(part[LABEL]), size=size)
 
 
 def on_disk(part: Tensors) -> bool:
     """Whether the tensors are memory-mapped."""
-    return any(isinstance(array, np.memmap) for array in part.values())
+    return any(isinstance(array, np.memmap) for array in apart(part).values())
 
 
 def fits(part: Tensors, device: torch.device) -> bool:

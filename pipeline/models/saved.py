@@ -6,6 +6,7 @@ repairs.json            the rules by which its training rows were repaired, and 
 preprocessor.json       typed rows → tensors, fitted on train
 reference.json          the profile of the training rows
 history.json            the curves of its training
+health.json             what was measured of its training, and what is to be said of it
 manifest.json           what it was made from and the SHA-256 of each file above; written last
 """
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from pipeline import artefacts
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
+from pipeline.models.choices.transfer import Start
 from pipeline.workspace import Section
 
 if TYPE_CHECKING:
@@ -32,12 +34,16 @@ REPAIRS = "repairs.json"
 PREPROCESSOR = "preprocessor.json"
 REFERENCE = "reference.json"
 HISTORY = "history.json"
+HEALTH = "health.json"
 FILES = (NETWORK, WEIGHTS, REPAIRS, PREPROCESSOR, REFERENCE, HISTORY)
 VERSIONS_KEPT = ("keepfit", "torch", "pytorch-lightning", "polars", "numpy")
 
 
 class Manifest(Record):
-    """What a model was made from: seed, settings, rows of each source in each split, versions, file hashes."""
+    """What a model was made from: seed, settings, rows of each source in each split, versions, file hashes.
+
+    `start`: which weights of which other model it began with, if it did.
+    """
 
     seed: int
     settings: dict[str, Any]
@@ -46,6 +52,7 @@ class Manifest(Record):
     span: dict[str, tuple[str, str]]
     versions: dict[str, str]
     files: dict[str, str]
+    start: Start | None = None
 
     @property
     def identity(self) -> str:
@@ -59,7 +66,7 @@ def write(folder: Path, shape: "NetworkShape", weights: "dict[str, Tensor]") -> 
     artefacts.write_tensors(folder / WEIGHTS, {name: value.contiguous().numpy() for name, value in weights.items()})
 
 
-def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any]) -> Manifest:
+def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any], start: Start | None = None) -> Manifest:
     """Hash every file of `folder` and write the manifest: its existence says that the model is complete."""
     files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
     manifest = Manifest(
@@ -70,6 +77,7 @@ def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any]) -
         span=split["span"],
         versions={name: version(name) for name in VERSIONS_KEPT},
         files={path.name: artefacts.sha256(path) for path in files},
+        start=start,
     )
     manifest.write(folder / MANIFEST)
     return manifest

@@ -44,6 +44,7 @@ def lightning_manners() -> Iterator[None]:
     settings.fill_uninitialized_memory = False
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+        warnings.filterwarnings("ignore", r".*in eval mode at the start of training")  # what is frozen is so on purpose
         interrupted = signal.getsignal(signal.SIGINT)
         try:
             yield

@@ -26,6 +26,9 @@ STYLES = {
     "logistic_regression": "m-linear",
     "majority": "m-majority",
     "mean": "m-majority",
+    "train_quantiles": "m-majority",
+    "persistence": "m-majority",
+    "seasonal_naive": "m-trees",
     "ridge": "m-linear",
 }
 SHAPES = {"own": "circle", "m-champion": "diamond", "m-trees": "square", "m-linear": "up", "m-majority": "cross"}
@@ -204,6 +207,22 @@ def multiples(evaluation: Json, names: Mapping[str, str]) -> list[tuple[str, Mar
         ("Precision and recall", _multiple(evaluation["precision_recall"], names, ("recall", "precision"))),
         ("Calibration", _multiple(evaluation["calibration"], names, ("predicted", "observed share"), diagonal=True)),
     ]
+
+
+def by_step(evaluation: Json, names: Mapping[str, str]) -> Markup:
+    """The mean absolute error of each model by step ahead."""
+    series = [
+        Series(
+            name=called,
+            points=[(step + 1.0, error) for step, error in enumerate(evaluation["steps"][model])],
+            style=STYLES.get(model, "m-majority"),
+            shape="",
+        )
+        for model, called in reversed(list(names.items()))
+        if evaluation["steps"].get(model)
+    ]
+    axes = ("steps ahead", metric("mae"))
+    return half(lambda width: charts.lines(series, f"{axes[1]} by step ahead", names=axes, width=width))
 
 
 def _multiple(

@@ -18,6 +18,12 @@ from pipeline.reports.words import Json
 from pipeline.workspace import Workspace
 
 FINDINGS, REASONS = 60, 20
+BESIDE = {  # the scores that are shown on train, val and test, by the kind of label
+    "classes": ("auc", "log_loss"),
+    "ordinal": ("quadratic_weighted_kappa", "log_loss"),
+    "quantiles": ("pinball", "coverage_gap"),
+    "tags": ("mean_average_precision", "log_loss"),
+}
 SEVERITIES = ("error", "warning", "info")
 SHAPES = {
     "quality": {"rows", "columns", "findings", "profile", "batches"},
@@ -39,6 +45,7 @@ SHAPES = {
         "best_epoch",
     },
     "champion": {"version"},
+    "times": {"identity", "laps"},
     "monitoring": {
         "batch",
         "rows",
@@ -56,7 +63,10 @@ SHAPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """What the report is made of; None where a file is absent. `manifest` is that of the champion."""
+    """What the report is made of; None where a file is absent.
+
+    `manifest` is that of the champion, `times` are those of the last training on this machine.
+    """
 
     dataset: str
     quality: Json | None = None
@@ -65,6 +75,7 @@ class Sources:
     champion: Json | None = None
     manifest: Json | None = None
     batches: tuple[Json, ...] = ()
+    times: Json | None = None
 
 
 def write(workspace: Workspace) -> Path:
@@ -85,6 +96,7 @@ def read(workspace: Workspace) -> Sources:
         evaluation=_read(workspace, workspace.evaluation, "evaluation"),
         champion=champion if version else None,
         manifest=_read(workspace, manifest, "manifest") if version else None,
+        times=_read(workspace, workspace.times, "times"),
         batches=tuple(
             record
             for path in sorted(workspace.monitoring.glob("*.json"))
@@ -156,8 +168,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
     if evaluation is None:
         return {"names": {}}
     names, main = figures.names_of(evaluation, sources.champion), words.main_metric(evaluation)
-    classes = evaluation.get("target", "classes") == "classes"
-    beside = ("auc", "log_loss") if classes else ("rmse", "r2")
+    beside = BESIDE.get(evaluation.get("target", "classes"), ("rmse", "r2"))
     measured = [name for name in words.METRICS if name in evaluation["scores"]["candidate"]["test"]]
     return {
         "names": names,
@@ -173,8 +184,24 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         },
         "splits": {name: figures.splits(evaluation, name) for name in beside if name in measured},
         "curves": figures.curves(evaluation),
-        **(_of_classes(evaluation, names) if classes else _of_quantity(evaluation)),
+        "took": words.took(evaluation, sources.times),
+        "coverage": words.coverage(evaluation),
+        **_of_kind(evaluation, names),
     }
+
+
+def _of_kind(evaluation: Json, names: Mapping[str, str]) -> dict[str, Any]:
+    if evaluation.get("steps"):
+        return _of_forecast(evaluation, names)
+    if evaluation.get("tags"):
+        return {"multiples": [], "confusion": None}
+    classes = evaluation.get("target", "classes") in ("classes", "ordinal")
+    return _of_classes(evaluation, names) if classes else _of_quantity(evaluation)
+
+
+def _of_forecast(evaluation: Json, names: Mapping[str, str]) -> dict[str, Any]:
+    by_step = [("Mean absolute error by step", figures.by_step(evaluation, names))]
+    return {"multiples": by_step, "legend": figures.legend(names), "confusion": None}
 
 
 def _of_classes(evaluation: Json, names: Mapping[str, str]) -> dict[str, Any]:

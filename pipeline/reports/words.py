@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER, OF
+from pipeline.models import stopwatch
+from pipeline.models.stopwatch import Lap
 from pipeline.wording import NOTHING, count, number, share
 
 Json = Mapping[str, Any]
@@ -16,10 +18,23 @@ MODELS = {
     "logistic_regression": "logistic regression",
     "majority": "majority class",
     "mean": "mean of train",
+    "train_quantiles": "quantiles of train",
+    "persistence": "last value",
+    "seasonal_naive": "value a season before",
     "ridge": "ridge regression",
 }
-UNSEEING = ("majority", "mean")  # the baselines that look at no column
+UNSEEING = ("majority", "mean", "train_quantiles")  # the baselines that look at no column
 METRICS = {
+    "quadratic_weighted_kappa": "quadratic weighted kappa",
+    "rank_mae": "mean distance of ranks",
+    "mean_average_precision": "mean average precision",
+    "micro_f1": "F1 of all tags together",
+    "macro_f1": "mean F1 of the tags",
+    "subset_accuracy": "share of rows with all tags right",
+    "hamming_loss": "share of tags told wrong",
+    "pinball": "pinball loss",
+    "coverage_gap": "distance of the coverage from what it should be",
+    "interval_width": "mean width of the interval",
     "auc": "AUC",
     "average_precision": "average precision",
     "log_loss": "log loss",
@@ -29,6 +44,8 @@ METRICS = {
     "f1": "F1",
     "brier": "Brier score",
     "rmse": "RMSE",
+    "mse": "mean squared error",
+    "mase": "MASE",
     "mae": "mean absolute error",
     "median_absolute_error": "median absolute error",
     "r2": "R²",
@@ -117,6 +134,20 @@ def confusion(evaluation: Json) -> str:
     )
 
 
+def coverage(evaluation: Json) -> str:
+    """What the interval from the first to the last quantile holds of test, and what it should; empty of all else."""
+    told = evaluation.get("below", ())
+    if len(told) < 2:
+        return ""
+    gap = evaluation["scores"]["candidate"]["test"]["coverage_gap"]
+    first, last = told[0], told[-1]
+    each = ", ".join(f"{share(one['below'])} below the {one['quantile']:g} quantile" for one in told)
+    return (
+        f"Of the test rows, the interval from the {first['quantile']:g} to the {last['quantile']:g} quantile "
+        f"should hold {share(last['quantile'] - first['quantile'])}; it is off by {interval(gap)}. In truth {each}."
+    )
+
+
 def compared(pair: Json) -> str:
     """How the candidate stands to the pair's model: the interval of the difference decides."""
     if pair["low"] > 0:
@@ -200,3 +231,16 @@ def drift_words(batches: Sequence[Json]) -> str:
     often = sorted((-n, name) for name, n in times.items() if n)[:3]
     named = ", ".join(f"{name} ({-n})" for n, name in often)
     return f"Columns drifted in {drifted} of {count(len(batches), 'batch')}, most often {named}."
+
+
+def took(evaluation: Json, times: Json | None) -> str:
+    """What the candidate's training took here; nothing where the times are those of another, or not known.
+
+    >>> took({"candidate": "a1"}, {"identity": "a1", "laps": [{"compute": 2.0}]})
+    '2.00 s an epoch (100% forward, backward and step)'
+    >>> took({"candidate": "a1"}, {"identity": "b2", "laps": [{"compute": 2.0}]})
+    ''
+    """
+    if times is None or times["identity"] != evaluation.get("candidate"):
+        return ""
+    return stopwatch.words([Lap.model_validate(lap) for lap in times["laps"]])

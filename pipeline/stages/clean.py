@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import artefacts, contract
+from pipeline.checks.missing import missing
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
 from pipeline.findings import Check, Table
@@ -28,6 +29,7 @@ from pipeline.workspace import Workspace
 QUARANTINED = "quarantined.parquet"
 MERGED = "merged.parquet"
 REPAIRED = "repaired.parquet"
+UNLABELLED = "unlabelled.parquet"
 DERIVED = "derived again"
 MERGED_WHY = dict.fromkeys(MERGING, "merged: the fullest of its duplicates stays") | {
     EXACT: "merged: equals an earlier row"
@@ -66,7 +68,8 @@ def run(workspace: Workspace) -> Ledger:
             artefacts.write_parquet(kept_folder / ingest.partition(name), kept(rows, decided, agreed))
         plan.write(kept_folder / workspace.repairs.name)
         _write_aside(aside, table, decided)
-        cleaned = entry("clean", table.height, _rows(kept_folder), decided)
+        artefacts.write_parquet(aside / UNLABELLED, unlabelled(table, decided, cells))
+        cleaned = entry("clean", table.height, _rows(kept_folder), decided, _rows(aside / UNLABELLED))
         require_rows(cleaned, workspace.relative(workspace.quality))
     ledger = Ledger.of([ingest.entry(workspace), cleaned])
     ledger.write(workspace.ledger)
@@ -79,6 +82,16 @@ def _write_aside(folder: Path, table: Table, decided: Fates) -> None:
     artefacts.write_parquet(folder / QUARANTINED, table.rows.join(why.lazy(), on=ROW_ID, maintain_order="left"))
     artefacts.write_parquet(folder / MERGED, decided.merged.lazy())
     artefacts.write_parquet(folder / REPAIRED, decided.repairs.lazy())
+
+
+def unlabelled(table: Table, decided: Fates, cells: pl.DataFrame) -> pl.LazyFrame:
+    """The rows that are quarantined for the want of a label alone, with their cells repaired like those of others."""
+    if table.label is None:
+        return table.rows.limit(0)
+    of_label = pl.col("reason").str.split(" + ").list.eval(pl.element().str.ends_with(f": {table.label}")).list.all()
+    alone = decided.quarantined.filter(of_label).select(ROW_ID)
+    bare = table.rows.filter(missing(table.contract.label))
+    return mended(bare.join(alone.lazy(), on=ROW_ID, how="semi", maintain_order="left"), cells, table.contract)
 
 
 def reason_column(agreed: Contract) -> str:
@@ -154,7 +167,7 @@ def kept(rows: pl.LazyFrame, decided: Fates, agreed: Contract) -> pl.LazyFrame:
     return mended(left, decided.repairs, agreed)
 
 
-def entry(stage: str, rows_in: int, counted: int, decided: Fates) -> Entry:
+def entry(stage: str, rows_in: int, counted: int, decided: Fates, unlabelled: int = 0) -> Entry:
     """The ledger's entry of a stage, from the rows counted in its output; it raises unless it adds up."""
     why = dict(decided.quarantined.group_by("reason").len().iter_rows())
     merged = decided.merged.select(reason=pl.col("check").replace_strict(MERGED_WHY, return_dtype=pl.String))
@@ -168,6 +181,7 @@ def entry(stage: str, rows_in: int, counted: int, decided: Fates) -> Entry:
         quarantined=decided.quarantined.height,
         reasons=reasons(why | dict(merged.group_by("reason").len().iter_rows())),
         repairs=reasons(dict(cell.group_by("rule").len().iter_rows())),
+        unlabelled=unlabelled,
     )
 
 

@@ -18,15 +18,28 @@ from pipeline.stages.evaluate import Evaluation
 from pipeline.wording import number
 from pipeline.workspace import Section, Workspace
 
-PairedMetric = Literal["auc", "average_precision", "log_loss", "rmse", "mae", "r2"]
+PairedMetric = Literal[
+    "auc",
+    "average_precision",
+    "log_loss",
+    "rmse",
+    "mae",
+    "r2",
+    "quadratic_weighted_kappa",
+    "rank_mae",
+    "pinball",
+    "mean_average_precision",
+]
 
 
 class PromoteSettings(Section):
     """The gate: the baseline to beat, the metric, how much worse than the champion is still not worse.
 
-    `auto` are the AUC and logistic regression for classes, the RMSE and ridge for a quantity. Of a metric in the
-    label's unit (rmse, mae) gain and loss are shares of what the other model has. `commit`: whether a promotion is
-    committed to git (dvc.lock and the pointer) with a tag.
+    `auto` are the AUC and logistic regression for classes, the RMSE and ridge for a quantity, pinball and ridge with
+    the quantiles of its misses for quantiles; for classes in an order the kappa with squared weights, for tags the mean
+    average precision, both against logistic regression. Of a metric in the label's unit (rmse, mae, pinball) gain and
+    loss are shares of what the other model has. `commit`: whether a promotion is committed to git (dvc.lock and the
+    pointer) with a tag.
     """
 
     key: ClassVar[str] = "promote"
@@ -75,7 +88,7 @@ def run(workspace: Workspace) -> Promotion:
     promoted, reasons = decide(evaluation, settings)
     if not promoted:
         return Promotion(promoted=False, version=champion.version, reasons=reasons)
-    with versioning.judgement(workspace.root, "evaluate"):
+    with versioning.judgement(workspace.root, "evaluate", moves=workspace.relative(workspace.champion)):
         version = registry.register(workspace)
         registry.point(workspace, version)
     tag = _commit(workspace, version, reasons) if settings.commit else None

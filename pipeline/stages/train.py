@@ -4,145 +4,59 @@ The same workspace trained twice gives the same weights on the same machine: see
 held to deterministic algorithms. What is kept is safetensors and JSON; no checkpoint is pickled.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, Field
 
 from pipeline import artefacts, memory, profile, progress
-from pipeline.artefacts import Record
-from pipeline.contract import Modality
-from pipeline.features.audio import AudioNetworkSettings
-from pipeline.features.image import ImageNetworkSettings
+from pipeline.features import target as targets
 from pipeline.features.preprocessor import LABEL, Preprocessor
-from pipeline.features.target import Target
-from pipeline.features.text import TextNetworkSettings
-from pipeline.models import saved
-from pipeline.models.choices.auto import (
-    OF_OTHERS,
-    OF_TABLES,
-    BackboneName,
-    Length,
-    Pick,
-    Size,
-    batch_size,
-    pick,
-)
-from pipeline.models.choices.backbones import (
-    FtTransformerSettings,
-    LinearSettings,
-    MlpSettings,
-    Plain,
-    ResnetSettings,
-    TabmSettings,
-)
-from pipeline.models.choices.optimization import (
-    MIXUP,
-    AveragingSettings,
-    ImbalanceSettings,
-    LossSettings,
-    Method,
-    OptimizerSettings,
-    ScheduleSettings,
-)
+from pipeline.features.target import Ordinal, Quantiles, Target
+from pipeline.models import history, saved
+from pipeline.models.choices.auto import OF_OTHERS, OF_TABLES, Length, Pick, Size, batch_size, pick
+from pipeline.models.choices.backbones import Plain
+from pipeline.models.choices.optimization import Method
+from pipeline.models.choices.pretraining import Pretrained
+from pipeline.models.choices.training import TrainSettings as TrainSettings  # noqa: PLC0414 # this stage's settings
 from pipeline.models.saved import Manifest
 from pipeline.models.trials import Trials
 from pipeline.predict import PREDICTION, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
-from pipeline.stages import split
-from pipeline.workspace import Section, Workspace
+from pipeline.stages import split, unlabelled
+from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pipeline.models.checkpoint import Checkpoints
     from pipeline.models.course import Course
     from pipeline.models.module import KeepBest, Learner
     from pipeline.models.network import NetworkShape
+    from pipeline.models.pretraining import Task
+    from pipeline.models.transfer import Starting
 
-Tensors = Mapping[str, np.ndarray]
+Tensors = Mapping[str, Any]  # arrays, and windows of some
 
 VAL_BATCHES = 8  # a batch of val is so many times as large: it keeps nothing for a way back
-
-
-class TrainSettings(Section):
-    """The network and how it is trained."""
-
-    key: ClassVar[str] = "train"
-    model: BackboneName | Literal["auto"] = Field(
-        default="mlp", description="the backbone; auto picks by rows, columns and outputs, and says why"
-    )
-    linear: LinearSettings = Field(default_factory=LinearSettings)
-    mlp: MlpSettings = Field(default_factory=MlpSettings)
-    resnet: ResnetSettings = Field(default_factory=ResnetSettings)
-    ft_transformer: FtTransformerSettings = Field(default_factory=FtTransformerSettings)
-    tabm: TabmSettings = Field(default_factory=TabmSettings)
-    text: TextNetworkSettings = Field(default_factory=TextNetworkSettings)
-    image: ImageNetworkSettings = Field(default_factory=ImageNetworkSettings)
-    audio: AudioNetworkSettings = Field(default_factory=AudioNetworkSettings)
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        description="at most so many passes over train; null: 200, or 12 where a column has an encoder of its own",
-    )
-    patience: int | None = Field(
-        default=None,
-        ge=1,
-        description="after so many epochs that are no better on val it stops; null: 16, as in the papers of tables, or "
-        "3 where a column has an encoder of its own",
-    )
-    batch_size: int | None = Field(
-        default=None, ge=1, description="rows of a step; null: by the rows of train, 32 to 1024, as in TabM's paper"
-    )
-    loss: LossSettings = Field(default_factory=LossSettings)
-    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
-    schedule: ScheduleSettings | None = Field(
-        default=None,
-        description="how the learning rate goes; null: constant, as in the papers of tables, or cosine where a column "
-        "has an encoder of its own",
-    )
-    averaging: AveragingSettings = Field(default_factory=AveragingSettings)
-    imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
-    mixup: float = Field(default=0.0, ge=0, description=MIXUP)
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    memory_gigabytes: float | None = Field(
-        default=None,
-        ge=0,
-        description="tensors of a split that are larger stay on disk and are read as they are needed, by blocks; null: "
-        "half of the memory that is free",
-    )
-    checkpoint_seconds: float = Field(
-        default=30.0, ge=0, description="how often the state is written from which a training that was killed goes on"
-    )
-
-    def of_modality(self, modality: Modality) -> BaseModel:
-        """The settings of what reads a column of that modality in the network; text files are read as text."""
-        settings: BaseModel = getattr(self, modality.removesuffix("-file"))
-        return settings
-
-
-class History(Record):
-    """Every epoch, which one was kept, and with `imbalance: auto` what was tried before."""
-
-    best_epoch: int
-    epochs: list[dict[str, float]]
-    trials: Trials | None = None
 
 
 def run(workspace: Workspace) -> Manifest:
     """Train and write the candidate: weights, repairs, preprocessor, reference profile, history, manifest."""
     settings = workspace.section(TrainSettings)
     tensors = {n: _read(workspace.normalized / f"{n}.safetensors", settings) for n in ("train", "val")}
-    fitted = Preprocessor.read(workspace.preprocessor)
+    fitted = read_preprocessor(workspace, settings)
     split_record = split.SplitRecord.read(workspace.split / split.MANIFEST)
     with artefacts.replacing(workspace.curves) as curves, artefacts.replacing(workspace.candidate) as folder:
         folder.mkdir()
         network = shape(fitted, settings, tensors["train"])
-        tried = trials_of(tensors, network, fitted.target, settings, seed=workspace.seed)
+        starting = starting_of(workspace, fitted, network, settings)
+        starting, pretrained = pretrained_start(workspace, tensors, network, fitted, settings, starting=starting)
+        tried = trials_of(tensors, network, fitted.target, settings, seed=workspace.seed, starting=starting)
         settled = settings if tried is None else with_method(settings, tried.chosen)
         if tried is not None:
             progress.report(0.0, f"imbalance: {tried.chosen}: {tried.why}")
@@ -154,17 +68,42 @@ def run(workspace: Workspace) -> Manifest:
             seed=workspace.seed,
             curves=curves,
             checkpoint=workspace.checkpoint,
+            starting=starting,
+            names=fitted.dense_outputs,
         )
+        fitted = replace(fitted, target=settled_target(kept, tensors["val"], fitted.target))
         saved.write(folder, network, kept.weights)
-        _history(kept, tried).write(folder / saved.HISTORY)
-        shutil.copyfile(workspace.preprocessor / saved.PREPROCESSOR, folder / saved.PREPROCESSOR)
+        history.write(folder, kept, tried, pretrained)
+        fitted.write(folder)
         Plan.read(workspace.repairs).write(folder / saved.REPAIRS)
         reference = Profile.read(workspace.preprocessor / saved.REFERENCE)
         reference_with_answers(reference, kept, tensors["train"], fitted.target).write(folder / saved.REFERENCE)
         made_of = split_record.model_dump(mode="json")
-        manifest = saved.seal(folder, seed=workspace.seed, settings=settings, split=made_of)
+        start = None if starting is None else starting.record
+        manifest = saved.seal(folder, seed=workspace.seed, settings=settings, split=made_of, start=start)
     artefacts.remove(workspace.checkpoint)
+    artefacts.remove(workspace.pretraining)
+    kept.times(manifest.identity).write(workspace.times)
     return manifest
+
+
+def read_preprocessor(workspace: Workspace, settings: TrainSettings) -> Preprocessor:
+    """What normalize fitted, with the quantiles that `train.loss` asks for in its target."""
+    fitted = Preprocessor.read(workspace.preprocessor)
+    return replace(fitted, target=targets.with_quantiles(fitted.target, settings.loss.quantiles))
+
+
+def settled_target(kept: "KeepBest", val: Tensors, target: Target) -> Target:
+    """The target as the model is kept with: how far quantiles are from the median is settled on val, as a threshold is.
+
+    A network is surer, or less sure, than it ought to be of rows that it has not seen.
+    """
+    from pipeline.models import network
+
+    if not isinstance(target, Quantiles):
+        return target
+    a_NK = network.answers(kept.network(), network.tensors(val), target)
+    return target.stretched(a_NK, target.truth(np.asarray(val[LABEL])))
 
 
 def shape(fitted: Preprocessor, settings: TrainSettings, train: Tensors) -> "NetworkShape":
@@ -175,12 +114,13 @@ def shape(fitted: Preprocessor, settings: TrainSettings, train: Tensors) -> "Net
 
     picked = picked_for(fitted, settings, len(train["dense"]))
     chosen = getattr(settings, picked.backbone)
+    levels = fitted.target.levels if isinstance(fitted.target, Ordinal) else []
     embedding = getattr(chosen, "embedding", Plain())  # tokens need none
     return NetworkShape(
         table=TableShape(
             dense=len(fitted.dense_outputs),
             cardinalities=[*fitted.cardinalities.values()],
-            outputs=fitted.target.outputs,
+            outputs=len(levels) or fitted.target.outputs,
             edges=embeddings.edges(train["dense"], fitted.numbers, embedding),
         ),
         own=[
@@ -190,6 +130,78 @@ def shape(fitted: Preprocessor, settings: TrainSettings, train: Tensors) -> "Net
         backbone=picked.backbone,
         settings=chosen.model_dump(mode="json"),
         why=picked.why,
+        levels=levels,
+    )
+
+
+def starting_of(
+    workspace: Workspace, fitted: Preprocessor, shape: "NetworkShape", settings: TrainSettings
+) -> "Starting | None":
+    """What the training starts from, which is told; raises KeepfitError for a model that is not there or not alike."""
+    from pipeline.models import transfer
+    from pipeline.models.names import Names
+
+    if settings.init_from is None:
+        return None
+    source = transfer.source(workspace, settings.init_from)
+    found = transfer.starting(source, shape, Names.of(fitted), freeze=settings.freeze, rate=settings.taken_rate)
+    progress.report(0.0, found.record.words)
+    return found
+
+
+def pretrained_start(
+    workspace: Workspace,
+    tensors: Mapping[str, Tensors],
+    shape: "NetworkShape",
+    fitted: Preprocessor,
+    settings: TrainSettings,
+    *,
+    starting: "Starting | None",
+) -> "tuple[Starting | None, Pretrained | None]":
+    """What the training starts from after `train.pretrain`, which is told, and how that went; else `starting`."""
+    from pipeline.models import network, pretraining
+
+    if settings.pretrain.kind == "none":
+        return starting, None
+    pretraining.require_fresh(starting)
+    aside = unlabelled.inputs(workspace, fitted) if settings.pretrain.unlabelled else None
+    task = task_of(tensors, shape, fitted, settings, seed=workspace.seed, unlabelled=aside)
+
+    def trained(start: "Starting | None") -> np.ndarray:
+        plain = settings if settings.imbalance.kind != "auto" else with_method(settings, "none")
+        with TemporaryDirectory() as folder, progress.muted():
+            curves = Path(folder) / "curves"
+            kept = fit(tensors, shape, fitted.target, plain, seed=workspace.seed, curves=curves, starting=start)
+        return network.answers(kept.network(), network.tensors(tensors["val"]), fitted.target)
+
+    checkpoints = checkpoints_of(workspace.pretraining, task, settings)
+    return pretraining.settled(task, checkpoints, trained, fitted.target.truth(np.asarray(tensors["val"][LABEL])))
+
+
+def task_of(
+    tensors: Mapping[str, Tensors],
+    shape: "NetworkShape",
+    fitted: Preprocessor,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    unlabelled: Tensors | None = None,
+) -> "Task":
+    """What is pre-trained: the network on the inputs of train, and those without a label beside them."""
+    from pipeline.models import pretraining
+
+    train, val = (pretraining.bare(tensors[name]) for name in ("train", "val"))
+    learnt, judged = pretraining.parted(unlabelled, seed) if unlabelled is not None else (None, None)
+    both = pretraining.joined(train, learnt)
+    return pretraining.Task(
+        parts={"train": both, "val": pretraining.joined(val, judged)},
+        shape=shape,
+        fitted=fitted,
+        settings=settings.pretrain,
+        course=_course(settings, length_of(settings, shape), shape.backbone, 0, seed),
+        size=rows_of_a_step(settings, both),
+        accelerator=settings.accelerator,
+        unlabelled=len(both[LABEL]) - len(train[LABEL]),
     )
 
 
@@ -215,18 +227,25 @@ def fit(
     seed: int,
     curves: Path,
     checkpoint: Path | None = None,
+    starting: "Starting | None" = None,
+    watch: "Callable[[Learner, KeepBest], None] | None" = None,
+    names: Sequence[str] = (),
 ) -> "KeepBest":
     """Train on `tensors["train"]`, judge each epoch on `tensors["val"]`; curves go to the folder `curves`.
 
     With `checkpoint`, a file, the training goes on from what an earlier one, that was killed, wrote there.
+    `starting`: the weights of another model, to start from. `watch` is called before the first step.
+    `names`: those of the dense values, to say which are far out where the training diverges.
     """
     import pytorch_lightning as lightning
 
-    from pipeline.models import imbalance, linear, placement
+    from pipeline.models import imbalance, placement, stack
     from pipeline.models.batches import Epochs
     from pipeline.models.curves import Curves
+    from pipeline.models.health.attendance import attend
     from pipeline.models.module import KeepBest, Learner
     from pipeline.models.network import Network
+    from pipeline.models.stopwatch import Awaited
     from pipeline.models.trainer import lightning_manners, trainer
 
     lightning.seed_everything(seed, workers=True, verbose=False)
@@ -236,19 +255,24 @@ def fit(
     size = rows_of_a_step(settings, tensors["train"])
     batches = placement.batches(balanced.train, size, seed, device, balanced.rows)
     network = Network(shape)
+    if starting is not None:
+        starting.apply(network)
     balanced.correct(network, target)
     if device.type == "cpu":
-        linear.quicken(network)
+        stack.quicken(network)
     length = length_of(settings, shape)
-    course = _course(settings, length, shape.backbone, len(batches), seed)
+    course = replace(_course(settings, length, shape.backbone, len(batches), seed), starting=starting)
     learner = Learner(network, course, balanced.loss_of(target), target, size)
     with Curves(curves) as live, lightning_manners():
         keep = KeepBest(network, live, length.patience, length.epochs)
+        attend(learner, keep, batches, val_rows=len(tensors["val"][LABEL]), settings=settings.health, names=names)
         with _resuming(checkpoint, learner, keep, tensors=tensors, shape=shape, settings=settings):
+            if watch is not None:
+                watch(learner, keep)
             if not keep.over:
                 val = placement.in_order(tensors["val"], VAL_BATCHES * size)
                 steps = Epochs(batches=batches, steps_done=lambda: learner.steps_done)
-                trainer(keep, settings.accelerator, curves).fit(learner, steps, val)
+                trainer(keep, settings.accelerator, curves).fit(learner, Awaited(steps, learner.watch), val)
     return keep
 
 
@@ -274,37 +298,34 @@ def _resuming(
     settings: TrainSettings,
 ) -> Iterator[None]:
     """Go on from the checkpoint, and write others in this block."""
-    from pipeline.models.checkpoint import Checkpoints, Resumption, key_of
+    from pipeline.models.checkpoint import going_on
 
     if checkpoint is None:
         yield
         return
     decides = {
-        "network": shape.model_dump(mode="json"),
         "target": learner.target.model_dump(mode="json"),
-        "settings": settings.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": learner.course.seed,
-        "versions": {name: version(name) for name in saved.VERSIONS_KEPT},
+        "start": learner.course.start,
     }
-    code = [Path(__file__), *sorted(Path(saved.__file__).parent.rglob("*.py"))]
-    key = key_of([tensors["train"], tensors["val"]], decides, code)
-    resumption = Resumption(
-        checkpoints=Checkpoints(file=checkpoint, key=key, seconds=settings.checkpoint_seconds),
-        learner=learner,
-        keep=keep,
-    )
-    resumption.attach()
-    with resumption.heeding():
+    parts = [tensors["train"], tensors["val"]]
+    with going_on(_checkpoints(checkpoint, parts, shape, settings, decides), learner, keep):
         yield
 
 
 def trials_of(
-    tensors: Mapping[str, Tensors], shape: "NetworkShape", target: Target, settings: TrainSettings, *, seed: int
+    tensors: Mapping[str, Tensors],
+    shape: "NetworkShape",
+    target: Target,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    starting: "Starting | None" = None,
 ) -> Trials | None:
     """What `imbalance: auto` tries of classes; None for all else. Batches are as much smaller as rows are fewer."""
     from pipeline.models import imbalance, network, trials
 
-    if settings.imbalance.kind != "auto" or target.kind != "classes":
+    if settings.imbalance.kind != "auto" or target.kind not in ("classes", "ordinal"):
         return None
 
     def answer(method: Method, train: Tensors, val: Tensors) -> np.ndarray:
@@ -314,7 +335,7 @@ def trials_of(
         tried = with_method(settings, method).model_copy(update={"epochs": epochs, "batch_size": size})
         with TemporaryDirectory() as folder:
             parts = {"train": train, "val": val}
-            kept = fit(parts, shape, target, tried, seed=seed, curves=Path(folder) / "curves")
+            kept = fit(parts, shape, target, tried, seed=seed, curves=Path(folder) / "curves", starting=starting)
         return network.answers(kept.network(), network.tensors(val), target)
 
     methods = imbalance.candidates(tensors["train"], settings.loss)
@@ -331,14 +352,29 @@ def reference_with_answers(reference: Profile, kept: "KeepBest", train: Tensors,
     from pipeline.models import network
 
     a_NK = network.answers(kept.network(), network.tensors(train), target)
-    answers = profile.profile(prediction_frame(a_NK), {PREDICTION: "numeric"})
+    answers = profile.profile(prediction_frame(a_NK, target), {PREDICTION: "numeric"})
     return Profile(rows=reference.rows, columns=reference.columns | answers.columns)
 
 
-def _history(kept: "KeepBest", tried: Trials | None) -> History:
-    assert kept.best is not None  # at least one epoch ran
-    epochs = [epoch.named for epoch in kept.history]
-    return History(best_epoch=kept.best.epoch, epochs=epochs, trials=tried)
+def checkpoints_of(file: Path, task: "Task", settings: TrainSettings) -> "Checkpoints":
+    """Where a pre-training goes on, if it is the same one."""
+    decides = {"columns": task.fitted.dense_columns, "seed": task.course.seed}
+    return _checkpoints(file, [*task.parts.values()], task.shape, settings, decides)
+
+
+def _checkpoints(
+    file: Path, parts: Sequence[Tensors], shape: "NetworkShape", settings: TrainSettings, decides: Mapping[str, Any]
+) -> "Checkpoints":
+    """Those of the training that is told by data, settings, code and what else `decides` its weights."""
+    from pipeline.models.checkpoint import Checkpoints, key_of
+
+    told = {
+        "network": shape.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude={"checkpoint_seconds", "health"}),
+        "versions": {name: version(name) for name in saved.VERSIONS_KEPT},
+    }
+    code = [Path(__file__), *sorted(Path(saved.__file__).parent.rglob("*.py"))]
+    return Checkpoints(file=file, key=key_of(parts, {**told, **decides}, code), seconds=settings.checkpoint_seconds)
 
 
 def _read(path: Path, settings: TrainSettings) -> Tensors:

@@ -24,7 +24,16 @@ from pipeline.errors import ContractError, DataError, WorkspaceError
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
 from pipeline.readers import Source, folders
-from pipeline.start.files import DVC, DVCIGNORE, GITIGNORE, PARAMS, PLOTS_OF_CLASSES, PLOTS_OF_QUANTITY, README
+from pipeline.start import horizons, labels
+from pipeline.start.files import (
+    DVC,
+    DVCIGNORE,
+    GITIGNORE,
+    PARAMS,
+    PLOTS_OF_FORECAST,
+    PLOTS_OF_QUANTITY,
+    README,
+)
 from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -37,12 +46,21 @@ TABLE_OF_FILES = "files.csv"
 GIT_BYTES = 50_000_000  # up to here the data themselves go into git; it refuses no more, but grows slow
 
 
-def initialise(target: Path, data: Path, *, roles: Mapping[str, Role], seed: int = 0) -> Workspace:
+def initialise(
+    target: Path,
+    data: Path,
+    *,
+    roles: Mapping[str, Role],
+    seed: int = 0,
+    horizon: int = 0,
+    order: Sequence[str] | None = None,
+) -> Workspace:
     """Make a workspace in the new folder `target` around the file or folder `data`.
 
-    `roles` names the label, and whatever else is known of the columns. Raises WorkspaceError when `target` holds
-    something, DataError when the data cannot be read or learnt from; whatever happens, `target` is whole or as it was.
-    What lies beside the data and is left out (other sheets, files of another kind) is told in the log.
+    `roles` names the label, and whatever else is known of the columns; with a `horizon` the label is forecast, with an
+    `order` its classes have it, an empty one that of numbers. Raises WorkspaceError when `target` holds something,
+    DataError when the data cannot be read or learnt from; whatever happens, `target` is whole or as it was. What lies
+    beside the data and is left out (other sheets, files of another kind) is told in the log.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise WorkspaceError("is there and is not empty", where=str(target), fix="name a new folder")
@@ -52,9 +70,11 @@ def initialise(target: Path, data: Path, *, roles: Mapping[str, Role], seed: int
         base = data if data.is_dir() else data.parent
         media = sources[0].media or folders.named(sources[0].frame, base)
         found = _inferred(sources, dataset_name(data), roles, media)
+        found, forecast = horizons.plan(found, horizon) if horizon else (found, None)
+        found = found if order is None else labels.in_order(found, order)
         require_label(found)
         with artefacts.replacing(target) as folder:
-            made = _write(folder, found, seed)
+            made = _write(folder, found, seed, forecast)
             _write_data(made, data, sources)
             for source in sources if media else []:
                 arrival.bring(source.frame, media, base, made.raw)
@@ -113,7 +133,7 @@ def require_label(found: Inferred) -> None:
     if found.rows < FEWEST_ROWS:
         what = f"holds {found.rows:,} rows, and at least {FEWEST_ROWS} are needed to train and to judge a model"
         raise DataError(what, where=found.name, fix="bring more rows")
-    if column.is_regression:
+    if column.is_regression or column.modality == "set":
         return
     if column.distinct < 2:
         raise DataError("has less than two values, so there is nothing to tell apart", where=where, fix="name another")
@@ -122,11 +142,11 @@ def require_label(found: Inferred) -> None:
         raise DataError(what, where=where, fix="name a label with few values, each in many rows")
 
 
-def _write(folder: Path, found: Inferred, seed: int) -> Workspace:
+def _write(folder: Path, found: Inferred, seed: int, forecast: horizons.Plan | None) -> Workspace:
     """Every file of the workspace; its settings and its contract are loaded, so that they are known to be right."""
     files = {
-        "params.yaml": _params(found, seed),
-        "dvc.yaml": _dvc(found),
+        "params.yaml": _params(found, seed, forecast),
+        "dvc.yaml": _dvc(found, forecast),
         f"schemas/{found.name}.py": found.source(),
         ".gitignore": GITIGNORE,
         ".dvcignore": DVCIGNORE,
@@ -187,8 +207,9 @@ def _write_csv(path: Path, frame: pl.LazyFrame) -> None:
         frame.sink_csv(file)
 
 
-def _params(found: Inferred, seed: int) -> str:
+def _params(found: Inferred, seed: int, forecast: horizons.Plan | None) -> str:
     roles = {column.role for column in found.columns}
+    quantity = _GATE_OF_QUANTITY if forecast is None else _GATE_OF_FORECAST
     method, words = (
         ("time", "the last rows by the time column are val and test")
         if "time" in roles
@@ -198,19 +219,26 @@ def _params(found: Inferred, seed: int) -> str:
     )
     small, middle, large = (found.rows < limit for limit in (2_000, 20_000, 200_000))
     batch, epochs = (32, 40) if small else (64, 25) if middle else (256, 15) if large else (2048, 8)
+    count = 2 if small else 5 if middle else 20
     values = {
         "NAME": found.name,
         "SEED": str(seed),
         "NULLS": json.dumps(found.proposed_null_values, ensure_ascii=False),
-        "METHOD": f"{method} # {words}",
-        "COUNT": str(2 if small else 5 if middle else 20),
-        "NETWORK": _network(found),
+        "METHOD": f"{method} # {words}" if forecast is None else forecast.split,
+        "SERIES": _sets(found, count) + ("" if forecast is None else forecast.series),
+        "COUNT": str(count),
+        "NETWORK": _network(found) if forecast is None else forecast.network,
         "EPOCHS": str(epochs),
         "BATCH": str(batch),
         "LABELLED": str(min(1000, max(50, found.rows // 10))),
-        **(_GATE_OF_QUANTITY if _is_quantity(found) else _GATE_OF_CLASSES),
+        **(quantity if _is_quantity(found) else labels.GATES[labels.kind_of(found)]),
     }
     return re.sub("|".join(values), lambda match: values[match[0]], PARAMS)
+
+
+def _sets(found: Inferred, count: int) -> str:
+    held = any(column.modality == "set" and column.role == "feature" for column in found.columns)
+    return f"  set: {{minimum_count: {count}}} # a tag with fewer rows counts as rare\n" if held else ""
 
 
 def _network(found: Inferred) -> str:
@@ -221,29 +249,24 @@ def _network(found: Inferred) -> str:
     return "mlp: {hidden: [128, 64], dropout: 0.2}"
 
 
-_GATE_OF_CLASSES = {
-    "METRIC": "auc",
-    "SCALING": "quantile",
-    "BASELINE": "majority",
-    "LINEAR": "logistic_regression",
-    "LOSS": "how much worse than the champion, at the low end, is not worse",
-}
 _GATE_OF_QUANTITY = {
     "METRIC": "rmse",
     "SCALING": "standard",  # what is far out counts: better than quantile on diamonds and on California, with 3 seeds
     "BASELINE": "mean",
-    "LINEAR": "ridge",
+    "STRONGER": "ridge and hist_gradient_boosting",
     "LOSS": "how much worse than the champion, at the low end, is not worse: a share of its rmse",
 }
+_GATE_OF_FORECAST = _GATE_OF_QUANTITY | {"BASELINE": "persistence", "STRONGER": "seasonal_naive and ridge"}
 
 
 def _is_quantity(found: Inferred) -> bool:
     return any(column.is_regression for column in found.columns)
 
 
-def _dvc(found: Inferred) -> str:
+def _dvc(found: Inferred, forecast: horizons.Plan | None) -> str:
     """The DAG with the plots of what the label is."""
-    plots = PLOTS_OF_QUANTITY if _is_quantity(found) else PLOTS_OF_CLASSES
+    of_number = PLOTS_OF_QUANTITY if forecast is None else PLOTS_OF_FORECAST
+    plots = of_number if _is_quantity(found) else labels.PLOTS[labels.kind_of(found)]
     files = any(column.modality in features.FILES for column in found.columns)
     text = DVC.replace("FILES", "      - data/raw/NAME\n" if files else "")
     return text.replace("NAME", found.name).replace("KEEPFIT", _command()).replace("PLOTS", plots)

@@ -20,7 +20,7 @@ split:
 normalize:
   numeric: {method: SCALING}
   categorical: {minimum_count: COUNT} # a value with fewer rows counts as rare
-
+SERIES
 train:
   NETWORK
   epochs: EPOCHS
@@ -33,7 +33,7 @@ evaluate:
 
 promote:
   metric: METRIC
-  baseline: BASELINE # what must surely be beaten; LINEAR and hist_gradient_boosting ask more
+  baseline: BASELINE # what must surely be beaten; STRONGER ask more
   tolerated_loss: 0.005 # LOSS
   commit: true # a promotion is a commit of dvc.lock with a tag
 
@@ -84,6 +84,7 @@ FILES      - schemas/NAME.py
     cmd: ${keepfit} stage split
     deps:
       - data/clean
+      - data/quarantine
       - schemas/NAME.py
     params: [dataset, seed, split]
     outs:
@@ -160,6 +161,17 @@ PLOTS_OF_QUANTITY = """\
   - Residuals by answer:
       x: answer
       y: {reports/plots/residuals.json: [bias, absolute]}
+"""
+
+PLOTS_OF_FORECAST = """\
+  - RMSE:
+      x: step
+      y:
+        dvclive/plots/metrics/train/rmse.tsv: rmse
+        dvclive/plots/metrics/val/rmse.tsv: rmse
+  - Mean absolute error by step:
+      x: step
+      y: {reports/plots/steps.json: error}
 """
 
 GITIGNORE = """\

@@ -16,6 +16,7 @@ START = datetime(2024, 1, 1)
 SAMPLES: dict[str, list[Any]] = {
     "numeric": [1.0, 2.5, None, float("nan"), float("inf"), -3.0],
     "categorical": ["a", "b", None, "b", "", "ü"],
+    "set": ["a;b", "b", None, " b ;c;b", "", ";"],
     "timestamp": [START, None, *(START + timedelta(days=200 * i, hours=i) for i in range(1, 5))],
     "image": ["grey.png", "red.png", None, "grey.png", "wide.png", "grey.png"],
     "audio": ["low.wav", "high.wav", None, "low.wav", "stereo.flac", "low.wav"],
@@ -25,6 +26,7 @@ SAMPLES: dict[str, list[Any]] = {
 DTYPES: dict[str, pl.DataType] = {
     "numeric": pl.Float64(),
     "categorical": pl.String(),
+    "set": pl.String(),
     "timestamp": pl.Datetime("us"),
     "image": pl.String(),
     "audio": pl.String(),
@@ -34,6 +36,7 @@ DTYPES: dict[str, pl.DataType] = {
 UNSEEN: dict[str, list[Any]] = {
     "numeric": [1e308, -1e308, None, float("-inf")],
     "categorical": ["never", None, "A"],
+    "set": ["never;a", None, "\x00", "b;;b"],
     "timestamp": [datetime(1, 1, 1), datetime(9999, 12, 31), None],
     "image": ["new.png", None],
     "audio": ["new.wav", None],

@@ -85,6 +85,33 @@ def test_the_baselines_of_a_quantity_are_those_of_scikit_learn() -> None:
 def test_where_no_column_can_be_seen_they_answer_without(kind: Kind) -> None:
     nothing: Mapping[str, Any] = {"dense": np.empty((40, 0), np.float32), "codes": np.empty((40, 0), np.int64)}
     y_N = np.arange(40) % 2
+    truth = y_N[:, None].astype(bool) if kind == "tags" else y_N
 
-    for model in baselines.fit(nothing, y_N, kind, seed=0).values():
-        assert baselines.answers(model, baselines.inputs(nothing))[:, -1] == pytest.approx(0.5)
+    for model in baselines.fit(nothing, truth, kind, seed=0, quantiles=[0.5]).values():
+        assert baselines.answers(model, baselines.inputs(nothing))[:, -1] == pytest.approx(0.5, abs=0.5001)
+
+
+def test_quantiles_of_baselines_rise_and_hold_their_share_of_train() -> None:
+    train, y_N = measured()
+    quantiles = [0.1, 0.5, 0.9]
+
+    fitted = baselines.fit(train, y_N, "quantiles", seed=0, quantiles=quantiles)
+
+    for model in fitted.values():
+        a_NK = baselines.answers(model, baselines.inputs(train))
+        assert (np.diff(a_NK, axis=1) >= 0).all()
+        assert (y_N[:, None] <= a_NK).mean(axis=0) == pytest.approx(quantiles, abs=0.06)
+
+
+def test_each_tag_has_a_model_of_its_own_and_a_constant_one_is_answered() -> None:
+    train, y_N = measured()
+    y_NK = np.stack([y_N > 105, np.ones(300, dtype=bool), train["codes"][:, 0] == 2], axis=1)
+
+    fitted = baselines.fit(train, y_NK, "tags", seed=0)
+
+    alone = baselines.fit(train, y_NK[:, 2].astype(np.int64), "classes", seed=0)
+    for name, model in fitted.items():
+        p_NK = baselines.answers(model, baselines.inputs(train))
+        assert p_NK.shape == (300, 3)
+        assert p_NK[:, 1] == pytest.approx(1.0)
+        assert p_NK[:, 2] == pytest.approx(baselines.answers(alone[name], baselines.inputs(train))[:, 1])

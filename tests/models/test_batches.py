@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import artefacts
+from pipeline.features.windows import Windows, apart
 from pipeline.models import batches as module
 from pipeline.models.batches import BLOCK_ROWS, Batches, Epochs, InOrder, ahead, in_blocks, split
 from pipeline.models.placement import batches as placed
-from pipeline.models.placement import read
+from pipeline.models.placement import in_order, on_disk, read
 from pipeline.models.sampling import Rows
 
 CPU = torch.device("cpu")
@@ -151,3 +152,26 @@ def test_the_thread_ahead_ends_with_who_asks() -> None:
 
     endless.close()  # type: ignore[attr-defined]
     assert ended == [True]
+
+
+@pytest.mark.parametrize("gigabytes", [None, 0.0])
+def test_windows_of_series_are_gathered_batch_by_batch(tmp_path: Path, gigabytes: float | None) -> None:
+    random = np.random.default_rng(5)
+    places, steps = random.integers(4, 40, 30), np.arange(-3, 1)
+    series = Windows(values=random.normal(size=(50, 2)).astype(np.float32), place_N=places, step_W=steps)
+    to_come = Windows(values=random.normal(size=50).astype(np.float32), place_N=places, step_W=np.arange(1, 6))
+    dense = np.arange(30, dtype=np.float32)[:, None]
+    artefacts.write_tensors(tmp_path / "a.safetensors", apart({"dense": dense, "series:y": series, "label": to_come}))
+
+    part = read(tmp_path / "a.safetensors", gigabytes)
+    gathered = placed(part, 4, 0, CPU)
+
+    assert on_disk(part) == (gigabytes == 0)
+    seen = 0
+    for inputs, target in gathered.chunks(epoch=0):
+        rows = inputs["dense"][:, 0].long().numpy()
+        assert np.array_equal(inputs["series:y"].numpy(), np.asarray(series)[rows])
+        assert np.array_equal(target.numpy(), np.asarray(to_come)[rows])
+        seen += len(rows)
+    assert seen == 30
+    assert [len(target) for _, target in in_order(part, 20)] == [20, 10]

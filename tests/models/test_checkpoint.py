@@ -42,7 +42,7 @@ def slowly(self, *batch):
 Learner._learn = slowly
 kept = fitted(folder, seconds=float(sys.argv[2]))
 artefacts.write_tensors(folder / "kept", {{name: value.numpy() for name, value in kept.weights.items()}})
-artefacts.write_json(folder / "history", {{"epochs": [epoch.named for epoch in kept.history]}})
+artefacts.write_json(folder / "history", {{"epochs": [epoch.model_dump() for epoch in kept.history]}})
 """
 
 
@@ -102,7 +102,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     kept = fitted(folder, seconds=1e9)
     artefacts.write_tensors(folder / "kept", {name: value.numpy() for name, value in kept.weights.items()})
-    artefacts.write_json(folder / "history", {"epochs": [epoch.named for epoch in kept.history]})
+    artefacts.write_json(folder / "history", {"epochs": [epoch.model_dump() for epoch in kept.history]})
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.errors import SettingsError
-from pipeline.features.target import Classes, Quantity
+from pipeline.features.target import Classes, Ordinal, Quantity, Tags
 from pipeline.models import imbalance
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.optimization import ImbalanceSettings, LossSettings, Method
@@ -159,6 +159,29 @@ def test_a_quantity_has_no_classes_to_balance(kind: Any) -> None:
     with pytest.raises(SettingsError, match=rf"{kind} is of classes, and price is of the kind quantity"):
         balance(train, price, ImbalanceSettings(kind=kind), LossSettings(), seed=1)
     assert balance(train, price, ImbalanceSettings(), LossSettings(), seed=1).weight_K.tolist() == [1]
+
+
+def test_tags_are_weighed_one_by_one_and_the_weights_are_taken_back() -> None:
+    tags = Tags(column="y", written=";", classes=["a", "b"], rare=[])
+    held_NK = np.zeros((100, 2), dtype=np.float32)
+    held_NK[:10, 0], held_NK[:80, 1] = 1, 1
+    train = {**table(), "label": held_NK}
+
+    found = balance(train, tags, ImbalanceSettings(kind="class_weights"), LossSettings(), seed=1)
+
+    assert found.weight_K.tolist() == pytest.approx([9.0, 0.25])
+    assert found.prior_K.tolist() == pytest.approx(np.log([9.0, 0.25]))
+    assert balance(train, tags, ImbalanceSettings(), LossSettings(), seed=1).prior_K.tolist() == [0, 0]
+    with pytest.raises(SettingsError, match="smote is of classes, and y is of the kind tags"):
+        balance(train, tags, ImbalanceSettings(kind="smote"), LossSettings(), seed=1)
+
+
+def test_classes_in_an_order_are_balanced_as_classes_are() -> None:
+    grades = Ordinal(column="y", classes=["lo", "hi"], shares=[0.95, 0.05])
+
+    found = balance(table(), grades, ImbalanceSettings(), LossSettings(), seed=1)
+
+    assert found.weight_K.tolist() == pytest.approx([100 / 190, 10.0])
 
 
 def answered(kind: str, outputs: list[float], **settings: Any) -> list[float]:

@@ -211,6 +211,31 @@ def test_points_in_any_order_make_the_same_curves(workspace: Make, files: dict[s
     assert text_of(workspace(files)) == before
 
 
+def test_what_was_told_of_the_training_is_beside_its_curves(workspace: Make, files: dict[str, Json]) -> None:
+    evaluation = files["reports/evaluation.json"]
+    told = {"message": "all", "suggestion": HOSTILE}
+    symptom = {"name": "dead_units", "severity": "error", "since": 3, "seen": {}, **told}
+    assert "healthy" not in text_of(workspace(files))
+
+    evaluation["health"] = []
+    assert "Its gradients, units and curves were healthy." in text_of(workspace(files))
+    evaluation["health"] = [symptom]
+    text = text_of(workspace(files))
+
+    assert "<code>dead_units</code> since epoch 3: all" in text
+    assert HOSTILE not in text
+    assert text.index('id="training"') < text.index("dead_units") < text.index('id="data"')
+
+
+def test_times_are_shown_of_the_training_that_was_judged_alone(workspace: Make, files: dict[str, Json]) -> None:
+    candidate = files["reports/evaluation.json"].setdefault("candidate", "a1b2")
+    files[".keepfit/training/times.json"] = {"identity": candidate, "laps": [{"compute": 3.0, "data": 1.0}]}
+    assert "The training took 4.00 s an epoch (25% waiting for data, 75%" in text_of(workspace(files))
+
+    files[".keepfit/training/times.json"]["identity"] = "another"
+    assert "The training took" not in text_of(workspace(files))
+
+
 def test_every_chart_has_a_label(workspace: Make, files: dict[str, Json]) -> None:
     drawn = [attributes for tag, attributes in Page(text_of(workspace(files))).tags if tag == "svg"]
     assert len(drawn) > 50
@@ -246,3 +271,14 @@ def test_numbers_of_any_size_are_drawn(workspace: Make, estimated: dict[str, Jso
         page = report.write(workspace(estimated | {"reports/evaluation.json": changed})).read_text(encoding="utf-8")
 
         assert not re.search(r'="[^"]*\b(nan|inf)\b', page)
+
+
+def test_what_the_champion_started_from_is_said(workspace: Make, files: dict[str, Json]) -> None:
+    numbers = {"taken": 900, "weights": 1000, "frozen": 400}
+    start = {"model": "v3", "sha256": "0123456789abcdef", "new": ["dest = <CAE>"], "seen": True, **numbers}
+    files["models/registry/v4/manifest.json"] |= {"start": start}
+
+    page = report.render(report.read(workspace(files)))
+
+    assert "from v3 (weights 0123456789ab): 900 of 1,000 weights were taken, 400 of them stayed" in page
+    assert "new to it: dest = &lt;CAE&gt;; it may have learnt from rows that are val or test now" in page

@@ -21,7 +21,7 @@ def without_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
     """What DVC says of evaluate has tests of its own."""
 
     @contextmanager
-    def judgement(root: Path, stage: str) -> Iterator[None]:
+    def judgement(root: Path, stage: str, moves: str = "") -> Iterator[None]:
         yield
 
     monkeypatch.setattr(versioning, "judgement", judgement)

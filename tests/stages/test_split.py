@@ -1,5 +1,6 @@
 """Split: twins and groups stay together, shares are kept, time runs forward, the same seed splits the same."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -177,6 +178,18 @@ def test_the_last_whole_days_are_val_and_test(
     assert split.assign(keys(range(len(days)), days=days), settings, 0).tolist() == places
 
 
+def test_series_are_cut_by_time_alone() -> None:
+    rows = keys([0, 0, 0, 0], days=[1.0, 2.0, 3.0, 4.0])
+    tied = SplitSettings(method="time", val_share=0.25, test_share=0.25)
+    series = tied.model_copy(update={"together": False})
+
+    together, apart = (split.assign(rows, settings, seed=0) for settings in (tied, series))
+
+    assert (together.tolist(), apart.tolist()) == ([2, 2, 2, 2], [0, 0, 1, 2])
+    with pytest.raises(ValueError, match="together: false belongs to method: time"):
+        SplitSettings(together=False)
+
+
 def test_rows_without_a_time_are_in_train() -> None:
     placed = split.assign(keys(range(5), days=[None, 0, 1, 2, 3]), SplitSettings(method="time"), 0)
 
@@ -346,6 +359,18 @@ def test_a_quantity_is_drawn_from_tenth_by_tenth() -> None:
     assert read.label.n_unique() == split.PARTS
     assert counted.filter(place=0)["count"].to_list() == [70] * 10
     assert counted.filter(place=1)["count"].to_list() == [15] * 10
+
+
+def test_each_split_has_its_share_of_the_rows_of_a_rare_tag() -> None:
+    tags = dataclasses.replace(column("y", "label", pl.String(), "set"), format=";")
+    cells = ["often;rare" if row % 50 == 0 else "often" for row in range(1000)]
+    read = read_keys({"x": list(range(1000)), "y": cells}, X, tags)
+
+    place = split.assign(read, RANDOM, seed=3)
+
+    rare = place[[row % 50 == 0 for row in range(1000)]]
+    assert set(read.label) == {"often", "rare"}
+    assert np.bincount(rare).tolist() == [14, 3, 3]
 
 
 @pytest.mark.parametrize("rows", [3, 20, 30, 100, 399])

@@ -17,14 +17,17 @@ from pipeline.models import network as networks
 from pipeline.models import saved
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.optimization import Method, OptimizerName
+from pipeline.models.health.checkup import Health
+from pipeline.models.history import History
 from pipeline.models.module import KeepBest, Learner
 from pipeline.models.network import NetworkShape
 from pipeline.models.network import tensors as network_inputs
+from pipeline.models.stopwatch import Times
 from pipeline.predict import PREDICTION, Predictor
 from pipeline.profile import Numeric, Profile
 from pipeline.stages import normalize, train
 from pipeline.stages.split import SplitRecord
-from pipeline.stages.train import History, TrainSettings
+from pipeline.stages.train import TrainSettings
 from pipeline.workspace import Workspace
 
 Tensors = dict[str, dict[str, np.ndarray]]
@@ -150,6 +153,31 @@ def test_epochs_are_told_and_nothing_else_is_printed(trained: Workspace, capfd: 
     assert [fraction for fraction, _ in heard] == [0.5, 1.0]
     assert heard[0][1].startswith("epoch 1 of at most 2: loss ")
     assert capfd.readouterr() == ("", "")
+
+
+def test_its_health_is_kept_without_times_and_its_times_where_no_artefact_is(
+    trained: Workspace, trained_once: Workspace
+) -> None:
+    train.run(trained)
+
+    again, once = (Health.read(each.candidate / saved.HEALTH) for each in (trained, trained_once))
+    times = Times.read(trained.times)
+    assert again == once
+    assert len(again.pulses) == len(times.laps) == 2
+    assert again.facts.rows == saved.verify(trained.candidate).rows["train"]
+    assert times.identity == saved.verify(trained.candidate).identity
+    assert all(lap.compute > 0 and lap.validation > 0 and lap.data > 0 and lap.rest > 0 for lap in times.laps)
+    assert trained.times.is_relative_to(trained.state)
+
+
+def test_where_the_time_went_is_told_at_the_end(trained: Workspace) -> None:
+    heard: list[str] = []
+
+    with progress.listening(lambda _, words: heard.append(words)):
+        train.run(trained)
+
+    assert " s an epoch (" not in heard[0]
+    assert " s an epoch (" in heard[1].split("\n")[-1]
 
 
 def test_a_killed_training_leaves_the_old_candidate(

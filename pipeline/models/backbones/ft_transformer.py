@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import FtTransformerSettings
+from pipeline.models.names import Named, Names, along
 
 
 class Tokens(nn.Module):
@@ -39,6 +40,22 @@ class Tokens(nn.Module):
             *[project(each).unsqueeze(1) for project, each in zip(self.others, own, strict=True)],
         ]
         return torch.cat(parts, dim=1)
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """A token's weights are those of a dense value, a category or another encoder."""
+        categories = [code for codes in names.codes.values() for code in codes]
+        others = {
+            f"others.{place}.{kind}": Named(f"others.{name}.{kind}", (None,) * axes)
+            for place, name in enumerate(names.own)
+            for kind, axes in (("weight", 2), ("bias", 1))
+        }
+        return {
+            **along("scale", names.dense, None),
+            **along("dense_bias", names.dense, None),
+            **along("categories", categories, None),
+            **along("code_bias", [*names.codes], None),
+            **others,
+        }
 
 
 class Attention(nn.Module):
@@ -130,6 +147,10 @@ class FtTransformer(nn.Module):
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
         outputs_B1K: Tensor = self.head(self.blocks(self.tokens(dense_BD, codes_BC, own)))
         return outputs_B1K
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """The last layer gives outputs."""
+        return {**along("head.2.weight", names.outputs, None), **along("head.2.bias", names.outputs)}
 
 
 def _uniform(rows: int, width: int) -> nn.Parameter:

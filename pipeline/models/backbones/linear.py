@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import LinearSettings
 from pipeline.models.embeddings import Numbers, table
+from pipeline.models.names import Named, Names, along, numbered
 
 
 class Linear(nn.Module):
@@ -27,6 +28,7 @@ class Linear(nn.Module):
         self.of_codes = nn.ModuleList(table(size, shape.outputs, spread=0.0) for size in shape.cardinalities)
         self.weight = nn.Parameter(torch.zeros(sum(self.numbers.widths) + sum(own), shape.outputs))
         self.bias = nn.Parameter(torch.zeros(shape.outputs))
+        self.own = tuple(own)
 
     @classmethod
     def of(cls, table: TableShape, own: Sequence[int], settings: Mapping[str, Any]) -> Self:
@@ -37,6 +39,15 @@ class Linear(nn.Module):
         for place, weight in enumerate(self.of_codes):
             outputs_BK = outputs_BK + weight(codes_BC[:, place])
         return outputs_BK.unsqueeze(1)
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """Every weight is one of a feature for an output."""
+        features = [*self.numbers.outputs(names), *numbered([*names.own], self.own)]
+        tables = {
+            f"of_codes.{place}.weight": Named(f"of_codes.{column}.weight", (codes, names.outputs))
+            for place, (column, codes) in enumerate(names.codes.items())
+        }
+        return {**along("weight", features, names.outputs), **along("bias", names.outputs), **tables}
 
 
 BACKBONES = (Linear,)

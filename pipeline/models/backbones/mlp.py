@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import Activation, MlpSettings, Normalisation
 from pipeline.models.embeddings import Categories, Features, Numbers
+from pipeline.models.names import Named, Names, along
 from pipeline.models.norms import BatchNorm
 
 ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
@@ -54,6 +55,15 @@ class Mlp(nn.Module):
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
         outputs_BK: Tensor = self.layers(self.features(dense_BD, codes_BC, own))
         return outputs_BK.unsqueeze(1)
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """The first layer reads features, the last gives outputs."""
+        last = f"layers.{len(self.layers) - 1}"
+        return {
+            **along("layers.0.weight", None, self.features.outputs(names)),
+            **along(f"{last}.weight", names.outputs, None),
+            **along(f"{last}.bias", names.outputs),
+        }
 
 
 BACKBONES = (Mlp,)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import Plain, TabmSettings
 from pipeline.models.embeddings import Categories, Features, Numbers
+from pipeline.models.names import Named, Names, along
 
 
 class Tabm(nn.Module):
@@ -51,6 +52,16 @@ class Tabm(nn.Module):
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
         outputs_BMK: Tensor = self.head(self.layers(self.members(self.features(dense_BD, codes_BC, own))))
         return outputs_BMK
+
+    def named(self, names: Names) -> dict[str, Named]:
+        """The members' scales and the first layer read features, the last gives outputs."""
+        features = self.features.outputs(names)
+        return {
+            **along("layers.affine.weight", None, features),
+            **along("layers.blocks.0.0.weight", None, features),
+            **along("head.weight", None, None, names.outputs),
+            **along("head.bias", None, names.outputs),
+        }
 
 
 BACKBONES = (Tabm,)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from pipeline.models.choices import Choice
 
-LossName: TypeAlias = Literal["auto", "cross_entropy", "bce", "focal", "mse", "mae", "huber", "pinball"]
+LossName: TypeAlias = Literal["auto", "cross_entropy", "bce", "focal", "coral", "mse", "mae", "huber", "pinball"]
 OptimizerName: TypeAlias = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 Method: TypeAlias = Literal[
     "none",
@@ -55,8 +55,9 @@ class LossSettings(Named):
 
     kind: LossName = Field(
         default="auto",
-        description="auto: cross_entropy for classes, mse for a quantity. bce is cross_entropy of two classes, focal "
-        "(Lin et al. 2017) of any; mae, huber and pinball are of a quantity, and of (value - mean) / deviation",
+        description="auto: cross_entropy for classes, mse for a quantity, pinball for quantiles, bce for tags. bce is "
+        "cross_entropy of two classes, or of each tag, focal (Lin et al. 2017) of any classes, coral (Cao et al. 2020) "
+        "of those in an order; mae, huber and pinball are of a quantity, and of (value - mean) / deviation",
     )
     label_smoothing: float = Field(
         default=0.0,
@@ -79,6 +80,22 @@ class LossSettings(Named):
     quantile: float = Field(
         default=0.5, gt=0, lt=1, description="which quantile pinball finds (Koenker & Bassett 1978); 0.5 is the median"
     )
+
+    quantiles: tuple[float, ...] = Field(
+        default=(),
+        description="which quantiles of a quantity are told, rising, the median among them: [0.05, 0.5, 0.95] gives an "
+        "interval that should hold 90% of the truth. The answer is then the median, and the loss pinball; none: the "
+        "answer is one value",
+    )
+
+    @model_validator(mode="after")
+    def _quantiles_rise(self) -> "LossSettings":
+        told = self.quantiles
+        if told and not (0.5 in told and list(told) == sorted(set(told)) and told[0] > 0 and told[-1] < 1):
+            raise ValueError(f"quantiles must rise within 0 to 1, with 0.5 among them, got {list(told)}")
+        if told and self.kind not in ("auto", "pinball"):
+            raise ValueError(f"quantiles are found by pinball, not by {self.kind}")
+        return self
 
     @model_validator(mode="after")
     def _smoothing_has_its_loss(self) -> "LossSettings":
@@ -170,6 +187,8 @@ class AveragingSettings(Named):
 
 class ImbalanceSettings(Named):
     """What is done where classes have few rows, `train.imbalance`: on train alone, and of classes alone.
+
+    Of tags there is `class_weights`, which weighs the rows that have a tag; by_share is none there.
 
     After each, probabilities are corrected back to the shares of train, so that they mean what they say; the threshold
     of an answer is chosen on val whatever is done.

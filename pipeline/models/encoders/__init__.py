@@ -1,4 +1,4 @@
-"""Encoders that are learnt with the network: one file a modality, its tensor → a vector a row.
+"""Encoders that are learnt with the network: one file a modality, or for series; its tensor → a vector a row.
 
 A new file here with `ENCODERS` is found by itself. Shapes: B rows, E values of the vector.
 """
@@ -11,15 +11,18 @@ from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor
 
-from pipeline.contract import Modality
+from pipeline.features import OwnKind
 
 ENCODING_MODULES = "ENCODERS"
 
 
 class NetworkEncoder(Protocol):
-    """A torch module for one column of a modality whose tensor is its own (text, pictures, sounds)."""
+    """A torch module for one column of a modality whose tensor is its own (text, pictures, sounds), or for series.
 
-    kind: ClassVar[Modality]
+    One that answers by itself has `direct`: how many values, behind the vector's, are added to the network's outputs.
+    """
+
+    kind: ClassVar[OwnKind]
     width: int
 
     @classmethod
@@ -33,7 +36,7 @@ class NetworkEncoder(Protocol):
 
 
 @cache
-def registered() -> Mapping[str, type[NetworkEncoder]]:
+def registered() -> Mapping[OwnKind, type[NetworkEncoder]]:
     """Every encoder by its modality."""
     modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
     found = [encoder for module in modules for encoder in getattr(module, ENCODING_MODULES, ())]

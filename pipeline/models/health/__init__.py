@@ -1,0 +1,1 @@
+"""Training health: what is measured of a training (pulse, vitals, trivial), and what is told of it (symptoms)."""

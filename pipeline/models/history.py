@@ -1,0 +1,33 @@
+"""How a training went, beside the model that it gave: its epochs, and its health."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pipeline.artefacts import Record
+from pipeline.models import saved
+from pipeline.models.choices.pretraining import Pretrained
+from pipeline.models.trials import Trials
+
+if TYPE_CHECKING:
+    from pipeline.models.module import KeepBest
+
+
+class History(Record):
+    """Every epoch, which one was kept, with `imbalance: auto` what was tried before, and how a pre-training went."""
+
+    best_epoch: int
+    epochs: list[dict[str, float]]
+    trials: Trials | None = None
+    pretraining: Pretrained | None = Field(default=None, exclude_if=lambda found: found is None)
+
+
+def write(folder: Path, kept: "KeepBest", tried: Trials | None, pretrained: Pretrained | None = None) -> None:
+    """Write history.json and health.json into `folder`."""
+    assert kept.best is not None  # at least one epoch ran
+    epochs = [epoch.named for epoch in kept.history]
+    found = History(best_epoch=kept.best.epoch, epochs=epochs, trials=tried, pretraining=pretrained)
+    found.write(folder / saved.HISTORY)
+    if kept.checkup is not None:
+        kept.checkup.record(kept.history).write(folder / saved.HEALTH)
