@@ -18,7 +18,7 @@ from prefect.events import emit_event
 from flows import dashboard
 from flows.dashboard import failing_plainly
 from flows.training import named_after_data, report, step, training
-from pipeline import monitor
+from pipeline import arrival, monitor
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def retraining(workspace: str) -> "list[MonitoringRecord]":
 def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
     """Watch one batch and show what was seen and decided."""
     with workspace.lock():
-        record = monitor.watch(workspace, batch)
+        record = monitor.watch(workspace, arrival.readable(workspace, batch))
     columns = [*record.drift.columns, record.drift.prediction, record.drift.label]
     seen = [column.model_dump(mode="json") for column in columns if column is not None]
     dashboard.show_drift(workspace, record.batch, seen)

@@ -5,6 +5,7 @@ Paths in columns of pictures and sounds start from the folder that their table l
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.selectors import by_name
@@ -12,7 +13,27 @@ from polars.selectors import by_name
 from pipeline import artefacts, contract, readers
 from pipeline.errors import DataError
 from pipeline.features import FILES
+from pipeline.readers import anew
 from pipeline.workspace import Workspace
+
+
+def readable(workspace: Workspace, path: Path) -> Path:
+    """A batch as ingest can read it: itself, or itself written anew into data/incoming, with the original kept aside.
+
+    Only where `keepfit init` did so too: elsewhere a batch in another dialect or encoding is told as damaged.
+    """
+    if not workspace.original.is_dir() or not path.is_file():
+        return path
+    with TemporaryDirectory() as scratch:
+        source = readers.open_source(path, scratch=Path(scratch))
+        if anew.is_plain(source, path):
+            return path
+        bring(source.frame, _of_files(workspace), path.parent, workspace.incoming)
+        written = anew.write(source, workspace.incoming / path.name)
+    artefacts.copy(path, workspace.original / path.name)
+    if path.parent == workspace.incoming:
+        path.unlink()
+    return written
 
 
 def take_in(workspace: Workspace, path: Path, digest: str) -> None:
@@ -26,12 +47,15 @@ def take_in(workspace: Workspace, path: Path, digest: str) -> None:
 
 def carry(workspace: Workspace, table: Path, target: Path) -> None:
     """Copy a table and, first, the files that it names; raises DataError where another file has such a name there."""
-    agreed = contract.load(workspace.contract_file)
-    columns = [column.name for column in agreed.features if column.modality in FILES]
-    if columns:
+    if columns := _of_files(workspace):
         with readers.reading(table.name):
             bring(readers.scan(table, []), columns, table.parent, target.parent)
     artefacts.copy(table, target)
+
+
+def _of_files(workspace: Workspace) -> list[str]:
+    agreed = contract.load(workspace.contract_file)
+    return [column.name for column in agreed.features if column.modality in FILES]
 
 
 def bring(rows: pl.LazyFrame, columns: Iterable[str], source: Path, target: Path) -> None:

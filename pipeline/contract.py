@@ -40,6 +40,8 @@ ROW_ID = "row_id"
 ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 ISO_ZONE = r":\d{2}.*(Z|[+-]\d{2}:?\d{2})$"  # after a time of day
 DECIMAL_COMMA = ","
+GROUPED = "1,234.5"  # commas part thousands
+COMMA_THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
 THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"  # 27.120,00; without the comma it may be an id, or a decimal point
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
 
@@ -49,8 +51,8 @@ class Column:
     """What the contract says of one column.
 
     `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,`
-    for a decimal comma, of a set of tags what stands between them, or `json`. `order` has the classes of an ordinal
-    label from the lowest; none for numbers, which have their own.
+    for a decimal comma and `1,234.5` for commas that part thousands, of a set of tags what stands between them, or
+    `json`. `order` has the classes of an ordinal label from the lowest; none for numbers, which have their own.
     """
 
     name: str
@@ -286,12 +288,13 @@ def _require_format(pattern: Any, dtype: "pl.DataType", modality: Modality | Non
             )
         return
     moment = dtype in (pl.Date, pl.Datetime) and isinstance(pattern, str) and "%" in pattern
-    comma = dtype.is_float() and pattern == DECIMAL_COMMA
+    comma = dtype.is_float() and pattern in (DECIMAL_COMMA, GROUPED)
     if not (pattern is None or moment or comma):
         raise ContractError(
             f"the format of {dtype} cannot be {pattern!r}",
             where=where,
-            fix="write strptime's pattern for a date or datetime, or `,` for a float with a decimal comma",
+            fix="write strptime's pattern for a date or datetime, or for a float `,` for a decimal comma and "
+            "`1,234.5` for commas between thousands",
         )
 
 
@@ -346,10 +349,8 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
         )
     if found == pl.String and wanted == pl.String and pattern == tags.JSON:
         cell = pl.when(tags.parted(cell, pattern).is_not_null()).then(cell)
-    if found == pl.String and wanted.is_float() and pattern == DECIMAL_COMMA:
-        grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
-        bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
-        return bare.str.replace(",", ".", literal=True).cast(wanted, strict=False)
+    if found == pl.String and wanted.is_float() and pattern in (DECIMAL_COMMA, GROUPED):
+        return _number(cell, pattern).cast(wanted, strict=False)
     if found.is_nested() and wanted == pl.String:
         return pl.when(cell.is_not_null()).then(pl.struct(cell).struct.json_encode())
     if found == pl.Binary and wanted == pl.String:
@@ -359,6 +360,17 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
     if (found.is_float() or found.is_decimal()) and wanted.is_integer():
         cell = pl.when(cell == cell.floor()).then(cell)
     return cell.cast(wanted, strict=False)
+
+
+def _number(cell: "pl.Expr", pattern: str) -> "pl.Expr":
+    """Text with commas in its numbers as Polars reads one; null for what the pattern does not read."""
+    import polars as pl
+
+    if pattern == GROUPED:
+        return _only(cell, COMMA_THOUSANDS).str.replace_all(",", "", literal=True)
+    grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
+    bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
+    return bare.str.replace(",", ".", literal=True)
 
 
 def _moment(cell: "pl.Expr", wanted: "pl.DataType", pattern: str | None) -> "pl.Expr":

@@ -10,6 +10,9 @@
 Bad rows are never an exception: they are findings (pipeline/checks).
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class KeepfitError(Exception):
     """An error that a person can mend: `what` is wrong, `where`, and `fix`, printed on one line."""
@@ -48,3 +51,14 @@ class GateFailed(KeepfitError):
     """A quality gate said no."""
 
     exit_code = 1
+
+
+def instead(key: str, known: Iterable[str]) -> str:
+    """What to write in place of a key that there is not.
+
+    >>> instead("epoch", ["epochs", "model"]), instead("lr", ["epochs", "model"])
+    ('did you mean `epochs`?', 'remove it, or use one of: epochs, model')
+    """
+    names = list(known)
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.75)
+    return f"did you mean `{near[0]}`?" if near else f"remove it, or use one of: {', '.join(names)}"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, instead
 from pipeline.metrics import Kind
 from pipeline.models.choices.tuning import TuneSettings
 from pipeline.stages.evaluate import EvaluateSettings
@@ -65,9 +65,7 @@ def check(workspace: Workspace) -> None:
     known = ["dataset", "seed", *(section.key for section in SECTIONS)]
     unknown = sorted(str(key) for key in workspace.params if key not in known)
     if unknown:
-        raise SettingsError(
-            "no such key", where=f"params.yaml: {unknown[0]}", fix=f"remove it, or use one of: {', '.join(known)}"
-        )
+        raise SettingsError("no such key", where=f"params.yaml: {unknown[0]}", fix=instead(unknown[0], known))
     _ = workspace.dataset, workspace.seed  # these two raise by themselves
     for section in SECTIONS:
         workspace.section(section)

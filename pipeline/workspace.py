@@ -1,18 +1,18 @@
 """Where each file of a workspace is, and its params.yaml by section."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import processes
-from pipeline.errors import SettingsError, WorkspaceError
+from pipeline.errors import SettingsError, WorkspaceError, instead
 
 SettingsSection = TypeVar("SettingsSection", bound="Section")
 BOOLEAN = "tag:yaml.org,2002:bool"
@@ -207,6 +207,11 @@ class Workspace:
         return self.source.parent if self.source.is_file() else self.source
 
     @property
+    def original(self) -> Path:
+        """What came as ingest cannot read it, and was written anew; absent where all came plain."""
+        return self.root / "data" / "original" / self.dataset
+
+    @property
     def incoming(self) -> Path:
         return self.root / "data" / "incoming" / self.dataset
 
@@ -328,10 +333,18 @@ def parse_section(kind: type[SettingsSection], raw: object) -> SettingsSection:
         first = error.errors()[0]
         key = ".".join(str(part) for part in (kind.key, *first["loc"]))
         if first["type"] == "extra_forbidden":
-            known = ", ".join(sorted(kind.model_fields))
-            raise SettingsError(
-                "no such key", where=f"params.yaml: {key}", fix=f"remove it, or use one of: {known}"
-            ) from error
+            known = sorted(_within(kind, first["loc"][:-1]).model_fields)
+            fix = instead(str(first["loc"][-1]), known)
+            raise SettingsError("no such key", where=f"params.yaml: {key}", fix=fix) from error
         got = "" if first["type"] == "missing" else f", got {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{message}{got}", where=f"params.yaml: {key}", fix="mend the value") from error
+
+
+def _within(kind: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    """The model that a path of keys leads to from `kind`, as far as it leads through models."""
+    for key in path:
+        field = kind.model_fields.get(str(key))
+        inner = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        kind = next((each for each in inner if isinstance(each, type) and issubclass(each, BaseModel)), kind)
+    return kind

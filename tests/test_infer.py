@@ -52,7 +52,7 @@ NO_ROLES: dict[str, Role] = {}
         (["1,5", "2,25", "3"], pl.Float64()),
         (["0,125", "2,250"], pl.Float64()),
         (["1,234", "2,000"], pl.String()),
-        (["1,234.5", "2,000.5"], pl.String()),
+        (["1,234.5", "2,000.5"], pl.Float64()),
         (["12%", "7%"], pl.String()),
         (["$5", "$6"], pl.String()),
         (["00123", "00124"], pl.String()),
@@ -476,3 +476,33 @@ def test_the_adult_census_is_read_through_its_spaces() -> None:
     assert numbers == [f"column_{place}" for place in (0, 2, 4, 10, 11, 12)]
     assert sum(column.unparsed for column in found.columns) == 0
     assert " ?" in found.proposed_null_values and " ?" not in found.null_values
+
+
+def test_commas_may_part_thousands_where_one_cell_is_sure_to() -> None:
+    cells: list[str | None] = [*(f"{i},{100 + i}" for i in range(1, 60)), "-1,234,567", "12", "7.5", "1,23"]
+    found = of({"price": cells})
+
+    rows, unparsed = typed(found, pl.LazyFrame({"price": cells}))
+
+    assert found.column("price").format == "1,234.5"
+    assert rows["price"].to_list()[-5:] == [59159.0, -1234567.0, 12.0, 7.5, None]
+    assert [raw for _, _, raw in unparsed] == ["1,23"]
+
+
+def test_commas_that_may_be_either_stay_text_that_names_no_row() -> None:
+    found = one(*(f"{i},{100 + i}" for i in range(1, 60)))
+
+    assert found.dtype == pl.String
+    assert found.role == "feature"
+    assert "may part thousands or stand before decimals" in found.why
+
+
+@pytest.mark.parametrize("form", ["{},5", "{}.500,5", "{},500.5"])
+def test_the_range_is_of_all_numbers_however_they_are_written(form: str) -> None:
+    cells: list[str | None] = [*(form.format(i) for i in range(1, 60)), "7", "12"]
+    found = of({"price": cells})
+    rows, _ = typed(found, pl.LazyFrame({"price": cells}))
+
+    rules = found.column("price").rules
+
+    assert rows.filter(pl.col("price").is_between(rules["ge"], rules["le"])).height == len(cells)

@@ -48,6 +48,12 @@ def test_sound_settings_pass(tiny: Workspace) -> None:
         (lambda p: p.update(split={"val_days": 3}), "params.yaml: split: val_days and test_days go together"),
         (lambda p: p.update(split={"val_days": 3, "test_days": 3}), "params.yaml: split: val_days and test_days bel"),
         (lambda p: p.update(train={"epochs": 0}), "params.yaml: train.epochs: "),
+        (
+            lambda p: p.update(train={"optimizer": {"lr": 1}}),
+            "params.yaml: train.optimizer.lr: no such key; remove it, or use one of: betas, ",
+        ),
+        (lambda p: p.update(train={"mlp": {"hiden": [1]}}), "params.yaml: train.mlp.hiden: no such key; did you mean"),
+        (lambda p: p.update(checks={"targt_leak": "off"}), "params.yaml: checks.targt_leak: no such check; did you"),
         (lambda p: p.update(serve={"port": 0}), "params.yaml: serve.port: "),
         (lambda p: p.update(serve={"retraining": "daily"}), "params.yaml: serve.retraining: must be a cron line"),
     ],

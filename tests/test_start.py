@@ -332,3 +332,16 @@ def test_near_copies_in_a_new_workspace_are_merged_by_the_policy_repair(tmp_path
 def _whose(record: str) -> str:
     """`rec-7-org` and `rec-7-dup-0` are one person."""
     return record.split("-")[1]
+
+
+@pytest.mark.parametrize(("rows_a_group", "method"), [(4, "time"), (100, "grouped")])
+def test_groups_that_last_all_along_are_not_split_by_time(tmp_path: Path, rows_a_group: int, method: str) -> None:
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), "1d", eager=True)[:400].cast(pl.String)
+    row = pl.int_range(400, eager=True)
+    group = row // 4 if rows_a_group == 4 else row % 4
+    path = tmp_path / "machines.csv"
+    passengers().with_columns(Born=days, machine=pl.format("m{}", group)).write_csv(path)
+
+    made = start.initialise(tmp_path / "new", path, roles={**LABEL, "Born": "time", "machine": "group"})
+
+    assert made.section(SplitSettings).method == method

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, instead
 from pipeline.findings import Check
 
 
@@ -35,7 +35,7 @@ def configured(overrides: Mapping[str, Any]) -> list[Check]:
         raise SettingsError(
             "no such check",
             where=f"params.yaml: checks.{unknown[0]}",
-            fix=f"use one of: {', '.join(registered())}",
+            fix=instead(str(unknown[0]), registered()),
         )
     return [_configure(kind, overrides.get(name)) for name, kind in registered().items()]
 
@@ -51,7 +51,7 @@ def _configure(kind: type[Check], given: object) -> Check:
     for name in parameters if isinstance(parameters, Mapping) else []:
         if name not in known:  # pydantic passes over what a dataclass does not have
             where = f"params.yaml: checks.{kind.name}.{name}"
-            raise SettingsError("no such key", where=where, fix=f"remove it, or use one of: {', '.join(known)}")
+            raise SettingsError("no such key", where=where, fix=instead(name, known))
     try:
         check = _adapter(kind).validate_python(parameters)
     except ValidationError as error:

@@ -33,7 +33,7 @@ class Inferred:
 
     Of a file that says its types, `summarised` is the profile of the columns whose typed values were summarised on the
     way, `drawn` the typed rows that were asked for, and `without_nan` the columns of numbers that hold no NaN; no typed
-    row lacks more than `lacking` cells.
+    row lacks more than `lacking` cells. `groups_last`: most groups reach from early on to the end of the time axis.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Inferred:
     drawn: pl.DataFrame | None = None
     without_nan: frozenset[str] = frozenset()
     lacking: int | None = None
+    groups_last: bool = False
 
     def column(self, name: str) -> Found:
         """The column of that name."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pipeline.contract import BOOLEANS, DECIMAL_COMMA, Modality, Role
+from pipeline.contract import BOOLEANS, DECIMAL_COMMA, GROUPED, Modality, Role
 from pipeline.infer.dates import chosen, is_timed
 from pipeline.infer.evidence import NULLS
 from pipeline.infer.found import Evidence, Found
@@ -100,7 +100,15 @@ def _type(name: str, seen: Evidence, text: bool) -> Typed:
         if candidate is not None and candidate.dtype.is_numeric() and _is_but_for_words(name, seen, candidate.parsed):
             return candidate
     _, doubt = chosen(seen.patterns, ENOUGH * seen.values)
+    if text and _is_number_in_doubt(seen):
+        doubt = "numbers whose comma may part thousands or stand before decimals"
     return Typed(dtype=pl.String(), parsed=seen.values, why=_why_text(seen, doubt) if text else "text")
+
+
+def _is_number_in_doubt(seen: Evidence) -> bool:
+    """Whether the values are numbers, each comma of which has three digits behind it, once (`1,234`)."""
+    parted = seen.groups and seen.groups == seen.commas - seen.integers
+    return bool(parted) and max(seen.commas, seen.grouped) >= ENOUGH * seen.values
 
 
 def _is_but_for_words(name: str, seen: Evidence, numbers: int) -> bool:
@@ -146,15 +154,24 @@ def _number(seen: Evidence) -> Typed | None:
     same_length = seen.shortest == seen.longest and seen.zeros > 0
     if same_length or seen.zeros >= 0.01 * seen.values or seen.huge:
         return None
+    if seen.surely_grouped and seen.grouped > max(seen.floats, seen.commas):
+        return Typed(
+            dtype=pl.Float64(),
+            parsed=seen.grouped,
+            why=f"numbers with commas between thousands{_span(seen, GROUPED)}",
+            format=GROUPED,
+        )
     if seen.floats < ENOUGH * seen.values and seen.groups < seen.commas - seen.integers:
-        return Typed(dtype=pl.Float64(), parsed=seen.commas, why="numbers with a decimal comma", format=DECIMAL_COMMA)
+        why = f"numbers with a decimal comma{_span(seen, DECIMAL_COMMA)}"
+        return Typed(dtype=pl.Float64(), parsed=seen.commas, why=why, format=DECIMAL_COMMA)
     if seen.integers == seen.floats:
         return Typed(dtype=pl.Int64(), parsed=seen.integers, why=f"whole numbers{_span(seen)}")
     return Typed(dtype=pl.Float64(), parsed=seen.floats, why=f"numbers{_span(seen)}")
 
 
-def _span(seen: Evidence) -> str:
-    return "" if seen.low is None or seen.high is None else f", {seen.low:.10g} to {seen.high:.10g}"
+def _span(seen: Evidence, form: str | None = None) -> str:
+    low, high = seen.span(form)
+    return "" if low is None or high is None else f", {low:.10g} to {high:.10g}"
 
 
 def _why_text(seen: Evidence, doubt: str) -> str:
@@ -196,7 +213,8 @@ def _is_id(seen: Evidence, kind: Typed, words: set[str]) -> bool:
         return False
     if kind.dtype.is_integer() and seen.low is not None and seen.high is not None:
         return bool(words & NAMES) or seen.high - seen.low + 1 <= DENSE * seen.values
-    return kind.dtype == pl.String and seen.spaced <= 0.05 * seen.values and seen.characters <= LONG
+    name_like = seen.spaced <= 0.05 * seen.values and seen.characters <= LONG and not _is_number_in_doubt(seen)
+    return kind.dtype == pl.String and name_like
 
 
 def _may_be_axis(column: Found, seen: Evidence) -> bool:

@@ -13,7 +13,17 @@ from typing import Any
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.contract import BOOLEANS, ISO_DATE, ISO_ZONE, ROW_ID, THOUSANDS, typed_as
+from pipeline.contract import (
+    BOOLEANS,
+    COMMA_THOUSANDS,
+    DECIMAL_COMMA,
+    GROUPED,
+    ISO_DATE,
+    ISO_ZONE,
+    ROW_ID,
+    THOUSANDS,
+    typed_as,
+)
 from pipeline.frames import batches
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence
@@ -35,6 +45,8 @@ MARKERS = sorted({marker.lower() for marker in (*NULLS, *SURE, *DOUBTFUL)})
 LIKE_MARKERS = rf"(?i)^\s*(?:{'|'.join(map(re.escape, MARKERS))})\s*$"  # four times as fast as to fold each text
 DAYS_AS_NUMBERS = (16_000_101, 23_001_231)  # 20130131
 TEXT = pl.col("text")
+WRITTEN = (DECIMAL_COMMA, GROUPED)  # as a contract's `format` names them
+ENDS = ("low", "high", "shortest", "longest")
 QUESTIONS: Mapping[str, pl.Expr] = {  # of each value, its spaces around taken off
     "integers": TEXT.cast(pl.Int64, strict=False).is_not_null(),
     "floats": TEXT.cast(pl.Float64, strict=False).is_not_null(),
@@ -42,6 +54,8 @@ QUESTIONS: Mapping[str, pl.Expr] = {  # of each value, its spaces around taken o
     "huge": TEXT.str.contains(r"^[+-]?\d{19,}$"),
     "commas": TEXT.str.contains(rf"^[+-]?\d+(,\d+)?$|{THOUSANDS}"),
     "groups": TEXT.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$"),
+    "grouped": TEXT.str.contains(COMMA_THOUSANDS),
+    "surely_grouped": TEXT.str.contains(COMMA_THOUSANDS) & TEXT.str.contains(r",.*[,.]"),
     "moments": typed_as(TEXT, pl.String(), pl.Datetime("us", "UTC")).is_not_null(),
     "zoned": TEXT.str.contains(ISO_ZONE),
     "timed": TEXT.str.contains(f"{ISO_DATE}.*:"),
@@ -186,7 +200,12 @@ class Reading:
         counts = {key: round(count * drawn) for key, count in self.sums.items()}
         said: dict[str, Any] = {
             **counts,
-            **self.ends,
+            **{key: end for key, end in self.ends.items() if key in ENDS},
+            "spans": {
+                form: (self.ends[f"low {form}"], self.ends[f"high {form}"])
+                for form in WRITTEN
+                if f"low {form}" in self.ends
+            },
             **{key: self.sums[key] / max(values, 1) for key in ("words", "characters")},
             "values": values + self.passed,
             "distinct": len(self.members) if known else first.distinct,
@@ -220,7 +239,8 @@ class Reading:
         self.passed += int(rows.sum()) - int(missing) - int(markers["rows"].sum())
 
     def _reads_as_words(self) -> bool:
-        counts = [self.sums.get(key, 0) for key in ("integers", "floats", "commas", "groups", "moments", "booleans")]
+        kinds = ("integers", "floats", "commas", "groups", "grouped", "moments", "booleans")
+        counts = [self.sums.get(key, 0) for key in kinds]
         return 2 * max([*counts, *(self.patterns or {}).values()]) < self.sums["values"]
 
     def _sum(self, values: pl.DataFrame) -> None:
@@ -230,13 +250,16 @@ class Reading:
         }
         number, length = TEXT.cast(pl.Float64, strict=False), TEXT.str.len_chars()
         ends = {"low": number.min(), "high": number.max(), "shortest": length.min(), "longest": length.max()}
+        for form in WRITTEN:
+            number = typed_as(TEXT, pl.String(), pl.Float64(), form)
+            ends |= {f"low {form}": number.min(), f"high {form}": number.max()}
         found = values.select(values=pl.col("rows").sum(), **weighed).row(0, named=True)
         for key, count in found.items():
             target = self.patterns if self.patterns is not None and key in self.patterns else self.sums
             target[key] = target.get(key, 0) + int(count)
         for key, end in values.select(**ends).row(0, named=True).items():
             if end is not None:
-                narrower = min if key in ("low", "shortest") else max
+                narrower = min if key.startswith(("low", "shortest")) else max
                 self.ends[key] = narrower(self.ends.get(key, end), end)
 
 

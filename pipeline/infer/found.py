@@ -15,10 +15,12 @@ class Evidence:
 
     Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading
     `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`, whose thousands points may part; `groups`: it
-    may as well part thousands itself), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as
+    may as well part thousands itself), with commas between thousands (`grouped`; `surely_grouped`: and with a second
+    comma or a point behind one), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as
     `booleans`, by which other `patterns` of dates; how many have no digit (`wordy`) or a space inside (`spaced`), words
     and characters of the mean value, the shortest and the longest.
-    `members` has the rows of each value where they are few.
+    `members` has the rows of each value where they are few, `spans` the lowest and highest number by the `format` that
+    it is read with; `low` and `high` are of the plain ones.
     """
 
     dtype: pl.DataType
@@ -33,6 +35,8 @@ class Evidence:
     huge: int = 0
     commas: int = 0
     groups: int = 0
+    grouped: int = 0
+    surely_grouped: int = 0
     moments: int = 0
     zoned: int = 0
     timed: int = 0
@@ -47,6 +51,11 @@ class Evidence:
     markers: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, int] = field(default_factory=dict)
     patterns: Mapping[str, int] = field(default_factory=dict)
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def span(self, form: str | None) -> tuple[float | None, float | None]:
+        """The lowest and the highest number, read as a contract's `format` says."""
+        return (self.low, self.high) if form is None else self.spans.get(form, (None, None))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,24 +22,24 @@ def rules(found: Found, seen: Evidence) -> Mapping[str, Any]:
         closed = len(members) <= SET and min(seen.members.values()) >= ROWS_EACH
         return {"isin": members} if closed and not seen.padded else {}
     if found.dtype.is_numeric() and found.role == "feature" and found.modality == "numeric":
-        return _range(seen, whole=found.dtype.is_integer())
+        return _range(seen, *seen.span(found.format), whole=found.dtype.is_integer())
     return {}
 
 
-def _range(seen: Evidence, *, whole: bool) -> dict[str, float]:
+def _range(seen: Evidence, lowest: float | None, highest: float | None, *, whole: bool) -> dict[str, float]:
     """Wider than what was seen by its width on each side, rounded outwards; 0 where nothing was below it.
 
     Few rows or few values (months of half a year, one year) say little: there, an order of magnitude is left.
     """
-    if seen.low is None or seen.high is None or not math.isfinite(seen.low + seen.high):
+    if lowest is None or highest is None or not math.isfinite(lowest + highest):
         return {}
-    largest = max(abs(seen.low), abs(seen.high)) or 1.0
+    largest = max(abs(lowest), abs(highest)) or 1.0
     spread = seen.values >= ROWS and seen.distinct >= VALUES
-    width = seen.high - seen.low if spread else 10 * largest
+    width = highest - lowest if spread else 10 * largest
     if not 1e-300 < width < 1e300:  # no range that a float holds is wider
         return {}
-    low = 0.0 if seen.low >= 0 else _outwards(seen.low - width, width)
-    high = 0.0 if seen.high < 0 else _outwards(seen.high + width, width)
+    low = 0.0 if lowest >= 0 else _outwards(lowest - width, width)
+    high = 0.0 if highest < 0 else _outwards(highest + width, width)
     return {"ge": int(low), "le": int(high)} if whole else {"ge": low, "le": high}
 
 

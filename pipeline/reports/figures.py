@@ -15,7 +15,7 @@ from pipeline.reports.charts import Cell, Entry, Series, Step
 from pipeline.reports.svg import Interval, Scale
 from pipeline.reports.timeline import Event, Moment, timeline
 from pipeline.reports.words import Json, metric, short_names
-from pipeline.wording import count, number, share
+from pipeline.wording import clip, count, number, share
 
 WIDE, HALF, NARROW = 1000.0, 480.0, 340.0
 BATCHES, COLUMNS, CLASSES = 48, 40, 12
@@ -201,11 +201,15 @@ def splits(evaluation: Json, name: str, width: float = NARROW) -> Markup:
 
 
 def multiples(evaluation: Json, names: Mapping[str, str]) -> list[tuple[str, Markup]]:
-    """ROC, precision and recall, and calibration, every model in each."""
+    """ROC, precision and recall, and calibration, every model in each; of several classes those of the last."""
+    of = f" of {clip(evaluation['classes'][-1], longest=30)}" if len(evaluation["classes"]) > 2 else ""
     return [
-        ("ROC", _multiple(evaluation["roc"], names, ("false positive rate", "true positive rate"), diagonal=True)),
-        ("Precision and recall", _multiple(evaluation["precision_recall"], names, ("recall", "precision"))),
-        ("Calibration", _multiple(evaluation["calibration"], names, ("predicted", "observed share"), diagonal=True)),
+        (f"ROC{of}", _multiple(evaluation["roc"], names, ("false positive rate", "true positive rate"), diagonal=True)),
+        (f"Precision and recall{of}", _multiple(evaluation["precision_recall"], names, ("recall", "precision"))),
+        (
+            f"Calibration{of}",
+            _multiple(evaluation["calibration"], names, ("predicted", "observed share"), diagonal=True),
+        ),
     ]
 
 
@@ -232,11 +236,14 @@ def _multiple(
     *,
     diagonal: bool = False,
 ) -> Markup:
+    down = -1 if axes[1] == "precision" else 1  # where recall stays, precision falls
     few = axes[0] == "predicted"  # the bins of the calibration are worth a mark each
     series = [
         Series(
             name=called,
-            points=sorted((point[0], point[1]) for point in by_model[model]),
+            points=sorted(
+                ((point[0], point[1]) for point in by_model[model]), key=lambda point: (point[0], down * point[1])
+            ),
             style=STYLES.get(model, "m-majority"),
             shape=SHAPES[STYLES.get(model, "m-majority")] if few else "",
         )

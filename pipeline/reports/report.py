@@ -187,6 +187,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "took": words.took(evaluation, sources.times),
         "coverage": words.coverage(evaluation),
         **_of_kind(evaluation, names),
+        "unseen": words.unseen(evaluation),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER, OF
 from pipeline.models import stopwatch
 from pipeline.models.stopwatch import Lap
-from pipeline.wording import NOTHING, count, number, share
+from pipeline.wording import NOTHING, clip, count, number, share
 
 Json = Mapping[str, Any]
 
@@ -146,6 +146,21 @@ def coverage(evaluation: Json) -> str:
         f"Of the test rows, the interval from the {first['quantile']:g} to the {last['quantile']:g} quantile "
         f"should hold {share(last['quantile'] - first['quantile'])}; it is off by {interval(gap)}. In truth {each}."
     )
+
+
+def unseen(evaluation: Json) -> str:
+    """Which columns the baselines do not look at; empty where they see all.
+
+    >>> unseen({"unseen": ["message"], "classes": ["no", "yes"]})
+    'Of the columns, logistic regression and gradient boosting do not see message: the difference is partly its own.'
+    """
+    columns = evaluation.get("unseen") or []
+    if not columns:
+        return ""
+    linear = "logistic regression" if evaluation["classes"] else "ridge regression"
+    whose = "its" if len(columns) == 1 else "their"
+    named = ", ".join(map(clip, columns))
+    return f"Of the columns, {linear} and gradient boosting do not see {named}: the difference is partly {whose} own."
 
 
 def compared(pair: Json) -> str:

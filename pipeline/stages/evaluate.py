@@ -73,6 +73,7 @@ class Evaluation(Record):
     seed: int
     candidate: str
     champion: str | None
+    unseen: list[str] = Field(default_factory=list, exclude_if=lambda columns: not columns)  # by the baselines
     rows: dict[str, int]
     positive_share: dict[str, float]
     window: dict[str, str | None]
@@ -176,6 +177,7 @@ def _facts(workspace: Workspace, fitted: Preprocessor) -> dict[str, Any]:
         "classes": list(fitted.classes),
         "candidate": saved.verify(workspace.candidate).identity,
         "champion": registry.champion(workspace).version,
+        "unseen": list(fitted.own),
         "window": {"first": spans[0][0] if spans else None, "last": max(e for _, e in spans) if spans else None},
         "curves": {key: [epoch[key] for epoch in history["epochs"]] for key in history["epochs"][0]},
         "best_epoch": history["best_epoch"],

@@ -147,10 +147,13 @@ def check_header(found: list[str], name: str, agreed: Contract, derive: Mapping[
     absent = [column for column in expected if column not in found]
     unexpected = [column for column in found if column not in expected]
     if absent:
+        unlabelled = "; rows without a label have its column too, with empty cells" * (agreed.label.name in absent)
         raise DataError(
             f"lacks the column{'s' * (len(absent) > 1)} {', '.join(absent)} of the contract",
             where=name,
-            fix=f"its header must hold {len(expected)} columns: {', '.join(expected[:6])}, ...",
+            fix=f"its header must hold {len(expected)} columns: {', '.join(expected[:6])}"
+            + ", …" * (len(expected) > 6)
+            + unlabelled,
         )
     derived = [column for column in unexpected if column in derive]
     if derived:

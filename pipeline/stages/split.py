@@ -118,6 +118,7 @@ def run(workspace: Workspace) -> SplitRecord:
             artefacts.write_parquet(folder / f"{name}.parquet", part)
         record = described({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed)
         record = record.model_copy(update={"unlabelled": became})
+        require_rows(record, seen, settings.method)
         require({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, record, agreed.label)
         record.write(folder / MANIFEST)
     return record
@@ -356,6 +357,21 @@ def require_values(splits: dict[SplitName, pl.LazyFrame], label: str) -> None:
                 where="params.yaml: split",
                 fix="bring more rows, or change the method, the shares or the days",
             )
+
+
+def require_rows(record: SplitRecord, seen: Keys, method: str) -> None:
+    """Raise DataError when a split has no row, as may be where many rows stay together."""
+    lacking = [name for name in SPLITS if not record.rows[name]]
+    if not lacking:
+        return
+    rows, together = len(seen.unit), len(np.unique(seen.unit))
+    whole = "all of them in the latest split that one reaches" if method == "time" else "all of them in one split"
+    kin = f": its {rows:,} rows are {together:,} sets that are of one group, or alike to the model, {whole}"
+    raise DataError(
+        f"the {lacking[0]} split has no row{kin * (2 * together <= rows)}",
+        where="params.yaml: split",
+        fix="bring more rows or columns, or change the method, the shares or the days",
+    )
 
 
 def require_classes(record: SplitRecord, label: str) -> None:

@@ -23,8 +23,8 @@ from pipeline.contract import ROW_ID, Role
 from pipeline.errors import ContractError, DataError, WorkspaceError
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
-from pipeline.readers import Source, folders
-from pipeline.start import horizons, labels
+from pipeline.readers import Source, anew, folders
+from pipeline.start import groups, horizons, labels
 from pipeline.start.files import (
     DVC,
     DVCIGNORE,
@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 FEWEST_ROWS = 100  # 15 of them are test: with fewer, nothing that is found there means anything
 ROWS_A_CLASS = 10
-COMPARED = 1000  # rows by which two ways to read a file are compared
 WORDS_OF_YAML = ("null", "true", "false", "yes", "no", "on", "off")
+ALL_ALONG = "; by `time` all would be late, as most groups last from first to last"
 TABLE_OF_FILES = "files.csv"
 GIT_BYTES = 50_000_000  # up to here the data themselves go into git; it refuses no more, but grows slow
 
@@ -101,8 +101,18 @@ def _inferred(sources: Sequence[Source], name: str, roles: Mapping[str, Role], m
         rows = pl.concat([source.frame.select(by_name(*columns)) for source in sources], how="vertical_relaxed")
         text = any(source.text for source in sources)
         found = infer(rows, name=name, text=text, roles=roles, media=media)
+    found = replace(found, groups_last=_groups_last(found, rows))
     known = set(features.registered())
     return replace(found, columns=tuple(_readable(column, known) for column in found.columns))
+
+
+def _groups_last(found: Inferred, rows: pl.LazyFrame) -> bool:
+    named = {role: [column.name for column in found.columns if column.role == role] for role in ("group", "time")}
+    if not (named["group"] and named["time"]):
+        return False
+    typed, _ = found.typed(rows.with_columns(pl.lit("").alias(ROW_ID)), seen=True)
+    with readers.reading(found.name):
+        return groups.last_through(typed, named["group"], named["time"][0])
 
 
 def _readable(column: Found, known: set[str]) -> Found:
@@ -138,8 +148,10 @@ def require_label(found: Inferred) -> None:
     if column.distinct < 2:
         raise DataError("has less than two values, so there is nothing to tell apart", where=where, fix="name another")
     if column.distinct * ROWS_A_CLASS > column.values:
-        what = f"holds {column.distinct:,} different values in {column.values:,} rows, too many to be classes"
-        raise DataError(what, where=where, fix="name a label with few values, each in many rows")
+        text = "is text that " if column.dtype == pl.String else ""
+        what = f"{text}holds {column.distinct:,} different values in {column.values:,} rows, too many to be classes"
+        number = "; one to be estimated must be a number, without a unit" if text else ""
+        raise DataError(what, where=where, fix=f"name a label with few values, each in many rows{number}")
 
 
 def _write(folder: Path, found: Inferred, seed: int, forecast: horizons.Plan | None) -> Workspace:
@@ -169,20 +181,16 @@ def _write_data(made: Workspace, data: Path, sources: Sequence[Source]) -> None:
     Of a folder of pictures, sounds or texts the table is written, one row a file.
     """
     if sources[0].media:
-        _write_csv(made.raw / TABLE_OF_FILES, sources[0].frame)
+        anew.write_csv(made.raw / TABLE_OF_FILES, sources[0].frame)
         return
-    if all(map(_is_plain, sources, _files(data))):
+    if all(map(anew.is_plain, sources, _files(data))):
         for path in _files(data):
             artefacts.copy(path, made.raw / _relative(path, data))
         return
     for path, source in zip(_files(data), sources, strict=True):
         place = _relative(path, data)
-        artefacts.copy(path, made.root / "data" / "original" / made.dataset / place)
-        with readers.reading(source.name):
-            if source.text:
-                _write_csv(made.raw / place.with_name(f"{path.name}.csv"), source.frame)
-            else:
-                artefacts.write_parquet(made.raw / place.with_name(f"{path.name}.parquet"), source.frame)
+        artefacts.copy(path, made.original / place)
+        anew.write(source, made.raw / place)
 
 
 def _files(data: Path) -> list[Path]:
@@ -193,27 +201,13 @@ def _relative(path: Path, data: Path) -> Path:
     return path.relative_to(data) if data.is_dir() else Path(path.name)
 
 
-def _is_plain(source: Source, path: Path) -> bool:
-    """Whether ingest's strict reader gives the same table."""
-    try:
-        rows = readers.scan(path, [])
-        return not source.bad and rows.head(COMPARED).collect().equals(source.frame.head(COMPARED).collect())
-    except (DataError, *readers.ERRORS):
-        return False
-
-
-def _write_csv(path: Path, frame: pl.LazyFrame) -> None:
-    with artefacts.replacing(path) as temporary, temporary.open("wb") as file:  # as artefacts.write_parquet does
-        frame.sink_csv(file)
-
-
 def _params(found: Inferred, seed: int, forecast: horizons.Plan | None) -> str:
     roles = {column.role for column in found.columns}
     quantity = _GATE_OF_QUANTITY if forecast is None else _GATE_OF_FORECAST
     method, words = (
         ("time", "the last rows by the time column are val and test")
-        if "time" in roles
-        else ("grouped", "rows of one group stay together")
+        if "time" in roles and not found.groups_last
+        else ("grouped", "rows of one group stay together" + ALL_ALONG * found.groups_last)
         if "group" in roles
         else ("random", f"drawn by the seed, each {'tenth of the label' if _is_quantity(found) else 'class'} by itself")
     )

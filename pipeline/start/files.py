@@ -221,5 +221,7 @@ keepfit models       # the versions of the model
 keepfit monitor      # look at new files in data/incoming/NAME: drift, live scores, retraining
 ```
 
-The data lie in `data/raw/NAME` as they came, in git if they are small. Larger ones: `dvc add data/raw/NAME`.
+The data lie in `data/raw/NAME`, in git if they are small: as they came, or, where a stage could not read them so
+(another delimiter or encoding, a spreadsheet), written anew, with the originals in `data/original/NAME`. New batches
+may come as the first data did. Larger ones: `dvc add data/raw/NAME`.
 """

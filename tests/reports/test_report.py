@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import WorkspaceError
-from pipeline.reports import report
+from pipeline.reports import figures, report
 from pipeline.workspace import Workspace
 
 Json = dict[str, Any]
@@ -282,3 +282,39 @@ def test_what_the_champion_started_from_is_said(workspace: Make, files: dict[str
 
     assert "from v3 (weights 0123456789ab): 900 of 1,000 weights were taken, 400 of them stayed" in page
     assert "new to it: dest = &lt;CAE&gt;; it may have learnt from rows that are val or test now" in page
+
+
+def test_of_several_classes_the_curves_say_of_which(workspace: Make, files: dict[str, Json]) -> None:
+    files["reports/evaluation.json"] |= {"classes": ["a", "b", "zed"], "confusion": [[5, 1, 0], [0, 4, 2], [1, 1, 9]]}
+
+    page = text_of(workspace(files))
+
+    assert all(f"{title} of zed" in page for title in ("ROC", "Precision and recall", "Calibration"))
+    assert "% zed" in page and "% positive" not in page
+
+
+def test_precision_falls_where_recall_stays(workspace: Make, files: dict[str, Json]) -> None:
+    curve = [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0], [1.0, 0.5], [1.0, 0.25]]
+    files["reports/evaluation.json"]["precision_recall"] = {"candidate": curve}
+
+    drawn = figures.multiples(files["reports/evaluation.json"], {"candidate": "mine"})[1][1]
+
+    path = max(re.findall(r'd="M([^"]+)"', drawn), key=len)
+    heights = [float(point.split(",")[1]) for point in path.split("L")]
+    assert heights == sorted(heights)  # down the page, which is down
+
+
+def test_columns_that_no_baseline_sees_are_named(workspace: Make, files: dict[str, Json]) -> None:
+    assert "do not see" not in text_of(workspace(files))
+
+    files["reports/evaluation.json"]["unseen"] = ["letter"]
+
+    assert "logistic regression and gradient boosting do not see letter" in text_of(workspace(files))
+
+
+def test_without_a_time_axis_there_is_no_window(workspace: Make, files: dict[str, Json]) -> None:
+    assert "Window" in text_of(workspace(files))
+
+    files["reports/evaluation.json"]["window"] = {"first": None, "last": None}
+
+    assert "Window" not in text_of(workspace(files))

@@ -315,9 +315,7 @@ def test_an_empty_split_leaves_the_last_output(tiny: Workspace) -> None:
     split.run(cleaned(tiny, method="random"))
     before = (tiny.split / "train.parquet").read_bytes()
 
-    with pytest.raises(
-        DataError, match=r"split: the train split has no row of slow = false, true, and needs each of 2 values; bring"
-    ):
+    with pytest.raises(DataError, match="split: the train split has no row; bring more rows or columns"):
         split.run(cleaned(tiny, method="time", val_days=500, test_days=500))
 
     assert (tiny.split / "train.parquet").read_bytes() == before
@@ -404,3 +402,10 @@ def test_a_split_of_one_value_is_an_error() -> None:
 
     with pytest.raises(DataError, match=r"the val split has 1 of the values of y"):
         split.require_values(rows, "y")
+
+
+def test_an_empty_split_says_how_many_rows_stay_together() -> None:
+    record = SplitRecord(rows={"train": 0, "val": 0, "test": 4}, classes={}, span={}, sources={})
+
+    with pytest.raises(DataError, match="the train split has no row: its 4 rows are 2 sets that are of one group"):
+        split.require_rows(record, keys([0, 0, 1, 1]), "time")
