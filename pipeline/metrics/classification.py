@@ -19,14 +19,23 @@ EPSILON = 1e-7
 
 
 def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
-    """The probability of the second class from which saying yes gives the best F1; 0.5 for more classes."""
+    """The probability of the second class from which saying yes gives the best F1; 0.5 for more classes.
+
+    Half way to the next lower probability that was told: new rows are like those seen, not the same.
+
+    >>> best_threshold(np.array([1, 0]), np.array([[0.1, 0.9], [0.7, 0.3]]))
+    0.6
+    """
     if p_NK.shape[1] != 2:
         return 0.5
     order = np.argsort(-p_NK[:, 1], kind="stable")
     hits = np.cumsum(y_N[order] == 1)
     f1 = 2 * hits / (np.arange(1, len(y_N) + 1) + hits[-1]).clip(1)
-    last = np.append(np.diff(p_NK[order, 1]) != 0, True)
-    return float(p_NK[order, 1][np.argmax(np.where(last, f1, -1.0))])
+    ranked = np.append(p_NK[order, 1], p_NK[order[-1:], 1])
+    best = np.argmax(np.where(np.diff(ranked[:-1], append=np.nan) != 0, f1, -1.0))
+    at, below = ranked[best], ranked[best + 1]
+    between = (at + below) / 2
+    return float(between if between > below else at)  # nothing lies between neighbours
 
 
 def _over_classes(measure: "OneClass", y_N: np.ndarray, asked_NK: np.ndarray, w_RN: np.ndarray) -> np.ndarray:

@@ -218,8 +218,17 @@ def test_the_threshold_has_the_best_f1_of_all() -> None:
 
     threshold = classification.best_threshold(y_N, p_NK)
 
-    f1 = {t: reference.f1_score(y_N, p_NK[:, 1] >= t, zero_division=0) for t in np.unique(p_NK[:, 1])}
-    assert f1[threshold] == max(f1.values())
+    f1 = [reference.f1_score(y_N, p_NK[:, 1] >= t, zero_division=0) for t in np.unique(p_NK[:, 1])]
+    assert reference.f1_score(y_N, p_NK[:, 1] >= threshold, zero_division=0) == max(f1)
+
+
+def test_the_threshold_lies_between_what_was_told() -> None:
+    high = 0.9
+    y_N, told = np.array([1, 0, 0]), np.array([high, 0.5, 0.1])
+    assert classification.best_threshold(y_N, np.stack([1 - told, told], axis=1)) == pytest.approx(0.7)
+
+    told[1] = np.nextafter(high, 0)
+    assert classification.best_threshold(y_N, np.stack([1 - told, told], axis=1)) == high
 
 
 def test_the_threshold_of_ties_takes_all_of_them() -> None:

@@ -22,7 +22,7 @@ class PretrainingSettings(Named):
     kind: Literal["none", "masked", "auto"] = Field(
         default="none",
         description="masked: pre-train so; auto: the network is trained with and without, and what is surely better on "
-        "val is taken",
+        "val is taken. Measured it helped on some tables and hurt on others (benchmarks/RESULTS.md)",
     )
     objective: Objective = Field(
         default="both",
