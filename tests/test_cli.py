@@ -111,7 +111,7 @@ def test_init_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(start, "initialise", initialise)
     cli.main(["init", "shop", "--data", "orders.csv", "--label", "returned", "--seed", "7"])
 
-    assert given == {"roles": {"returned": "label"}, "seed": 7}
+    assert given == {"roles": {"returned": "label"}, "seed": 7, "horizon": 0, "order": None}
 
 
 @pytest.mark.parametrize("option", ["--seed", "--rows"])

@@ -45,7 +45,7 @@ def _may_hold_sets(column: Found) -> bool:
 
 def _way(cells: pl.Series) -> str | None:
     """How these cells are written, if they are sets."""
-    known = cells.drop_nulls()
+    known = cells.alias("cells").drop_nulls()  # by the name of a series Polars may understand a pattern
     return next((way for way in WAYS if _are_sets(known, way)), None)
 
 
