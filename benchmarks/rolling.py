@@ -61,7 +61,9 @@ def _fold(
     modalities = settings.by_modality()
     if "numeric" in variant:
         modalities["numeric"] = settings.numeric.model_copy(update={"method": variant["numeric"]})
-    training = workspace.section(train.TrainSettings).model_copy(update=variant.get("train", {}))
+    known = workspace.section(train.TrainSettings).model_dump()
+    changes = {name: known[name] | values for name, values in variant.get("train", {}).items()}
+    training = train.TrainSettings.model_validate(known | changes)
     time = pl.col("departs")
     parts = [
         rows.filter(time < fold[0]),
