@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import Activation, MlpSettings, Normalisation
 from pipeline.models.embeddings import Categories, Features, Numbers
-from pipeline.models.names import Named, Names, along
+from pipeline.models.layered import Layered
 from pipeline.models.norms import BatchNorm
 
 ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
@@ -25,7 +25,7 @@ NORMALISATIONS: Mapping[Normalisation, Callable[[int], nn.Module]] = {
 }
 
 
-class Mlp(nn.Module):
+class Mlp(Layered):
     """Everything side by side → hidden layers → outputs, of one member.
 
     >>> import torch
@@ -51,19 +51,6 @@ class Mlp(nn.Module):
     @classmethod
     def of(cls, table: TableShape, own: Sequence[int], settings: Mapping[str, Any]) -> Self:
         return cls(table, own, MlpSettings.model_validate(settings))
-
-    def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
-        outputs_BK: Tensor = self.layers(self.features(dense_BD, codes_BC, own))
-        return outputs_BK.unsqueeze(1)
-
-    def named(self, names: Names) -> dict[str, Named]:
-        """The first layer reads features, the last gives outputs."""
-        last = f"layers.{len(self.layers) - 1}"
-        return {
-            **along("layers.0.weight", None, self.features.outputs(names)),
-            **along(f"{last}.weight", names.outputs, None),
-            **along(f"{last}.bias", names.outputs),
-        }
 
 
 BACKBONES = (Mlp,)

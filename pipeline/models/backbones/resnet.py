@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import ResnetSettings
 from pipeline.models.embeddings import Categories, Features, Numbers
-from pipeline.models.names import Named, Names, along
+from pipeline.models.layered import Layered
 from pipeline.models.norms import BatchNorm
 
 
@@ -32,7 +32,7 @@ class Block(nn.Module):
         return summed
 
 
-class Resnet(nn.Module):
+class Resnet(Layered):
     """Everything side by side → a linear layer → blocks → outputs, of one member.
 
     >>> import torch
@@ -58,19 +58,6 @@ class Resnet(nn.Module):
     @classmethod
     def of(cls, table: TableShape, own: Sequence[int], settings: Mapping[str, Any]) -> Self:
         return cls(table, own, ResnetSettings.model_validate(settings))
-
-    def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
-        outputs_BK: Tensor = self.layers(self.features(dense_BD, codes_BC, own))
-        return outputs_BK.unsqueeze(1)
-
-    def named(self, names: Names) -> dict[str, Named]:
-        """The first layer reads features, the last gives outputs."""
-        last = f"layers.{len(self.layers) - 1}"
-        return {
-            **along("layers.0.weight", None, self.features.outputs(names)),
-            **along(f"{last}.weight", names.outputs, None),
-            **along(f"{last}.bias", names.outputs),
-        }
 
 
 BACKBONES = (Resnet,)
