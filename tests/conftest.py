@@ -18,6 +18,12 @@ from pipeline.workspace import Workspace
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Packed bytes carry the time they were packed at: as a name they would differ from worker to worker."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 ROOT = Path(__file__).parents[1]
 ROWS_A_MONTH = 200
 SHOPS = ("north", "south", "harbour")
