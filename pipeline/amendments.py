@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import contract
 from pipeline.artefacts import Record
+from pipeline.cells import typed_as
 from pipeline.errors import DataError
 
 FOLDER = ".amended"
@@ -80,7 +80,7 @@ def amended(
 def _typed(texts: Cells, dtype: pl.DataType, where: str) -> pl.Series:
     """The mended cells as the source has them; raises DataError for text that its type cannot hold."""
     text = pl.Series(texts, dtype=pl.String)
-    new = text.to_frame("text").select(contract.typed_as(pl.col("text"), pl.String(), dtype)).to_series()
+    new = text.to_frame("text").select(typed_as(pl.col("text"), pl.String(), dtype)).to_series()
     bad = text.filter(new.is_null() & text.is_not_null())
     if bad.len():
         raise DataError(f"{bad[0]!r:.60} is no {dtype}", where=where, fix="mend the cell, and take the file in again")

@@ -1,12 +1,13 @@
 """The contract of a data set: a pandera model in schemas/<dataset>.py, with a role and a modality for each column.
 
-A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts
-(hour of the day, day of the week) are features too. Columns without a role are features, except for the
-row's own bookkeeping. Dates are read as ISO 8601; `format` in a field's metadata says otherwise. A label is of
-classes; with the modality `numeric` it is a quantity to be estimated, with `ordinal` its classes have an order: that of
-numbers, or of the list `order` in the metadata, from the lowest. A column of modality `set` holds several tags a cell,
-feature or label; `format` is what stands between them, or `json` for a JSON list. A missing cell is no empty set: where
-an empty cell is one, take `""` out of `ingest.null_values`.
+A column of role `time` is the axis of time splits; give it the modality `timestamp` and its cyclic parts (hour of the
+day, day of the week) are features too. Columns without a role are features, except for the row's own bookkeeping. Dates
+are read as ISO 8601; `format` in a field's metadata says otherwise. A label is of classes; with the modality `numeric`
+it is a quantity to be estimated, with `ordinal` its classes have an order: that of numbers, or of the list `order` in
+the metadata, from the lowest. Of two classes the last by their text is what probabilities and AUC are of, unless
+`positive` in the metadata names the other. A column of modality `set` holds several tags a cell, feature or label;
+`format` is what stands between them, or `json` for a JSON list. A missing cell is no empty set: where an empty cell is
+one, take `""` out of `ingest.null_values`.
 """
 
 import importlib.util
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from pipeline.cells import DECIMAL_COMMA, GROUPED
 from pipeline.errors import ContractError
 
 if TYPE_CHECKING:
@@ -37,13 +39,6 @@ LABELS: dict[Modality | None, LabelKind] = {
 }
 
 ROW_ID = "row_id"
-ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
-ISO_ZONE = r":\d{2}.*(Z|[+-]\d{2}:?\d{2})$"  # after a time of day
-DECIMAL_COMMA = ","
-GROUPED = "1,234.5"  # commas part thousands
-COMMA_THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
-THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"  # 27.120,00; without the comma it may be an id, or a decimal point
-BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +48,7 @@ class Column:
     `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,`
     for a decimal comma and `1,234.5` for commas that part thousands, of a set of tags what stands between them, or
     `json`. `order` has the classes of an ordinal label from the lowest; none for numbers, which have their own.
+    `positive` is the class that counts as yes; None for the last by its text.
     """
 
     name: str
@@ -62,6 +58,7 @@ class Column:
     modality: Modality | None
     format: str | None = None
     order: tuple[str, ...] = ()
+    positive: str | None = None
 
     @property
     def is_quantity(self) -> bool:
@@ -245,6 +242,13 @@ def _column(name: str, field: Any, file: Path) -> Column:
     _require_type(dtype, role, modality, where)
     _require_format(pattern, dtype, modality, where)
     _require_order(order, dtype, modality, where)
+    positive = metadata.get("positive")
+    if positive is not None and not (isinstance(positive, str) and role == "label" and LABELS[modality] == "classes"):
+        raise ContractError(
+            f"`positive` is the class of a label of classes, as text, got {positive!r}",
+            where=where,
+            fix='write it as in "positive": "yes", or leave it out',
+        )
     return Column(
         name=name,
         dtype=dtype,
@@ -253,6 +257,7 @@ def _column(name: str, field: Any, file: Path) -> Column:
         modality=modality,
         format=pattern,
         order=tuple(order or ()),
+        positive=positive,
     )
 
 
@@ -324,73 +329,3 @@ def _require_consistent(found: Contract) -> None:
     for name in found.key:
         if name not in found.names:
             raise ContractError(f"the key names no column: {name}", where=where, fix="mend `unique` in its Config")
-
-
-def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", pattern: str | None = None) -> "pl.Expr":
-    """`cell` as the contract's type; what will not parse is null, and so is what would lose digits or meaning.
-
-    Text is read alike whatever stands before and after it, so it does not matter how a file is cut. `pattern` is the
-    column's `format`.
-    """
-    import polars as pl
-
-    from pipeline import tags
-
-    countable = [each.is_numeric() or each == pl.Boolean for each in (found, wanted)]
-    moment = [each.is_temporal() for each in (found, wanted)]
-    apart = (countable[0] and moment[1]) or (moment[0] and countable[1])  # a day is no number of days
-    if apart or found in (pl.Categorical, pl.Enum) or wanted in (pl.Categorical, pl.Enum):
-        cell, found = cell.cast(pl.String), pl.String()
-    if found == pl.String and wanted in (pl.Date, pl.Datetime):
-        return _moment(cell, wanted, pattern)
-    if found == pl.String and wanted == pl.Boolean:
-        return cell.str.to_lowercase().replace_strict(
-            BOOLEANS | {"1": True, "0": False}, default=None, return_dtype=pl.Boolean
-        )
-    if found == pl.String and wanted == pl.String and pattern == tags.JSON:
-        cell = pl.when(tags.parted(cell, pattern).is_not_null()).then(cell)
-    if found == pl.String and wanted.is_float() and pattern in (DECIMAL_COMMA, GROUPED):
-        return _number(cell, pattern).cast(wanted, strict=False)
-    if found.is_nested() and wanted == pl.String:
-        return pl.when(cell.is_not_null()).then(pl.struct(cell).struct.json_encode())
-    if found == pl.Binary and wanted == pl.String:
-        return cell.bin.encode("hex")
-    if found.is_integer() and wanted == pl.Boolean:
-        cell = pl.when(cell.is_in([0, 1])).then(cell)
-    if (found.is_float() or found.is_decimal()) and wanted.is_integer():
-        cell = pl.when(cell == cell.floor()).then(cell)
-    return cell.cast(wanted, strict=False)
-
-
-def _number(cell: "pl.Expr", pattern: str) -> "pl.Expr":
-    """Text with commas in its numbers as Polars reads one; null for what the pattern does not read."""
-    import polars as pl
-
-    if pattern == GROUPED:
-        return _only(cell, COMMA_THOUSANDS).str.replace_all(",", "", literal=True)
-    grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
-    bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
-    return bare.str.replace(",", ".", literal=True)
-
-
-def _moment(cell: "pl.Expr", wanted: "pl.DataType", pattern: str | None) -> "pl.Expr":
-    """Text as a moment. Without a pattern Polars guesses one from the first cells: only ISO dates may come to it."""
-    import polars as pl
-
-    if not isinstance(wanted, pl.Datetime):
-        return cell.str.to_date(pattern, strict=False) if pattern else _only(cell, ISO_DATE).str.to_date(strict=False)
-    unit, zone = wanted.time_unit, wanted.time_zone
-    if pattern:
-        return cell.str.to_datetime(pattern, time_unit=unit, time_zone=zone, strict=False)
-    zoned = cell.str.contains(ISO_ZONE)
-    plain = pl.when(~zoned).then(_only(cell, ISO_DATE)).str.to_datetime(time_unit=unit, strict=False)
-    if zone is None:
-        return plain
-    moved = pl.when(zoned).then(_only(cell, ISO_DATE)).str.to_datetime(time_unit=unit, time_zone=zone, strict=False)
-    return pl.coalesce(moved, plain.dt.replace_time_zone(zone, ambiguous="null", non_existent="null"))
-
-
-def _only(cell: "pl.Expr", pattern: str) -> "pl.Expr":
-    import polars as pl
-
-    return pl.when(cell.str.contains(pattern)).then(cell)

@@ -10,7 +10,7 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import TypeAdapter
 
-from pipeline import contract
+from pipeline.cells import typed_as
 from pipeline.contract import ROW_ID, Contract
 from pipeline.findings import Table
 from pipeline.repairs import AnyRule, Emptied, Filled, Followed, Plan, Replaced, Rule, read_by
@@ -69,7 +69,7 @@ def mended(rows: pl.LazyFrame, changed: pl.DataFrame, agreed: Contract) -> pl.La
 
 def typed(after: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The text as the column's type, null where it will not parse; `17.0` is a whole number."""
-    plain = contract.typed_as(after, pl.String(), dtype)
+    plain = typed_as(after, pl.String(), dtype)
     if not dtype.is_integer():
         return plain
     number = after.cast(pl.Float64, strict=False)

@@ -23,7 +23,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"reading"},
     {"stages"},
     {
-        *("checks", "features", "models", "drift", "registry", "reports", "predict", "versioning", "git"),
+        *("checks", "features", "models", "drift", "registry", "reports", "predict", "judgement", "versioning", "git"),
         *("expectations", "recheck"),
     },
     {
@@ -34,7 +34,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {"contract", "readers", "progress"},
     {"warning_filters", "workspace"},
     {"artefacts", "processes"},
-    {"errors", "wording", "frames", "memory", "links", "tags"},
+    {"errors", "wording", "frames", "memory", "links", "tags", "cells"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
 BY_FOLDER = {

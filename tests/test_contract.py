@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pipeline import contract
+from pipeline.cells import typed_as
 from pipeline.contract import Contract
 from pipeline.errors import ContractError
 
@@ -167,6 +168,7 @@ def test_a_label_that_nothing_can_learn_is_told(tmp_path: Path, dtype: str, moda
 
 SET = '    y: str = pa.Field(metadata={"role": "label", "modality": "set", "format": ";"})\n'
 ORDINAL = '    y: str = pa.Field(metadata={"role": "label", "modality": "ordinal", "order": ["lo", "hi"]})\n'
+YES = '    y: str = pa.Field(metadata={"role": "label", "positive": "late"})\n'
 STARS = '    y: int = pa.Field(metadata={"role": "label", "modality": "ordinal"})\n'
 
 
@@ -190,6 +192,9 @@ def test_the_modality_says_what_is_told_of_a_label(
         (ORDINAL.replace('"hi"', '"lo"'), "the order is the list of an ordinal label's classes as text, each once"),
         (ORDINAL.replace('"ordinal"', '"categorical"'), "the order is the list of an ordinal label's classes"),
         (STARS.replace("label", "feature"), "the modality of a feature must be one of"),
+        (YES.replace('"late"', "True"), "`positive` is the class of a label of classes, as text, got True"),
+        (YES.replace("}", ', "modality": "numeric"}').replace("str", "int"), "`positive` is the class of a label of"),
+        (YES.replace('"label"', '"feature", "modality": "text"'), "`positive` is the class of a label of classes"),
     ],
 )
 def test_sets_and_orders_that_cannot_be_are_told(tmp_path: Path, field: str, told: str) -> None:
@@ -200,7 +205,7 @@ def test_a_set_of_tags_can_be_parted_by_commas_and_lists_must_be_json() -> None:
     cells = pl.DataFrame({"x": ['["a"]', "a,b", "1.000,5"]})
 
     def typed(pattern: str) -> list[str | None]:
-        return cells.select(contract.typed_as(pl.col("x"), pl.String(), pl.String(), pattern))["x"].to_list()
+        return cells.select(typed_as(pl.col("x"), pl.String(), pl.String(), pattern))["x"].to_list()
 
     assert typed(",") == cells["x"].to_list()
     assert typed("json") == ['["a"]', None, None]

@@ -44,4 +44,4 @@ def fit(label: Column, rows: pl.LazyFrame) -> Target:
         case "tags":
             return Tags.fit(label.name, rows, written=str(label.format))
         case "classes":
-            return Classes.fit(label.name, rows)
+            return Classes.fit(label.name, rows, label.positive)

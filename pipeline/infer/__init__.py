@@ -14,7 +14,8 @@ from typing import Any, cast
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.contract import ROW_ID, Column, Contract, Modality, Role, typed_as
+from pipeline.cells import typed_as
+from pipeline.contract import ROW_ID, Column, Contract, Modality, Role
 from pipeline.errors import DataError
 from pipeline.infer import source
 from pipeline.infer.decide import decide, nulls

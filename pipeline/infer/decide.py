@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pipeline.contract import BOOLEANS, DECIMAL_COMMA, GROUPED, Modality, Role
+from pipeline.cells import BOOLEANS, DECIMAL_COMMA, GROUPED
+from pipeline.contract import Modality, Role
 from pipeline.infer.dates import chosen, is_timed
 from pipeline.infer.evidence import NULLS
 from pipeline.infer.found import Evidence, Found

@@ -13,17 +13,17 @@ from typing import Any
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.contract import (
+from pipeline.cells import (
     BOOLEANS,
     COMMA_THOUSANDS,
     DECIMAL_COMMA,
     GROUPED,
     ISO_DATE,
     ISO_ZONE,
-    ROW_ID,
     THOUSANDS,
     typed_as,
 )
+from pipeline.contract import ROW_ID
 from pipeline.frames import batches
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence

@@ -20,6 +20,7 @@ from pydantic import Field
 from pipeline import amendments, artefacts, contract, readers
 from pipeline.amendments import Amendment
 from pipeline.artefacts import Record
+from pipeline.cells import typed_as
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, SettingsError
 from pipeline.findings import Table
@@ -198,7 +199,7 @@ def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:
     cell: pl.Expr = cs.by_name(column.name)  # pl.col would take a name such as "*" as a pattern
     if found == pl.String and column.dtype not in (pl.String, pl.Categorical, pl.Enum):
         cell = cell.str.strip_chars()
-    return contract.typed_as(cell, found, column.dtype, column.format)
+    return typed_as(cell, found, column.dtype, column.format)
 
 
 def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:

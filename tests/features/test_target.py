@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.contract import Column
+from pipeline.errors import ContractError
 from pipeline.features import target
 from pipeline.features.target import TARGET, Classes, Quantity
 
@@ -81,3 +82,12 @@ def test_what_is_no_target_is_refused() -> None:
         TARGET.validate_python({"kind": "luck", "column": "y"})
     with pytest.raises(ValidationError, match="scale"):
         TARGET.validate_python({"kind": "quantity", "column": "y", "center": 0, "scale": 0})
+
+
+def test_the_class_that_counts_as_yes_is_the_last_and_must_be_there() -> None:
+    rows = pl.LazyFrame({"y": ["on time", "late", None]})
+
+    assert Classes.fit("y", rows).classes == ["late", "on time"]
+    assert Classes.fit("y", rows, "late").classes == ["on time", "late"]
+    with pytest.raises(ContractError, match=r"no training row has the class 'soon'.*there are late, on time"):
+        Classes.fit("y", rows, "soon")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import artefacts, contract
+from pipeline.cells import typed_as
 from pipeline.errors import DataError, KeepfitError, SettingsError
 from pipeline.infer import infer
 from pipeline.stages import ingest
@@ -336,7 +337,7 @@ def test_digits_are_not_dropped(tiny: Workspace) -> None:
 def test_booleans_are_true_false_yes_no_1_or_0(found: pl.DataType, values: list[Any], read_as: list[Any]) -> None:
     frame = pl.DataFrame({"x": pl.Series(values, dtype=found)})
 
-    typed = frame.select(contract.typed_as(pl.col("x"), frame.schema["x"], pl.Boolean()))
+    typed = frame.select(typed_as(pl.col("x"), frame.schema["x"], pl.Boolean()))
 
     assert typed["x"].to_list() == read_as
 

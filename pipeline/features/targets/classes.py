@@ -8,11 +8,14 @@ from polars.selectors import by_name
 
 from pipeline.artefacts import Record
 from pipeline.contract import LabelKind
+from pipeline.errors import ContractError
 from pipeline.metrics import At
+
+MOST = 5
 
 
 class Classes(Record):
-    """The classes of a label, in the order of their text.
+    """The classes of a label, in the order of their text, but for the one that counts as yes: it is the last.
 
     >>> Classes.fit("y", pl.LazyFrame({"y": ["b", "a", None]})).encode(pl.DataFrame({"y": ["b", "a"]})).tolist()
     [1, 0]
@@ -24,10 +27,17 @@ class Classes(Record):
     classes: list[str]
 
     @classmethod
-    def fit(cls, column: str, rows: pl.LazyFrame) -> "Classes":
-        """The classes of the training rows."""
+    def fit(cls, column: str, rows: pl.LazyFrame, positive: str | None = None) -> "Classes":
+        """The classes of the training rows; raises ContractError for a `positive` that is none of them."""
         found = rows.select(value=by_name(column).cast(pl.String)).drop_nulls().unique().collect()
-        return cls(column=column, classes=found["value"].sort().to_list())
+        classes = found["value"].sort().to_list()
+        if positive is not None and positive not in classes:
+            raise ContractError(
+                f"no training row has the class {positive!r}, to count as yes; there are {', '.join(classes[:MOST])}",
+                where=f"the contract: {column}",
+                fix="mend `positive` in the field's metadata",
+            )
+        return cls(column=column, classes=sorted(classes, key=lambda name: name == positive))
 
     @property
     def outputs(self) -> int:
