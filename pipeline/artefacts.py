@@ -162,7 +162,10 @@ def write_tensors(path: Path, tensors: "Mapping[str, np.ndarray[Any, Any]]") -> 
     from safetensors.numpy import save_file
 
     with replacing(path) as temporary:
+        temporary.touch()
+        readers = temporary.stat().st_mode  # safetensors makes a file that its owner alone may read
         save_file(dict(tensors), temporary)
+        temporary.chmod(readers)
 
 
 def read_tensors(path: Path) -> "dict[str, np.ndarray[Any, Any]]":

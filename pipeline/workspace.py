@@ -287,6 +287,11 @@ class Workspace:
         return self.reports / "evaluation.json"
 
     @property
+    def diagnosis(self) -> Path:
+        """What is said of the candidate beside its scores."""
+        return self.reports / "diagnosis.json"
+
+    @property
     def metrics(self) -> Path:
         """A few numbers of evaluation.json, flat, for `dvc metrics`."""
         return self.reports / "metrics.json"
@@ -317,6 +322,10 @@ def parsed_params(text: str) -> dict[str, Any]:
     """The text of a params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
     try:
         loaded = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SettingsError(f"is not YAML: {error.problem}", where=f"params.yaml{line}", fix="mend it") from error
     except yaml.YAMLError as error:
         message = str(error).replace("\n", " ")
         raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error

@@ -228,6 +228,13 @@ def test_tensors_survive_the_way_to_disk(tmp_path: Path) -> None:
     assert artefacts.read_tensors(tmp_path / "a.safetensors")["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_who_may_read_a_file_may_read_tensors(tmp_path: Path) -> None:
+    artefacts.write_json(tmp_path / "a.json", {})
+    artefacts.write_tensors(tmp_path / "a.safetensors", {"x": np.zeros(1)})
+
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "a.json").stat().st_mode
+
+
 def test_absent_and_damaged_tensors_are_told(tmp_path: Path) -> None:
     (tmp_path / "b.safetensors").write_bytes(b"hello")
 
