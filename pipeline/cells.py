@@ -1,5 +1,6 @@
 """Cells as the types of a contract: text, numbers and moments of any file are read alike."""
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ ISO_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 ISO_ZONE = r":\d{2}.*(Z|[+-]\d{2}:?\d{2})$"  # after a time of day
 DECIMAL_COMMA = ","
 GROUPED = "1,234.5"  # commas part thousands
+AS_WRITTEN = ("1234.5", GROUPED, "1234,5")  # beside a unit: `$1,234.5`, `1234,5 %`
+PLAIN_NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
 COMMA_THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
 THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"  # 27.120,00; without the comma it may be an id, or a decimal point
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
@@ -37,7 +40,7 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
         )
     if found == pl.String and wanted == pl.String and pattern == tags.JSON:
         cell = pl.when(tags.parted(cell, pattern).is_not_null()).then(cell)
-    if found == pl.String and wanted.is_float() and pattern in (DECIMAL_COMMA, GROUPED):
+    if found == pl.String and wanted.is_float() and pattern is not None:
         return _number(cell, pattern).cast(wanted, strict=False)
     if found.is_nested() and wanted == pl.String:
         return pl.when(cell.is_not_null()).then(pl.struct(cell).struct.json_encode())
@@ -50,15 +53,46 @@ def typed_as(cell: "pl.Expr", found: "pl.DataType", wanted: "pl.DataType", patte
     return cell.cast(wanted, strict=False)
 
 
+def is_number_format(pattern: object) -> bool:
+    """Whether a contract's `format` says how a number is written.
+
+    >>> [is_number_format(each) for each in (",", "1,234.5", "$1,234.5", "1234,5 %", "%Y", "5", None)]
+    [True, True, True, True, False, False, False]
+    """
+    return isinstance(pattern, str) and (pattern == DECIMAL_COMMA or _around(pattern) is not None)
+
+
+def _around(pattern: str) -> tuple[str, str, str] | None:
+    """What stands before a number, how its digits are written, and what stands behind; None for another format."""
+    for written in AS_WRITTEN:
+        before, found, after = pattern.partition(written)
+        if found and not re.search(r"\d", before + after):
+            return before.strip(), written, after.strip()
+    return None
+
+
 def _number(cell: "pl.Expr", pattern: str) -> "pl.Expr":
-    """Text with commas in its numbers as Polars reads one; null for what the pattern does not read."""
+    """Text with commas or a unit in its numbers as Polars reads one; null for what the pattern does not read."""
     import polars as pl
 
+    around = _around(pattern)
+    if around is not None and pattern != GROUPED:
+        before, written, after = around
+        signed = rf"(?i)^\s*([+-]?)(?:{_literal(before)})\s*([+-]?)([\d.,]+)\s*(?:{_literal(after)})\s*$"
+        bare = _only(cell, signed).str.replace(signed, "${1}${2}${3}")
+        if written == AS_WRITTEN[0]:
+            return _only(bare, PLAIN_NUMBER)
+        return _number(bare, GROUPED if written == GROUPED else DECIMAL_COMMA)
     if pattern == GROUPED:
         return _only(cell, COMMA_THOUSANDS).str.replace_all(",", "", literal=True)
     grouped, pointed = cell.str.contains(THOUSANDS), cell.str.contains(".", literal=True)
     bare = pl.when(grouped).then(cell.str.replace_all(".", "", literal=True)).when(~pointed).then(cell)
     return bare.str.replace(",", ".", literal=True)
+
+
+def _literal(text: str) -> str:
+    """The text as a regular expression that finds it, with any spaces where it has one."""
+    return r"\s+".join(map(re.escape, text.split()))
 
 
 def _moment(cell: "pl.Expr", wanted: "pl.DataType", pattern: str | None) -> "pl.Expr":

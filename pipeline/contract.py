@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pipeline.cells import DECIMAL_COMMA, GROUPED
+from pipeline.cells import is_number_format
 from pipeline.errors import ContractError
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ ROW_ID = "row_id"
 class Column:
     """What the contract says of one column.
 
-    `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,`
-    for a decimal comma and `1,234.5` for commas that part thousands, of a set of tags what stands between them, or
-    `json`. `order` has the classes of an ordinal label from the lowest; none for numbers, which have their own.
+    `format` is how its text is written where that is not plain: of a moment strptime's pattern, of a number `,` for a
+    decimal comma, `1,234.5` for commas that part thousands, `$1,234.5`, `1234,5 %` or `1234.5 kg` for these with a
+    unit, of a set of tags what stands between them, or `json`. `order` has the classes of an ordinal label from the
+    lowest; none for numbers, which have their own.
     `positive` is the class that counts as yes; None for the last by its text.
     """
 
@@ -293,13 +294,12 @@ def _require_format(pattern: Any, dtype: "pl.DataType", modality: Modality | Non
             )
         return
     moment = dtype in (pl.Date, pl.Datetime) and isinstance(pattern, str) and "%" in pattern
-    comma = dtype.is_float() and pattern in (DECIMAL_COMMA, GROUPED)
-    if not (pattern is None or moment or comma):
+    if not (pattern is None or moment or (dtype.is_float() and is_number_format(pattern))):
         raise ContractError(
             f"the format of {dtype} cannot be {pattern!r}",
             where=where,
-            fix="write strptime's pattern for a date or datetime, or for a float `,` for a decimal comma and "
-            "`1,234.5` for commas between thousands",
+            fix="write strptime's pattern for a date or datetime, or for a float `,` for a decimal comma, `1,234.5` "
+            "for commas between thousands, and the like with a unit: `$1,234.5`, `1234.5 kg`",
         )
 
 

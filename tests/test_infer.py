@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline import contract, readers
+from pipeline.cells import is_number_format, typed_as
 from pipeline.contract import ROW_ID, Role
 from pipeline.errors import DataError
 from pipeline.infer import Inferred, evidence, infer
@@ -53,8 +54,10 @@ NO_ROLES: dict[str, Role] = {}
         (["0,125", "2,250"], pl.Float64()),
         (["1,234", "2,000"], pl.String()),
         (["1,234.5", "2,000.5"], pl.Float64()),
-        (["12%", "7%"], pl.String()),
-        (["$5", "$6"], pl.String()),
+        (["12%", "7%"], pl.Float64()),
+        (["$5", "$6"], pl.Float64()),
+        (["$5", "£6"], pl.String()),
+        (["A12", "A13"], pl.String()),
         (["00123", "00124"], pl.String()),
         (["12345678901234567890", "22345678901234567890"], pl.String()),
         (["true", "FALSE"], pl.Boolean()),
@@ -506,3 +509,46 @@ def test_the_range_is_of_all_numbers_however_they_are_written(form: str) -> None
     rules = found.column("price").rules
 
     assert rows.filter(pl.col("price").is_between(rules["ge"], rules["le"])).height == len(cells)
+
+
+UNITS = {
+    "$1,234.5": (["$5", "-$1,200", "$ 7.50"], [5.0, -1200.0, 7.5]),
+    "1234.5%": (["12.5%", "+3 %", "-0.5%"], [12.5, 3.0, -0.5]),
+    "1234.5 months": (["36 months", "60  Months", "72 months"], [36.0, 60.0, 72.0]),
+    "1234,5 €": (["1.200,50 €", "3,2 €", "7 €"], [1200.5, 3.2, 7.0]),
+    "1234.5 fl oz.": (["12 fl oz.", "3.5 fl oz.", "1 fl  oz."], [12.0, 3.5, 1.0]),
+    "1234.5km": (["12km", "3.5km", "4km"], [12.0, 3.5, 4.0]),
+}
+
+
+@pytest.mark.parametrize("form", UNITS)
+def test_numbers_with_one_unit_are_numbers_in_the_way_they_are_written(form: str) -> None:
+    cells, numbers = UNITS[form]
+    found = one(*cells)
+
+    assert (found.dtype, found.format, found.modality, found.unparsed) == (pl.Float64(), form, "numeric", 0)
+    assert is_number_format(form)
+    typed = pl.DataFrame({"x": cells}).select(typed_as(pl.col("x"), pl.String(), pl.Float64(), form))
+    assert typed["x"].to_list() == numbers
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["12A", "13A", "14A"],  # seats, houses
+        ["A12", "A13", "A14"],
+        ["12 oz", "1 kg", "3 lb"],
+        ["€1,200", "€3,400", "€7,100"],  # thousands or decimals
+        ["1.2.3 kg", "1.2 kg", "3 kg"],
+        ["5-7 days", "1-2 days", "3 days"],
+        ["$", "$", "$"],
+    ],
+)
+def test_codes_other_units_and_doubtful_commas_stay_text(cells: list[str]) -> None:
+    assert one(*cells).dtype == pl.String()
+
+
+def test_a_number_without_the_unit_of_the_others_is_no_number_of_theirs() -> None:
+    found = one(*[f"{row} kg" for row in range(40)], "3")
+
+    assert (found.dtype, found.format, found.unparsed) == (pl.Float64(), "1234.5 kg", 1)

@@ -12,6 +12,7 @@ from pipeline.checks.values import Values, every, is_marker, rows_in, shown, tex
 from pipeline.contract import ROW_ID, Column
 from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.infer.decide import CLASSES, MOSTLY
+from pipeline.infer.units import UNITS
 from pipeline.wording import count, listed
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
@@ -19,20 +20,6 @@ PLAIN = rf"^\s*[+-]?(?:{NUMBER})(?:[eE][+-]?\d+)?\s*$"
 QUANTITY = (
     rf"^\s*(?P<sign>[+-]?)\s*(?P<before>[$€£¥]|USD|EUR|GBP|CHF)?\s*(?P<number>[+-]?(?:{NUMBER}))"
     r"(?P<blank>\s*)(?P<unit>%|[\p{L}°µ][\p{L}°µ²³/. -]{0,20})?\s*$"
-)
-UNITS = frozenset(
-    unit
-    for units in (
-        "% usd eur gbp chf k bn mio million thousand percent pct",
-        "oz ounce ounces lb lbs pound pounds kg g mg µg gram grams ton tons tonnes",
-        "km m cm mm µm nm mi mile miles ft feet foot in inch inches yd yards",
-        "l ml cl dl liter liters litre litres gal gallon gallons cup cups tsp tbsp",
-        "s sec secs second seconds ms min mins minute minutes h hr hrs hour hours day days week weeks month months",
-        "year years yr yrs c f °c °f k",
-        "w kw mw kwh mwh v a ma hz khz mhz ghz kb mb gb tb kcal cal j kj bar psi hpa mmhg",
-        "mph kph km/h m/s knots kn rpm bpm ppm dpi px pt people persons patients pcs piece pieces unit units times",
-    )
-    for unit in units.split()
 )
 
 

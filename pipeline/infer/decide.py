@@ -95,7 +95,7 @@ def _type(name: str, seen: Evidence, text: bool) -> Typed:
         return _own_type(seen)
     if not seen.values:
         return Typed(dtype=pl.String(), parsed=0, why="empty")
-    for candidate in (_moment(seen), *((_boolean(seen), _number(seen)) if text else ())):
+    for candidate in (_moment(seen), *((_boolean(seen), _unit(seen), _number(seen)) if text else ())):
         if candidate is not None and candidate.parsed >= ENOUGH * seen.values:
             return candidate
         if candidate is not None and candidate.dtype.is_numeric() and _is_but_for_words(name, seen, candidate.parsed):
@@ -148,6 +148,12 @@ def _moment(seen: Evidence) -> Typed | None:
 def _boolean(seen: Evidence) -> Typed | None:
     said = {text.strip().lower() for text in seen.members} & set(BOOLEANS)
     return Typed(dtype=pl.Boolean(), parsed=seen.booleans, why=" or ".join(sorted(said))) if said in PAIRS else None
+
+
+def _unit(seen: Evidence) -> Typed | None:
+    for form, parsed in seen.units.items():
+        return Typed(dtype=pl.Float64(), parsed=parsed, why=f"numbers as `{form}`{_span(seen, form)}", format=form)
+    return None
 
 
 def _number(seen: Evidence) -> Typed | None:

@@ -25,6 +25,7 @@ from pipeline.cells import (
 )
 from pipeline.contract import ROW_ID
 from pipeline.frames import batches
+from pipeline.infer import units
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence
 
@@ -175,6 +176,7 @@ class Reading:
     markers: dict[str, int] = field(default_factory=dict)
     members: dict[str, int] = field(default_factory=dict)
     patterns: dict[str, int] | None = None
+    units: dict[str, int] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)
 
     def add(self, counted: pl.DataFrame) -> None:
@@ -203,7 +205,7 @@ class Reading:
             **{key: end for key, end in self.ends.items() if key in ENDS},
             "spans": {
                 form: (self.ends[f"low {form}"], self.ends[f"high {form}"])
-                for form in WRITTEN
+                for form in (*WRITTEN, *self.units)
                 if f"low {form}" in self.ends
             },
             **{key: self.sums[key] / max(values, 1) for key in ("words", "characters")},
@@ -212,6 +214,7 @@ class Reading:
             "members": dict(sorted(self.members.items())) if known and len(self.members) <= FEW else {},
             "markers": dict(sorted(self.markers.items())),
             "patterns": {key: round(count * drawn) for key, count in (self.patterns or {}).items()},
+            "units": {key: round(count * drawn) for key, count in self.units.items()},
         }
         return replace(first, **said)
 
@@ -223,6 +226,7 @@ class Reading:
         values = table.filter(~is_marker).with_columns(padded=pl.col("cell") != TEXT)
         if self.patterns is None:
             self.patterns = dict.fromkeys(worth_asking(values["text"]), 0)
+            self.units = dict.fromkeys(units.worth_asking(values["text"]), 0)
         self._sum(values)
         if not self.asked:
             _count(self.members, values.select("text", "rows"))
@@ -241,21 +245,22 @@ class Reading:
     def _reads_as_words(self) -> bool:
         kinds = ("integers", "floats", "commas", "groups", "grouped", "moments", "booleans")
         counts = [self.sums.get(key, 0) for key in kinds]
-        return 2 * max([*counts, *(self.patterns or {}).values()]) < self.sums["values"]
+        return 2 * max([*counts, *(self.patterns or {}).values(), *self.units.values()]) < self.sums["values"]
 
     def _sum(self, values: pl.DataFrame) -> None:
+        numbers = {form: typed_as(TEXT, pl.String(), pl.Float64(), form) for form in (*WRITTEN, *self.units)}
         questions = {**QUESTIONS, **{pattern: plausible(TEXT, pattern) for pattern in self.patterns or {}}}
+        questions |= {unit: numbers[unit].is_not_null() for unit in self.units}
         weighed = {
             key: (answer.cast(pl.Int64) * pl.col("rows").cast(pl.Int64)).sum() for key, answer in questions.items()
         }
         number, length = TEXT.cast(pl.Float64, strict=False), TEXT.str.len_chars()
         ends = {"low": number.min(), "high": number.max(), "shortest": length.min(), "longest": length.max()}
-        for form in WRITTEN:
-            number = typed_as(TEXT, pl.String(), pl.Float64(), form)
-            ends |= {f"low {form}": number.min(), f"high {form}": number.max()}
+        for form, read in numbers.items():
+            ends |= {f"low {form}": read.min(), f"high {form}": read.max()}
         found = values.select(values=pl.col("rows").sum(), **weighed).row(0, named=True)
         for key, count in found.items():
-            target = self.patterns if self.patterns is not None and key in self.patterns else self.sums
+            target = next((named for named in (self.patterns, self.units) if named and key in named), self.sums)
             target[key] = target.get(key, 0) + int(count)
         for key, end in values.select(**ends).row(0, named=True).items():
             if end is not None:

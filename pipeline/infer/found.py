@@ -13,12 +13,12 @@ from pipeline.contract import Modality, Role
 class Evidence:
     """Counts over all rows of one column; a value is a cell that is neither null nor a marker of a missing one.
 
-    Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading
-    `zeros` or too `huge` for 64 bits, with a decimal comma (`commas`, whose thousands points may part; `groups`: it
-    may as well part thousands itself), with commas between thousands (`grouped`; `surely_grouped`: and with a second
-    comma or a point behind one), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as
-    `booleans`, by which other `patterns` of dates; how many have no digit (`wordy`) or a space inside (`spaced`), words
-    and characters of the mean value, the shortest and the longest.
+    Of text: how many values read as `integers`, as `floats` (the whole ones too), as whole numbers with leading `zeros`
+    or too `huge` for 64 bits, with a decimal comma (`commas`, whose thousands points may part; `groups`: it may as well
+    part thousands itself), with commas between thousands (`grouped`; `surely_grouped`: and with a second comma or a
+    point behind one), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as `booleans`, by which other
+    `patterns` of dates, as numbers with which `units`; how many have no digit (`wordy`) or a space inside (`spaced`),
+    words and characters of the mean value, the shortest and the longest.
     `members` has the rows of each value where they are few, `spans` the lowest and highest number by the `format` that
     it is read with; `low` and `high` are of the plain ones.
     """
@@ -51,6 +51,7 @@ class Evidence:
     markers: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, int] = field(default_factory=dict)
     patterns: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, int] = field(default_factory=dict)
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def span(self, form: str | None) -> tuple[float | None, float | None]:
