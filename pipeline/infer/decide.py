@@ -46,7 +46,7 @@ class Typed:
 def decide(
     seen: Mapping[str, Evidence], roles: Mapping[str, Role], media: Mapping[str, Modality], *, text: bool
 ) -> list[Found]:
-    """Every column, in order; `text`: all cells came as text, else only dates are looked for in it."""
+    """Every column, in order; `text`: all cells came as text, else only dates and units are looked for."""
     found = [_column(name, evidence, roles.get(name), media.get(name), text) for name, evidence in seen.items()]
     if "time" in roles.values():
         return found
@@ -95,7 +95,7 @@ def _type(name: str, seen: Evidence, text: bool) -> Typed:
         return _own_type(seen)
     if not seen.values:
         return Typed(dtype=pl.String(), parsed=0, why="empty")
-    for candidate in (_moment(seen), *((_boolean(seen), _unit(seen), _number(seen)) if text else ())):
+    for candidate in (_moment(seen), _unit(seen), *((_boolean(seen), _number(seen)) if text else ())):
         if candidate is not None and candidate.parsed >= ENOUGH * seen.values:
             return candidate
         if candidate is not None and candidate.dtype.is_numeric() and _is_but_for_words(name, seen, candidate.parsed):

@@ -9,6 +9,7 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.errors import DataError
+from pipeline.readers.nested import fields_within
 from pipeline.readers.source import File, Source, opening
 
 ARROW_FILE = b"ARROW1"
@@ -88,12 +89,16 @@ def is_stream(path: Path) -> bool:
 
 
 def flat(name: str, frame: pl.LazyFrame, what: str) -> Source:
-    """The source; a column of lists or records is JSON text and one of durations seconds: each cell is one value."""
+    """The source: each cell is one value. Records are a column a field, lists JSON text and durations seconds."""
     schema = frame.collect_schema()
     if not schema:
         raise DataError("holds no column", where=name, fix="replace it by a table with columns")
-    nested = [column for column, kind in schema.items() if isinstance(kind, NESTED)]
     told = {"format": what}
+    if within := fields_within(schema):
+        told["records"] = f"{', '.join(within)}: a column for each field"
+        frame = frame.select(e for c in schema for e in (within[c].values() if c in within else [by_name(c)]))
+        schema = frame.collect_schema()
+    nested = [column for column, kind in schema.items() if isinstance(kind, NESTED)]
     if nested:
         told["nested"] = f"{', '.join(nested)}: as JSON text"
         frame = frame.with_columns(_json(column, schema[column]) for column in nested)

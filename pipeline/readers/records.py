@@ -14,6 +14,7 @@ import polars.selectors as cs
 from pipeline.errors import DataError
 from pipeline.readers.encoding import encoding, first_bad, lines_of, transcode
 from pipeline.readers.lines import Stray
+from pipeline.readers.nested import flattened, paths_within
 from pipeline.readers.source import File, Source, opening
 from pipeline.readers.spool import BATCH_ROWS, EXACT, Batch, mended, spool
 
@@ -130,9 +131,14 @@ class Text:
 
 
 def batches(records: Iterable[Record]) -> Iterator[Batch]:
-    """The records as columns, some thousands a time; a key that a record lacks is null."""
-    left = iter(records)
+    """The records as columns, some thousands a time; a key that a record lacks is null.
+
+    Which objects within records are taken apart is settled by the first of them.
+    """
+    left, paths = iter(records), None
     while rows := list(islice(left, BATCH_ROWS)):
+        paths = paths_within(rows) if paths is None else paths
+        rows = [flattened(row, paths) for row in rows] if paths else rows
         names = dict.fromkeys(name for row in rows for name in row)
         yield {mended(name): [row.get(name) for row in rows] for name in names}
 

@@ -75,13 +75,29 @@ def test_a_table_comes_with_its_types(opened: Open, name: str, content: bytes) -
     assert not source.text
 
 
-def test_nested_cells_are_json_text(opened: Open) -> None:
-    frame = pl.DataFrame({"l": [[1, 2], None, []], "s": [{"a": 1}, None, {"a": None}], "n": [1, 2, 3]})
+def test_lists_are_json_text_and_records_are_columns(opened: Open) -> None:
+    deep = [{"a": 1, "b": {"c": "x", "d": [1]}}, None, {"a": None, "b": None}]
+    frame = pl.DataFrame({"l": [[1, 2], None, []], "s": deep, "n": [1, 2, 3]})
 
     source = opened("t.parquet", bytes_of(frame.write_parquet))
 
-    assert rows(source)[1:] == [["[1,2]", '{"a":1}', 1], [None, None, 2], ["[]", '{"a":null}', 3]]
-    assert source.dialect["nested"] == "l, s: as JSON text"
+    assert rows(source) == [
+        ["l", "s.a", "s.b.c", "s.b.d", "n"],
+        ["[1,2]", 1, "x", "[1]", 1],
+        [None, None, None, None, 2],
+        ["[]", None, None, None, 3],
+    ]
+    assert source.dialect["records"] == "s: a column for each field"
+    assert source.dialect["nested"] == "l, s.b.d: as JSON text"
+
+
+def test_records_whose_fields_would_have_the_names_of_others_stay_one_cell(opened: Open) -> None:
+    frame = pl.DataFrame({"s": [{"a": 1}], "s.a": [2], "many": [{f"k{place}": place for place in range(60)}]})
+
+    source = opened("t.parquet", bytes_of(frame.write_parquet))
+
+    assert rows(source)[0] == ["s", "s.a", "many"]
+    assert rows(source)[1][:2] == ['{"a":1}', 2]
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])

@@ -184,3 +184,27 @@ def test_what_no_type_holds_together_is_text(
     tmp_path: Path, batches: list[list[object]], expected: list[object]
 ) -> None:
     assert spool([{"^a$": batch} for batch in batches], tmp_path / "parts").collect()["^a$"].to_list() == expected
+
+
+@pytest.mark.parametrize(("name", "form"), [("t.jsonl", "lines"), ("t.json", "array")])
+def test_objects_within_records_are_columns(opened: Open, name: str, form: str) -> None:
+    records = [
+        {"id": 1, "user": {"name": "Ann", "address": {"city": "Ulm"}}, "tags": ["x"]},
+        {"id": 2, "user": None, "tags": []},
+        {"id": 3, "user": {"name": "Bo"}, "tags": None},
+    ]
+    text = "\n".join(map(json.dumps, records)) if form == "lines" else json.dumps(records)
+
+    assert rows(opened(name, text)) == [
+        ["id", "user.name", "user.address.city", "tags"],
+        [1, "Ann", "Ulm", '["x"]'],
+        [2, None, None, "[]"],
+        [3, "Bo", None, None],
+    ]
+
+
+def test_objects_of_many_keys_or_of_taken_names_stay_json_text(opened: Open) -> None:
+    many = {f"user {place}": place for place in range(60)}
+    source = opened("t.jsonl", json.dumps({"scores": many, "a": {"b": 1}, "a.b": 2}) + "\n")
+
+    assert rows(source) == [["scores", "a", "a.b"], [json.dumps(many), '{"b": 1}', 2]]
