@@ -25,9 +25,9 @@ from pipeline.cells import (
 )
 from pipeline.contract import ROW_ID
 from pipeline.frames import batches
-from pipeline.infer import units
 from pipeline.infer.dates import plausible, worth_asking
 from pipeline.infer.found import Evidence
+from pipeline.infer.units import ways_to_write
 
 HEAD_ROWS = 2000
 BATCH_ROWS = 1 << 18
@@ -226,7 +226,7 @@ class Reading:
         values = table.filter(~is_marker).with_columns(padded=pl.col("cell") != TEXT)
         if self.patterns is None:
             self.patterns = dict.fromkeys(worth_asking(values["text"]), 0)
-            self.units = dict.fromkeys(units.worth_asking(values["text"]), 0)
+            self.units = dict.fromkeys(ways_to_write(values["text"]), 0)
         self._sum(values)
         if not self.asked:
             _count(self.members, values.select("text", "rows"))

@@ -31,12 +31,12 @@ PARTS = (
 PARTING = ("$", "US$", "USD", "£", "GBP")  # where these stand commas part thousands
 
 
-def worth_asking(texts: pl.Series) -> list[str]:
+def ways_to_write(texts: pl.Series) -> list[str]:
     """The one way to write numbers with a unit that most of the texts agree on, as a contract's `format`; or none.
 
-    >>> worth_asking(pl.Series(["$5", "$1,200", "-$3"])), worth_asking(pl.Series(["36 months", "60 months"]))
+    >>> ways_to_write(pl.Series(["$5", "$1,200", "-$3"])), ways_to_write(pl.Series(["36 months", "60 months"]))
     (['$1,234.5'], ['1234.5 months'])
-    >>> worth_asking(pl.Series(["12A", "13A"])), worth_asking(pl.Series(["12 oz", "1 kg"]))
+    >>> ways_to_write(pl.Series(["12A", "13A"])), ways_to_write(pl.Series(["12 oz", "1 kg"]))
     ([], [])
     """
     shown = texts.head(SHOWN)
