@@ -135,6 +135,17 @@ def show_decision(workspace: Workspace, key: str, title: str, reasons: Sequence[
         create_markdown_artifact(key=f"{slug(workspace)}-{key}", markdown="\n".join(lines))
 
 
+def show_conditions(workspace: Workspace, batch: str, conditions: Sequence[Mapping[str, Any]]) -> None:
+    """The record of a decision: each condition, what was seen, what was asked, and the verdict."""
+    names = ("name", "seen", "asked", "verdict")
+    with _forgiving("conditions"):
+        create_table_artifact(
+            key=f"{slug(workspace)}-conditions",
+            table=[{name: condition.get(name) for name in names} for condition in conditions],
+            description=f"{escaped(batch)}: what the decision looked at",
+        )
+
+
 def show_drift(workspace: Workspace, batch: str, columns: Sequence[Mapping[str, Any]]) -> None:
     """The table of a batch's drift, largest effect first."""
     names = ("column", "effect", "statistic", "p_adjusted", "drifted", "reference_missing", "batch_missing")

@@ -13,18 +13,23 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
 DASHBOARD_PORT = 4200  # Prefect's own default
+LOOK_SECONDS = 0.2  # how soon a server that was killed is missed
+RESTART_SECONDS = 10.0
 START_SECONDS = 90.0  # building the database took 5 to 14 s here
 DEFAULTS = {
     "DO_NOT_TRACK": "1",  # the client's analytics
@@ -135,22 +140,53 @@ def _started(dashboard_port: int | None, say: Callable[[str], None], meanwhile: 
     log = home / "server.log"
     script = str(Path(__file__).with_name("server.py"))
     kind = "dashboard" if dashboard_port else "bare"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", script, str(port), kind],
-            stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
-            stdout=output,
-            stderr=output,
-            env={**os.environ, "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"},
-            start_new_session=True,  # Ctrl-C is for this process; the server must outlive our last report
-        )
+    environ = {**os.environ, "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
+    start = partial(_start, [sys.executable, "-P", script, str(port), kind], log, environ)
+    artefacts.write_text(log, "")
+    process = start()
     try:
         meanwhile()
         _import(SLOW_IMPORTS)
         _wait_for(process, port, log)
+    except BaseException:
+        _stop(process)
+        raise
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep_up, args=(process, start, over, say), daemon=True)
+    keeper.start()
+    try:
         yield f"http://{LOOPBACK}:{port}/api"
     finally:
-        _stop(process)
+        over.set()
+        keeper.join()
+
+
+def _start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
+            stdout=output,
+            stderr=output,
+            env=environ,
+            start_new_session=True,  # Ctrl-C is for this process; the server must outlive our last report
+        )
+
+
+def _keep_up(
+    process: "subprocess.Popen[bytes]",
+    start: "Callable[[], subprocess.Popen[bytes]]",
+    over: threading.Event,
+    say: Callable[[str], None],
+) -> None:
+    """Start a server anew that was killed, until it is over; then end it. It has the same port, so runs wait for it."""
+    while not over.wait(LOOK_SECONDS):
+        if process.poll() is not None:
+            say(f"Prefect's server has ended with {process.returncode}: it is started anew")
+            _stop(process)  # closes its pipe
+            process = start()
+            over.wait(RESTART_SECONDS)  # one that cannot start is not tried without end
+    _stop(process)
 
 
 def _import(names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import DeploymentStatus
 from prefect.events import emit_event
 
-from flows import dashboard
+from flows import dashboard, notices
 from flows.dashboard import failing_plainly
 from flows.training import named_after_data, report, step, training
 from pipeline import arrival, monitor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DRIFT_FOUND = "keepfit.drift.found"
 RETRAINED = "keepfit.drift.answered"
+FILE_ARRIVED = "keepfit.file.arrived"
 log = logging.getLogger(__name__)
 
 
@@ -71,23 +72,32 @@ def monitoring(workspace: str, batches: list[str] | None = None) -> "list[Monito
 
 @flow(name="retraining", flow_run_name=named_after_data, persist_result=False)
 @failing_plainly
-def retraining(workspace: str) -> "list[MonitoringRecord]":
+def retraining(workspace: str, scheduled: bool = False) -> "list[MonitoringRecord]":
     """Widen the window by every drifted batch without an outcome, train, and write the outcome of each.
+
+    `scheduled`: where none drifted, the newest batch may ask, if the settings say so.
 
     Raises GateFailed when the candidate was not trained on rows of such a batch.
     """
     place = Workspace.open(Path(workspace))
+    if scheduled and not monitor.drifted(place):
+        with place.lock():
+            step("schedule", monitor.schedule, place)
     drifted = monitor.drifted(place)
     with place.lock():
         for record in drifted:
             step(f"adopt {record.batch}", monitor.adopt, place, record)
+        if drifted:
+            step("window", monitor.order, place)
     promotion = training(workspace)
     with place.lock():
         concluded = [step(f"prove {record.batch}", monitor.conclude, place, record, promotion) for record in drifted]
         if concluded:
             step("report", report, place)
+    for record in concluded:
+        notices.of_outcome(place, record)
     if concluded:
-        _emit(place, RETRAINED, {"batches": [record.batch for record in concluded]})
+        tell(place, RETRAINED, {"batches": [record.batch for record in concluded]})
     return concluded
 
 
@@ -99,7 +109,11 @@ def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
     seen = [column.model_dump(mode="json") for column in columns if column is not None]
     dashboard.show_drift(workspace, record.batch, seen)
     verdict = "retrain" if record.decision.retrain else "keep the champion"
-    dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", record.decision.reasons)
+    told = [record.rollback.words] if record.rollback else []
+    dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", [*told, *record.decision.reasons])
+    conditions = [condition.model_dump(mode="json") for condition in record.decision.conditions]
+    dashboard.show_conditions(workspace, record.batch, conditions)
+    notices.of_batch(workspace, record)
     return record
 
 
@@ -107,7 +121,7 @@ def answer(workspace: Workspace, batches: list[str]) -> "list[MonitoringRecord] 
     """Answer drift: retrain here and return the concluded records, or hand over and return None."""
     if not is_served(workspace):
         return retraining(str(workspace.root))
-    _emit(workspace, DRIFT_FOUND, {"batches": batches})
+    tell(workspace, DRIFT_FOUND, {"batches": batches})
     log.info("%s: retraining is handed over to the server", ", ".join(batches))
     return None
 
@@ -124,7 +138,8 @@ def is_served(workspace: Workspace) -> bool:
     )
 
 
-def _emit(workspace: Workspace, event: str, payload: dict[str, list[str]]) -> None:
+def tell(workspace: Workspace, event: str, payload: dict[str, list[str]]) -> None:
+    """Emit an event of this workspace, for its automations."""
     resource = {
         "prefect.resource.id": f"keepfit.workspace.{dashboard.slug(workspace)}",
         "prefect.resource.name": workspace.root.name,

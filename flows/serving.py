@@ -4,18 +4,21 @@ One process runs one flow at a time, so a training never meets another, nor moni
 Other processes (`keepfit run`, a worker) are kept out by the deployments' limits and the workspace's lock.
 """
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx
 from prefect import serve
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows import dashboard
-from flows.monitoring import DRIFT_FOUND, RETRAINED, monitoring, retraining
+from flows import dashboard, tending
+from flows.monitoring import DRIFT_FOUND, FILE_ARRIVED, RETRAINED, monitoring, retraining
 from pipeline.errors import SettingsError
 from pipeline.workspace import Workspace
 
@@ -33,31 +36,61 @@ CANCEL_NEW = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimit
 def serve_workspace(
     workspace: Workspace, *, retraining_cron: str, monitoring_cron: str, say: Callable[[str], None]
 ) -> None:
-    """Run the workspace's schedules until Ctrl-C; a run under way is then cancelled."""
-    wanted = deployments(workspace, retraining_cron=retraining_cron, monitoring_cron=monitoring_cron)
-    for deployment in wanted:
-        say(f"serving {deployment.full_name}")
-    serve(*wanted, limit=1, print_starting_message=False)
+    """Run the workspace's schedules until Ctrl-C; a run under way is then cancelled.
+
+    Raises SettingsError on a bad cron line, WorkspaceError when the workspace is served already.
+    """
+    schedules = (_cron(retraining_cron, "retraining", {"scheduled": True}), _cron(monitoring_cron, "monitoring"))
+    serve_schedules(workspace, *schedules, say=say)
+
+
+def serve_schedules(
+    workspace: Workspace,
+    retraining_schedule: "Schedule",
+    monitoring_schedule: "Schedule",
+    *,
+    say: Callable[[str], None],
+    poll_seconds: float = tending.POLL_SECONDS,
+) -> None:
+    """As `serve_workspace`, by any schedules. A server that is away for a while is waited for."""
+    with workspace.serve_lock(), tending.tended(workspace, poll_seconds=poll_seconds):
+        while True:
+            wanted = deployments(workspace, retraining_schedule, monitoring_schedule)
+            for deployment in wanted:
+                say(f"serving {deployment.full_name}")
+            try:
+                serve(*wanted, limit=1, print_starting_message=False, query_seconds=poll_seconds)
+            except* (RuntimeError, httpx.HTTPError) as lost:  # the runner gives up after three polls
+                say(f"the server does not answer ({lost.exceptions[0]}): served again when it does")
+                _await_server()
+            else:
+                return
+
+
+def _await_server() -> None:
+    with get_client(sync_client=True) as client:
+        while client.api_healthcheck() is not None:
+            time.sleep(1)
 
 
 def deployments(
-    workspace: Workspace, *, retraining_cron: str, monitoring_cron: str
+    workspace: Workspace, retraining_schedule: "Schedule", monitoring_schedule: "Schedule"
 ) -> tuple[RunnerDeployment, RunnerDeployment]:
-    """The two deployments: schedule (UTC), limit and trigger; raises SettingsError on a bad cron line."""
+    """The two deployments: schedule, limit and triggers."""
     return (
         _deployment(
             retraining,
             workspace,
-            schedule=_cron(retraining_cron, "retraining"),
+            schedule=retraining_schedule,
             concurrency_limit=ENQUEUE,
-            triggers=[_trigger(workspace, DRIFT_FOUND, "retrain on drift")],
+            triggers=[_trigger(workspace, [DRIFT_FOUND], "retrain on drift")],
         ),
         _deployment(
             monitoring,
             workspace,
-            schedule=_cron(monitoring_cron, "monitoring"),
+            schedule=monitoring_schedule,
             concurrency_limit=CANCEL_NEW,
-            triggers=[_trigger(workspace, RETRAINED, "look at the next batch")],
+            triggers=[_trigger(workspace, [RETRAINED, FILE_ARRIVED], "look at the next batch")],
         ),
     )
 
@@ -74,15 +107,15 @@ def _deployment(what: "Flow[Any, Any]", workspace: Workspace, **options: Any) ->
     return cast(RunnerDeployment, made)
 
 
-def _trigger(workspace: Workspace, event: str, title: str) -> DeploymentEventTrigger:
+def _trigger(workspace: Workspace, events: list[str], title: str) -> DeploymentEventTrigger:
     return DeploymentEventTrigger(
         name=f"{title}: {workspace.root.name}",
-        expect={event},
+        expect=set(events),
         match={"prefect.resource.id": "keepfit.workspace.*", "keepfit.root": str(workspace.root)},
     )
 
 
-def _cron(cron: str, what: str) -> "Schedule":
+def _cron(cron: str, what: str, parameters: dict[str, Any] | None = None) -> "Schedule":
     from prefect.client.schemas.schedules import CronSchedule
 
     try:
@@ -91,4 +124,4 @@ def _cron(cron: str, what: str) -> "Schedule":
         raise SettingsError(
             f"{cron!r} is not a cron line", where=f"the schedule of {what}", fix="write `0 3 * * 1`, say"
         ) from error
-    return Cron(cron, timezone="UTC")
+    return Cron(cron, timezone="UTC", parameters=parameters)

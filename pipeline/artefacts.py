@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+PROBE = 1 << 16  # bytes: for less there may be room yet
 DTYPES = {  # NumPy's names of those of safetensors
     "F64": "float64",
     "F32": "float32",
@@ -134,8 +135,40 @@ def read_json(path: Path) -> Any:
 def write_parquet(path: Path, frame: "pl.LazyFrame") -> None:
     """Stream a lazy frame to one Parquet file."""
     # an open file, not its name: a sink that failed may still be about to create what is removed here
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, _opened(temporary, path) as file:
         frame.sink_parquet(file, compression="zstd")
+
+
+def write_tables(tables: "Mapping[Path, pl.LazyFrame]") -> None:
+    """Stream lazy frames to files, as CSV where a name ends so, else as Parquet.
+
+    None takes its name before all are whole, and the first of them does so last.
+    """
+    with ExitStack() as stack:
+        for path, frame in tables.items():
+            temporary = stack.enter_context(replacing(path))
+            with _opened(temporary, path) as file:
+                frame.sink_csv(file) if path.suffix == ".csv" else frame.sink_parquet(file, compression="zstd")
+
+
+@contextmanager
+def _opened(temporary: Path, path: Path) -> Iterator[BinaryIO]:
+    """The file to write `path` to; raises OSError that names `path` where there is no room for it.
+
+    Polars says that in many words, and not always why: so the file is asked once more.
+    """
+    import polars as pl
+
+    with temporary.open("wb") as file:
+        try:
+            yield file
+        except (pl.exceptions.PolarsError, OSError) as error:
+            try:
+                with temporary.open("ab") as again:
+                    again.write(bytes(PROBE))
+            except OSError as full:
+                raise OSError(full.errno, full.strerror, str(path)) from error
+            raise
 
 
 def scan_parquet(path: Path) -> "pl.LazyFrame":

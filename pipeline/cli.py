@@ -11,9 +11,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import asking, memory, options
+from pipeline import explaining, memory, options
+from pipeline.asking import command as asking
+from pipeline.backtest import command as backtest
+from pipeline.drifting import command as drifting
 from pipeline.errors import KeepfitError
 from pipeline.tuning import command as tuning
+from pipeline.versions import command as versions
 
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
@@ -68,11 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("serve", serve, "serve scheduled retraining and monitoring, with the Prefect dashboard, on this machine")
     add("report", report, "write reports/report.html from what is there")
-    models = add("models", list_models, "list the versions of the model")
-    actions = models.add_subparsers(metavar="ACTION")
-    promote = actions.add_parser("promote", help="promote the candidate if it passes, or roll back to a version")
-    promote.add_argument("version", nargs="?", help="a version of the registry (default: the candidate)")
-    promote.set_defaults(command=promote_model)
+    versions.add(add, _open, _say)
     options.add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
     options.add_selftest(
         add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found")
@@ -81,7 +81,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     _add_row_commands(add)
     tuning.add(add, _open, _say)
+    backtest.add(add, _open, _say)
+    drifting.add(add, _say)
     asking.add(add, _open, _say)
+    explaining.add(add, _open, _say)
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
         "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
@@ -121,10 +124,12 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
 
     def ready() -> None:
         from pipeline import registry, settings, versioning
+        from pipeline.policy import window
 
         settings.check(workspace)
         settings.check_label(workspace)
         registry.ensure_pointer(workspace)
+        window.ensure(workspace)
         versioning.prepare(workspace.root)
 
     with environment.connected(workspace, say=_say, dashboard_port=dashboard_port, meanwhile=ready), _progress():
@@ -140,7 +145,7 @@ def run(chosen: argparse.Namespace) -> int:
         promotion = train_workspace(workspace)
     stays = f"the champion stays {promotion.version}" if promotion.version else "not promoted, and no model is champion"
     verdict = f"promoted {promotion.version}" if promotion.promoted else stays
-    for line in (verdict, *(f"  {reason}" for reason in promotion.reasons), f"report: {workspace.report}"):
+    for line in (verdict, *(f"  {reason}" for reason in promotion.lines), f"report: {workspace.report}"):
         _say(line)
     return 0
 
@@ -192,32 +197,6 @@ def report(chosen: argparse.Namespace) -> int:
 
     _say(str(page.write(_open(chosen))))
     return 0
-
-
-def list_models(chosen: argparse.Namespace) -> int:
-    """`keepfit models`."""
-    from pipeline import summary
-
-    summary.show_models(_open(chosen))
-    return 0
-
-
-def promote_model(chosen: argparse.Namespace) -> int:
-    """`keepfit models promote [VERSION]`; exit code 1 when the candidate does not pass."""
-    from pipeline import registry, versioning
-    from pipeline.stages import promote
-
-    workspace = _open(chosen)
-    versioning.prepare(workspace.root)
-    with workspace.lock():
-        if chosen.version:
-            registry.point(workspace, chosen.version)
-            _say(f"the champion is {chosen.version}")
-            return 0
-        promotion = promote.run(workspace)
-    for line in promotion.reasons:
-        _say(line)
-    return 0 if promotion.promoted or promotion.version else 1
 
 
 def check(chosen: argparse.Namespace) -> int:

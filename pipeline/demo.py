@@ -6,6 +6,7 @@ import yaml
 
 from pipeline import artefacts, git, registry, versioning
 from pipeline.errors import WorkspaceError
+from pipeline.policy import window
 from pipeline.workspace import Workspace
 
 COPIED = (
@@ -19,7 +20,7 @@ COPIED = (
     "data/raw/**/*",
     "data/incoming/**/*",
 )
-KEPT = ("data/raw", "data/incoming", "models/champion.json", "pipeline")  # in git from the start
+KEPT = ("data/raw", "data/incoming", "models/champion.json", "models/window.json", "pipeline")  # in git from the start
 MARK = ".keepfit-demo"
 
 
@@ -40,6 +41,7 @@ def prepare(source: Path, target: Path) -> Workspace:
     _commit_promotions(Workspace.open(target))
     copied = Workspace.open(target)
     registry.ensure_pointer(copied)
+    window.ensure(copied)
     versioning.prepare(copied.root)
     if not git.is_tracked(copied.root, copied.raw):
         kept = [path for name in KEPT if (path := copied.root / name).exists()]

@@ -25,10 +25,10 @@ def commit_promotion(root: Path, dataset: str, version: str, paths: Sequence[Pat
     the tag is there with other content of `paths`.
     """
     root = root.resolve()
-    tag = _version_tag(dataset, version)
+    tag = version_tag(dataset, version)
     if any((root / git(root, "rev-parse", "--git-path", name)).exists() for name in UNFINISHED):
         raise VersioningError("git is in the middle of a merge", where=str(root), fix="finish it first")
-    if not _commit_of(root, tag):
+    if not commit_of(root, tag):
         if not _promotion_of(root, tag):
             present = [path for path in (root / "dvc.lock", *paths) if path.exists()]
             commit(root, present, f"{message}\n\nKeepfit-Version: {tag}")
@@ -46,21 +46,21 @@ def is_tracked(root: Path, path: Path) -> bool:
 
 def assign_champion(root: Path, dataset: str, version: str) -> str:
     """Tag a version's commit as the champion (a rollback too); returns the tag, the old one if it holds."""
-    commit = _commit_of(root, _version_tag(dataset, version))
+    commit = commit_of(root, version_tag(dataset, version))
     if not commit:
         raise VersioningError("has no such version", where=f"{dataset} {version}", fix="promote it first")
     tags = git(root, "tag", "--list", f"{dataset}#*").splitlines()
     numbers = {int(number): tag for tag in tags if (number := tag.rpartition("#")[2]).isdigit()}
     last = max(numbers, default=0)
-    if numbers.get(last, "").startswith(f"{dataset}#champion#") and _commit_of(root, numbers[last]) == commit:
+    if numbers.get(last, "").startswith(f"{dataset}#champion#") and commit_of(root, numbers[last]) == commit:
         return numbers[last]
     tag = f"{dataset}#champion#{last + 1}"
     _tag(root, tag, commit, f"{dataset} {version} is the champion")
     return tag
 
 
-def _version_tag(dataset: str, version: str) -> str:
-    """GTO wants a semantic version: `v2` → `flights@v2.0.0`."""
+def version_tag(dataset: str, version: str) -> str:
+    """The tag of a version in GTO's form, which wants a semantic one: `v2` → `flights@v2.0.0`."""
     match = re.fullmatch(r"v?(\d+(?:\.\d+\.\d+)?)", version)
     if not match or not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", dataset):
         raise VersioningError("cannot be tagged", where=f"{dataset} {version}", fix="use a name and `v2`")
@@ -68,7 +68,14 @@ def _version_tag(dataset: str, version: str) -> str:
     return f"{dataset}@v{number}"
 
 
-def _commit_of(root: Path, tag: str) -> str:
+def versions(root: Path, dataset: str) -> list[str]:
+    """The versions that have a tag, as `v2`; none where there is no git."""
+    tags = git(root, "tag", "--list", f"{dataset}@v*", check=False).splitlines()
+    return [match[1] for tag in tags if (match := re.fullmatch(r".*@(v[1-9]\d*)\.0\.0", tag))]
+
+
+def commit_of(root: Path, tag: str) -> str:
+    """The commit that a tag stands at; empty where there is no such tag."""
     return git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
 
 
@@ -89,12 +96,27 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> None:
         git(root, "commit", "--quiet", "--only", "--message", message, "--", *names)
 
 
-def git(root: Path, *arguments: str, check: bool = True) -> str:
-    """What `git` prints; with `check=False` a refusal is an empty answer. keepfit signs where nobody does."""
+def bring(root: Path, commit: str, path: str, to: Path) -> bool:
+    """Write a file as it is in a commit to `to`; False, and nothing written, where that commit has none."""
+    found = f"{commit}:./{path}"
+    if git(root, "cat-file", "-t", found, check=False) != "blob":
+        return False
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with to.open("wb") as file:
+        subprocess.run(["git", "-C", str(root), "cat-file", "blob", found], check=True, stdout=file)
+    return True
+
+
+def git(root: Path, *arguments: str, check: bool = True, index: Path | None = None) -> str:
+    """What `git` prints; with `check=False` a refusal is an empty answer. keepfit signs where nobody does.
+
+    `index`: the file that is git's index for this call alone.
+    """
     environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1"}
     for foreign in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         environment.pop(foreign, None)
-    unsigned = arguments[0] in ("commit", "tag") and not git(root, "config", "user.email", check=False)
+    environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
+    unsigned = arguments[0] in ("commit", "commit-tree", "tag") and not git(root, "config", "user.email", check=False)
     command = ["git", "-C", str(root), *(IDENTITY if unsigned else ()), *arguments]
     try:
         done = subprocess.run(command, check=False, input="", capture_output=True, text=True, env=environment)

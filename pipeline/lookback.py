@@ -12,8 +12,8 @@ from pipeline.features.target import Forecast
 from pipeline.metrics import Scores
 from pipeline.predict import Predictor
 from pipeline.stages import ingest
-from pipeline.stages.evaluate import block_of
 from pipeline.stages.ingest import IngestSettings
+from pipeline.stages.together import block_of
 from pipeline.workspace import Workspace
 
 

@@ -24,6 +24,14 @@ def keep_freed() -> None:
         mallopt(MMAP_THRESHOLD, LARGEST)
 
 
+def wait_asleep() -> None:
+    """Let the threads of torch sleep while they have nothing to do: by themselves they try again and again for a while.
+
+    Where cores are shared that costs as much as the work. Only to be said before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def collect_seldom() -> None:
     """Look for garbage after so many new objects that it costs nothing that is felt."""
     gc.set_threshold(COLLECT_AFTER)

@@ -16,7 +16,7 @@ def add_check(command: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="files or folders, or with --sql a database: its file or URL"
     )
     command.add_argument("--contract", type=Path, metavar="FILE", help="a schemas/x.py (default: inferred)")
-    _add_roles(command)
+    add_roles(command)
     command.add_argument("--reference", metavar="PATH", help="data to compare with, such as the last batch")
     command.add_argument("--sql", metavar="QUERY", help="check the rows of this query")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the findings there")
@@ -31,7 +31,7 @@ def add_check(command: argparse.ArgumentParser) -> None:
 def add_selftest(command: argparse.ArgumentParser) -> None:
     """The options of `keepfit selftest`."""
     command.add_argument("paths", nargs="+", metavar="PATH", help="files or folders")
-    _add_roles(command)
+    add_roles(command)
     command.add_argument(
         "--rows", type=_natural, default=10_000, help="rows that defects are planted in (default: 10000)"
     )
@@ -44,7 +44,7 @@ def add_init(command: argparse.ArgumentParser) -> None:
     """The options of `keepfit init`."""
     command.add_argument("directory", type=Path, metavar="DIR", help="where the workspace is made")
     command.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder of data")
-    _add_roles(command, label_required=True)
+    add_roles(command, label_required=True)
     command.add_argument(
         "--horizon",
         type=_natural,
@@ -90,11 +90,20 @@ def _natural(text: str) -> int:
     return number
 
 
+def between(text: str) -> float:
+    """A share between 0 and 1, neither of them."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
+    return number
+
+
 def _add_seed(command: argparse.ArgumentParser, whose: str) -> None:
     command.add_argument("--seed", type=_natural, default=0, help=f"the seed {whose} (default: 0)")
 
 
-def _add_roles(command: argparse.ArgumentParser, *, label_required: bool = False) -> None:
+def add_roles(command: argparse.ArgumentParser, *, label_required: bool = False) -> None:
+    """The options that name columns by their role."""
     command.add_argument("--label", required=label_required, metavar="COL", help="what is to be told")
     command.add_argument("--time", metavar="COL", help="the time axis")
     for role, words in (("group", "rows of one group belong together"), ("id", "names a row, and tells nothing")):

@@ -48,6 +48,13 @@ class Predictor:
         A row whose file cannot be read gets NaN, and the log says so. Raises WorkspaceError when the rows lack a column
         that the model reads, or have it as another type.
         """
+        a_NK, unread = self.told(rows)
+        if unread:
+            log.warning("no answer for %d of %d rows: %s", len(unread), rows.height, next(iter(unread.values())))
+        return a_NK
+
+    def told(self, rows: pl.DataFrame) -> tuple[np.ndarray, dict[int, str]]:
+        """The same without a word, and of each row whose file cannot be read what is wrong with it."""
         from pipeline.models import network
 
         try:
@@ -60,11 +67,8 @@ class Predictor:
                 fix="mend the contract; or begin anew: set models/champion.json and models/registry aside",
             ) from error
         a_NK = network.answers(saved.load(self.folder), network.tensors(encoded.inputs), self.preprocessor.target)
-        if encoded.unread:
-            first = next(iter(encoded.unread.values()))
-            log.warning("no answer for %d of %d rows: %s", len(encoded.unread), rows.height, first)
         a_NK[list(encoded.unread)] = np.nan
-        return a_NK
+        return a_NK, encoded.unread
 
 
 def comparable(a_NK: np.ndarray, known: Target, wanted: Target) -> np.ndarray:

@@ -95,7 +95,7 @@ def read(
 ) -> Reading:
     """All sources as one table; row_id is the position in the input."""
     scratch.mkdir(parents=True)
-    sources = [source for path in paths for source in _sources(path, question, scratch)]
+    sources = [source for path in paths for source in opened(path, question.query, scratch)]
     sources = [source.without(ROW_ID) for source in sources] if agreed is None else sources
     readers.require_same_columns(sources)
     if agreed is None:
@@ -135,16 +135,17 @@ def read(
     return Reading(table=table, origins=[_origin(s, h) for s, h in zip(sources, heights, strict=True)], why=why)
 
 
-def _sources(path: str, question: Question, scratch: Path) -> list[Source]:
-    if question.query is not None:
-        return [readers.open_sql(path, question.query, scratch=scratch)]
+def opened(path: str, query: str | None, scratch: Path, *, header: bool | None = None) -> list[Source]:
+    """Every table at a path, or what a query to the database there gives; `header` as of `readers.open_source`."""
+    if query is not None:
+        return [readers.open_sql(path, query, scratch=scratch)]
     if "://" in path and readers.is_database(path):
         fix = "add the query: --sql 'SELECT ...'"
         raise DataError("is a database, and --sql is missing", where=readers.shown(path), fix=fix)
     if "://" in path:
         fix = "name a file or folder, or a database with --sql: sqlite, duckdb or postgresql"
         raise DataError("is an address that is not read here", where=readers.shown(path), fix=fix)
-    return readers.open_all(Path(path), scratch=scratch, lenient=True)
+    return readers.open_all(Path(path), scratch=scratch, header=header, lenient=True)
 
 
 def _numbered(sources: Sequence[Source]) -> tuple[list[pl.LazyFrame], list[int]]:

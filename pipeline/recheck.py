@@ -39,7 +39,7 @@ def asked_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: S
     # a rule over several columns is about no cell
     touched = pl.concat([cells.select(CELL), ids.with_columns(column=pl.lit(None, pl.String))])
     settled = told.join(touched, on=CELL, how="semi", nulls_equal=True)
-    found = _flags(rules, after).join(touched, on=CELL, how="semi", nulls_equal=True)
+    found = flagged(rules, after).join(touched, on=CELL, how="semi", nulls_equal=True)
     found = found.with_columns(policy=pl.col("policy").replace("repair", "quarantine"))
     rest = flags.join(settled, on=[*CELL, "check"], how="anti", nulls_equal=True, maintain_order="left")
     return _rivals_again(table, _rare_again(table, pl.concat([rest, found]), cells, asked), cells, asked)
@@ -53,7 +53,7 @@ def _rare_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: S
         return flags
     rules = [check for check in asked if check.name == RareClass.name]
     after = replace(table, partitions={"": mended(table.rows, of_label, table.contract)})
-    return pl.concat([flags.filter(~rare), _flags(rules, after)])
+    return pl.concat([flags.filter(~rare), flagged(rules, after)])
 
 
 def _rivals_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked: Sequence[Check]) -> pl.DataFrame:
@@ -67,10 +67,10 @@ def _rivals_again(table: Table, flags: pl.DataFrame, cells: pl.DataFrame, asked:
     keys = rows.join(ids.lazy(), on=ROW_ID, how="semi").select(key).unique()
     near = rows.join(keys, on=key, how="semi", maintain_order="left").collect(engine="streaming")
     after = replace(table, partitions={"": near.lazy()}, height=near.height)
-    return pl.concat([flags.filter(~rivals), _flags(rules, after)])
+    return pl.concat([flags.filter(~rivals), flagged(rules, after)])
 
 
-def _flags(asked: Sequence[Check], table: Table) -> pl.DataFrame:
+def flagged(asked: Sequence[Check], table: Table) -> pl.DataFrame:
     """What these checks flag; what one raises is raised, as rows that it would have flagged must not stay."""
     told = [
         findings.flags(hit, check.policy)

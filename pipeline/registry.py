@@ -1,18 +1,24 @@
 """Versions of a workspace's model, and which of them is the champion.
 
-models/registry/<version>/ is a copy of the candidate that was promoted, with its evaluation; it is written
-whole and never changed. models/champion.json points at one of them; replacing that one small file is the
-promotion, so a killed promotion leaves the old champion.
+models/registry/<version>/ is a copy of the candidate that was promoted, with its papers and where it comes from; it is
+written whole and never changed. models/champion.json points at one of them; replacing that one small file is the
+promotion, so a killed promotion leaves the old champion. Each move of the pointer is first written to a journal,
+models/promotions.jsonl, whose lines cannot be changed without being seen.
 """
 
 import re
 import shutil
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from pipeline import artefacts
+from pydantic import Field
+
+from pipeline import artefacts, git, lineage
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
+from pipeline.journal import Journal
 from pipeline.models import saved
 from pipeline.workspace import Workspace
 
@@ -26,12 +32,34 @@ class Champion(Record):
     identity: str | None = None
     promoted_at: str | None = None
     previous: str | None = None
+    move: str | None = Field(default=None, exclude_if=lambda move: move is None)  # the line of the journal that says so
 
     @property
     def rolled_back_from(self) -> str | None:
         """The later version that was left for this one, if that is how this one came to be in use."""
         later = self.version and self.previous and _number(self.previous) > _number(self.version)
         return self.previous if later else None
+
+
+class Move(Record):
+    """One line of models/promotions.jsonl: the pointer from `previous` to `version`, when, by whom, how and why.
+
+    `whole`: the SHA-256 of the version's folder at that time.
+    """
+
+    at: str
+    version: str
+    identity: str
+    previous: str | None
+    how: Literal["passed the gates", "by hand", "rollback"]
+    why: list[str]
+    by: str
+    whole: str
+
+
+def promotions(workspace: Workspace) -> Journal[Move]:
+    """Every move of the pointer, oldest first."""
+    return Journal(workspace.promotions, Move)
 
 
 def champion(workspace: Workspace) -> Champion:
@@ -63,7 +91,7 @@ def champion_folder(workspace: Workspace) -> Path | None:
 def folder(workspace: Workspace, version: str) -> Path:
     """The folder of a version; raises WorkspaceError when the registry lacks it."""
     path = workspace.registry / version
-    if not (path / saved.MANIFEST).is_file():
+    if version not in versions(workspace):
         raise WorkspaceError(
             f"the registry has no version {version}",
             where=workspace.relative(workspace.registry),
@@ -106,18 +134,25 @@ def first_folder(workspace: Workspace) -> Path | None:
 
 
 def register(workspace: Workspace) -> str:
-    """Copy the candidate and its evaluation into the registry under the next version, and name it.
+    """Copy the candidate, its papers and where it comes from into the registry under the next version, and name it.
 
     The same candidate registered twice, as after a kill, keeps its version.
     """
     known = version_of_candidate(workspace)
     if known is not None:
         return known
-    version = f"v{max(map(_number, versions(workspace)), default=0) + 1}"
+    version = f"v{max(map(_number, _taken(workspace)), default=0) + 1}"
     with artefacts.replacing(workspace.registry / version) as target:
         shutil.copytree(workspace.candidate, target)
-        shutil.copyfile(workspace.evaluation, target / EVALUATION)
+        lineage.keep(workspace, version, target)
     return version
+
+
+def _taken(workspace: Workspace) -> Iterator[str]:
+    """Names that are or were versions here: a registry that was set aside began anew, its tags and journal did not."""
+    yield from versions(workspace)
+    yield from (move.version for move in promotions(workspace).entries())
+    yield from git.versions(workspace.root, workspace.dataset)
 
 
 def version_of_candidate(workspace: Workspace) -> str | None:
@@ -129,20 +164,95 @@ def version_of_candidate(workspace: Workspace) -> str | None:
     return next((version for version, other in kept.items() if other == manifest), None)
 
 
-def point(workspace: Workspace, version: str) -> Champion:
-    """Make a version the champion; one that is it already stays as it is."""
-    before = champion(workspace)
-    manifest = saved.verify(folder(workspace, version))
-    if (before.version, before.identity) == (version, manifest.identity):
-        return before
-    after = Champion(
-        version=version,
-        identity=manifest.identity,
-        promoted_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        previous=before.version,
-    )
-    after.write(workspace.champion)
+def point(
+    workspace: Workspace,
+    version: str,
+    *,
+    how: Literal["passed the gates", "by hand", "rollback"] = "by hand",
+    why: Sequence[str] = (),
+    expected: Champion | None = None,
+) -> Champion:
+    """Make a version the champion; one that is it already stays as it is.
+
+    `expected`: the pointer that the decision was made on. Raises WorkspaceError when it has moved since, or another
+    process moves it right now, and when the version, or the journal, is not what was written.
+    """
+    path = folder(workspace, version)
+    manifest = saved.verify(path)
+    with workspace.pointer_lock():
+        before = champion(workspace)
+        if expected is not None and before != expected:
+            raise _overtaken(workspace, before, version)
+        if (before.version, before.identity) == (version, manifest.identity):
+            return before
+        move = Move(
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=version,
+            identity=manifest.identity,
+            previous=before.version,
+            how=how,
+            why=list(why),
+            by=lineage.whoever(),
+            whole=artefacts.sha256(path),
+        )
+        line = promotions(workspace).append(move)
+        after = Champion(
+            version=version,
+            identity=manifest.identity,
+            promoted_at=move.at,
+            previous=before.version,
+            move=line,
+        )
+        after.write(workspace.champion)
     return after
+
+
+def _overtaken(workspace: Workspace, now: Champion, version: str) -> WorkspaceError:
+    since = f", since {now.promoted_at}" if now.promoted_at else ""
+    return WorkspaceError(
+        f"the champion is {now.version or 'none'} by now{since}, and {version} was judged beside another",
+        where=workspace.relative(workspace.champion),
+        fix="run `keepfit run`, which compares it with that one",
+    )
+
+
+def reigns(workspace: Workspace) -> list[Move]:
+    """The champions that led to the one of now, oldest first, each by the move that made it champion.
+
+    A rollback takes those after its version away: rolling back twice leads two champions back, not to and fro. What was
+    written of a move that was killed before it moved the pointer does not count.
+    """
+    moves = promotions(workspace).entries()
+    came_to = [*(move.previous for move in moves), champion(workspace).version][1:]
+    found: list[Move] = []
+    for move, then in zip(moves, came_to, strict=True):
+        if move.version != then:
+            continue
+        before = [] if move.previous is None else found
+        places = [each.version for each in before]
+        found = [*(before[: places.index(move.version)] if move.version in places else before), move]
+    return found
+
+
+def before_this(workspace: Workspace) -> str:
+    """The champion before the one of now, which a rollback leads to; raises WorkspaceError where there was none."""
+    pointer, led = champion(workspace), reigns(workspace)
+    if led and led[-1].version != pointer.version:  # the pointer was changed by hand
+        led = []
+    earlier = led[-2].version if len(led) > 1 else None if pointer.rolled_back_from else pointer.previous
+    if earlier is None:
+        raise WorkspaceError(
+            f"there was no champion before {pointer.version}" if pointer.version else "there is no champion yet",
+            where=workspace.relative(workspace.champion),
+            fix="name the one that you mean: `keepfit models promote V`; `keepfit models list` tells them",
+        )
+    return earlier
+
+
+def rollback(workspace: Workspace, why: Sequence[str] = ()) -> Champion:
+    """Make the champion of before champion again, in one move; raises WorkspaceError where there was none."""
+    now = champion(workspace)
+    return point(workspace, before_this(workspace), how="rollback", why=why, expected=now)
 
 
 def _number(version: str) -> int:

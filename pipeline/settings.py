@@ -8,9 +8,12 @@ from pydantic import AfterValidator, Field
 from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError, instead
+from pipeline.judgement.settings import EvaluateSettings
+from pipeline.judgement.slices import require as require_slices
 from pipeline.metrics import Kind
+from pipeline.models import rules
 from pipeline.models.choices.tuning import TuneSettings
-from pipeline.stages.evaluate import EvaluateSettings
+from pipeline.reports.card import CardSettings
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.normalize import NormalizeSettings
 from pipeline.stages.promote import PromoteSettings
@@ -38,12 +41,16 @@ Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class ServeSettings(Section):
-    """When `keepfit serve` retrains and monitors, as cron lines in UTC, and the dashboard's port on loopback."""
+    """When `keepfit serve` retrains and monitors, as cron lines in UTC, and the dashboard's port on loopback.
+
+    `notify`: Prefect's notification blocks that are told what happened, each as TYPE/NAME: `slack-webhook/team`, say.
+    """
 
     key: ClassVar[str] = "serve"
     retraining: Cron = "0 3 * * 1"
     monitoring: Cron = "0 * * * *"
     port: int = Field(default=4200, ge=1, le=65_535)
+    notify: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")]] = Field(default_factory=list)
 
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -57,6 +64,7 @@ SECTIONS: tuple[type[Section], ...] = (
     MonitorSettings,
     ServeSettings,
     TuneSettings,
+    CardSettings,
 )
 
 
@@ -73,11 +81,13 @@ def check(workspace: Workspace) -> None:
 
 
 def check_label(workspace: Workspace) -> None:
-    """Raise SettingsError for a metric or baseline that is not of the label, before a training and not after."""
+    """Raise SettingsError for a metric, baseline or slice that is not of the data, before a training and not after."""
     series = workspace.section(NormalizeSettings).series
     of_number: Kind = "quantiles" if workspace.section(TrainSettings).loss.quantiles else "quantity"
     number: Kind = "forecast" if series is not None and series.horizon else of_number
-    label = contract.load(workspace.contract_file).label
-    kind: Kind = number if label.is_quantity else label.label_kind
-    workspace.section(PromoteSettings).chosen(kind)
+    agreed, judged = contract.load(workspace.contract_file), workspace.section(EvaluateSettings)
+    kind: Kind = number if agreed.label.is_quantity else agreed.label.label_kind
+    workspace.section(PromoteSettings).chosen(kind, judged.baselines)
+    rules.require(judged.baselines, agreed, kind)
+    require_slices(judged.slices, judged.weak_slices, agreed)
     workspace.section(MonitorSettings).chosen(kind)

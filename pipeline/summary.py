@@ -77,9 +77,10 @@ def show_models(workspace: Workspace) -> None:
     rows, shown = [], _shown(workspace)
     for version in registry.versions(workspace):
         evaluation = Evaluation.read(registry.folder(workspace, version) / registry.EVALUATION)
-        mark = "champion" if version == champion.version else ""
-        rows.append([version, mark, *_scores(version, evaluation, "candidate", shown)[1:]])
-    show_table("Models", ["version", "", "rows", *shown], rows)
+        mark = f"champion since {(champion.promoted_at or '')[:10]}" if version == champion.version else ""
+        trained = f"{evaluation.rows['train']:,}"
+        rows.append([version, mark, trained, *_scores(version, evaluation, "candidate", shown)[1:]])
+    show_table("Models, and their scores on test", ["version", "", "trained on", "test rows", *shown], rows)
 
 
 def _shown(workspace: Workspace) -> tuple[Metric, ...]:

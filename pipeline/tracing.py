@@ -26,8 +26,9 @@ class Trace:
     """One row's way: its raw cells (as amended, where they were), what was said of it, and what was done with it.
 
     flags: check, column, value, suggested, policy; repairs: column, check, before, after; alike: the check that says
-    why it was merged; copies: the rows that were merged into it; part: the split it is in; models: those that were
-    trained on it, of which this can be known: the candidate and its registered copies
+    why it was merged; copies: the rows that were merged into it; part: the split it is in; outside: whether
+    it is in none though there are splits; models: those that were trained on it, of which this can be known: the
+    candidate and its registered copies
     """
 
     row: str
@@ -39,6 +40,7 @@ class Trace:
     alike: str | None
     copies: list[str]
     part: str | None
+    outside: bool
     models: list[str]
 
 
@@ -79,6 +81,7 @@ def trace(workspace: Workspace, row: str) -> Trace:
         alike=merged[0]["check"] if merged else None,
         copies=[str(copy[ROW_ID]) for copy in _of(workspace.quarantine / clean.MERGED, row, [ROW_ID], by=into)],
         part=part,
+        outside=part is None and (workspace.split / split.MANIFEST).is_file(),
         models=_models(workspace) if part == "train" else [],
     )
 
@@ -138,7 +141,7 @@ def _end(found: Trace) -> str:
         why = "which it equals" if found.alike == EXACT else f"the fullest of its duplicates ({found.alike})"
         return f"merged into {found.into}, {why}"
     if found.part is None:
-        return "kept, and in no split yet"
+        return "kept, and before the window of the last retraining" if found.outside else "kept, and in no split yet"
     taught = f", on which {' and '.join(found.models)} was trained" if found.models else ""
     return f"kept, in {found.part}{taught}"
 

@@ -1,6 +1,5 @@
 """Where each file of a workspace is, and its params.yaml by section."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,30 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import processes
 from pipeline.errors import SettingsError, WorkspaceError, instead
+from pipeline.params import parsed_params
 
 SettingsSection = TypeVar("SettingsSection", bound="Section")
-BOOLEAN = "tag:yaml.org,2002:bool"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as DVC reads it: no key stands twice, and `off`, `on`, `no` and `yes` are words.
-
-    The library's own loader takes the last of two keys without a word, and such words for booleans.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"found the key {key} twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in found if tag != BOOLEAN]
-    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(BOOLEAN, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 class Section(BaseModel):
@@ -141,6 +119,26 @@ class Workspace:
         """Be the one that tunes; raises WorkspaceError at once when another does."""
         fix = "look at it with `keepfit tune --status`, or end it with `keepfit tune --stop`"
         with self._held("tune.lock", lambda file: f"{processes.holder(file)} tunes here already", fix):
+            yield
+
+    @contextmanager
+    def pointer_lock(self) -> Iterator[None]:
+        """Be the one that moves the champion's pointer; raises WorkspaceError at once when another does."""
+        busy = "another promotion or rollback is under way"
+        fix = "look at what it came to with `keepfit models`, then decide again"
+        with self._held("pointer.lock", lambda _: busy, fix):
+            yield
+
+    @contextmanager
+    def serve_lock(self) -> Iterator[None]:
+        """Be the one that serves the schedules; raises WorkspaceError at once when another does."""
+        with self._held("serve.lock", lambda file: f"{processes.holder(file)} serves it already", "end that first"):
+            yield
+
+    @contextmanager
+    def backtest_lock(self) -> Iterator[None]:
+        """Be the one that replays past batches; raises WorkspaceError at once when another does."""
+        with self._held("backtest.lock", lambda file: f"{processes.holder(file)} replays here already", "wait for it"):
             yield
 
     @contextmanager
@@ -253,6 +251,11 @@ class Workspace:
         return self.root / "models" / "candidate"
 
     @property
+    def window(self) -> Path:
+        """Which rows, and which weights, the last retraining was told to start from."""
+        return self.root / "models" / "window.json"
+
+    @property
     def registry(self) -> Path:
         return self.root / "models" / "registry"
 
@@ -260,6 +263,16 @@ class Workspace:
     def champion(self) -> Path:
         """The pointer: JSON that names the champion's version; absent before the first promotion."""
         return self.root / "models" / "champion.json"
+
+    @property
+    def promotions(self) -> Path:
+        """The journal of the champions: each move of the pointer."""
+        return self.root / "models" / "promotions.jsonl"
+
+    @property
+    def scorings(self) -> Path:
+        """The journal of the sealed test set: each time that it was opened."""
+        return self.root / "models" / "scorings.jsonl"
 
     @property
     def reports(self) -> Path:
@@ -297,12 +310,22 @@ class Workspace:
         return self.reports / "metrics.json"
 
     @property
+    def backtest(self) -> Path:
+        """What each retraining policy would have done on the past batches."""
+        return self.reports / "backtest.json"
+
+    @property
     def plots(self) -> Path:
         return self.reports / "plots"
 
     @property
     def report(self) -> Path:
         return self.reports / "report.html"
+
+    @property
+    def model_card(self) -> Path:
+        """The candidate's, as Markdown; as a page it has the same name with another ending."""
+        return self.reports / "model_card.md"
 
     @property
     def curves(self) -> Path:
@@ -313,25 +336,14 @@ class Workspace:
         return self.root / "monitoring"
 
     @property
+    def history(self) -> Path:
+        """One row per batch, column and measure, a Parquet file a batch."""
+        return self.monitoring / "history"
+
+    @property
     def arrivals(self) -> Path:
         """Great Expectations' pages of the batches that came."""
         return self.monitoring / "data_docs"
-
-
-def parsed_params(text: str) -> dict[str, Any]:
-    """The text of a params.yaml, untyped; raises SettingsError when it is not a YAML mapping."""
-    try:
-        loaded = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SettingsError(f"is not YAML: {error.problem}", where=f"params.yaml{line}", fix="mend it") from error
-    except yaml.YAMLError as error:
-        message = str(error).replace("\n", " ")
-        raise SettingsError(f"is not YAML: {message}", where="params.yaml", fix="mend it") from error
-    if not isinstance(loaded, dict):
-        raise SettingsError("holds no keys", where="params.yaml", fix="write `dataset: NAME` at least")
-    return loaded
 
 
 def parse_section(kind: type[SettingsSection], raw: object) -> SettingsSection:

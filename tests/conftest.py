@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
+from pipeline import monitor, registry
 from pipeline.cli import STAGES
 from pipeline.workspace import Workspace
 
@@ -70,7 +71,7 @@ normalize:
   categorical: {minimum_count: 2}
 train: {mlp: {hidden: [8], dropout: 0.0}, epochs: 2, batch_size: 64, optimizer: {learning_rate: 0.02}, accelerator: cpu}
 evaluate: {resamples: 50}
-promote: {baseline: majority, tolerated_loss: 0.2}
+promote: {baseline: majority, tolerated_loss: 0.2, champion: not_worse}
 monitor: {min_labelled_rows: 50}
 """
 
@@ -132,6 +133,39 @@ def trained(trained_once: Workspace, tmp_path: Path) -> Workspace:
     return copied(trained_once, tmp_path / "trained")
 
 
+@pytest.fixture(scope="session")
+def promoted_once(trained_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    root = tmp_path_factory.mktemp("promoted") / "tiny"
+    shutil.copytree(trained_once.root, root)
+    workspace = Workspace.open(root)
+    registry.point(workspace, registry.register(workspace))
+    return workspace
+
+
+@pytest.fixture
+def promoted(promoted_once: Workspace, tmp_path: Path) -> Workspace:
+    """`tiny` with a champion."""
+    shutil.copytree(promoted_once.root, tmp_path / "promoted")
+    return Workspace.open(tmp_path / "promoted")
+
+
+@pytest.fixture(scope="session")
+def watched_once(promoted_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    root = tmp_path_factory.mktemp("watched") / "tiny"
+    shutil.copytree(promoted_once.root, root)
+    workspace = Workspace.open(root)
+    for path in monitor.pending(workspace):
+        monitor.watch(workspace, path)
+    return workspace
+
+
+@pytest.fixture
+def watched(watched_once: Workspace, tmp_path: Path) -> Workspace:
+    """`tiny` with a champion and the records of April and May."""
+    shutil.copytree(watched_once.root, tmp_path / "watched")
+    return Workspace.open(tmp_path / "watched")
+
+
 def copied(workspace: Workspace, root: Path) -> Workspace:
     """The workspace once more, in the folder `root`."""
     shutil.copytree(workspace.root, root)
@@ -154,6 +188,7 @@ def made(root: Path) -> Workspace:
         "params.yaml": PARAMS,
         "dvc.yaml": _dvc_yaml(),
         "models/champion.json": '{"version": null, "identity": null, "promoted_at": null, "previous": null}\n',
+        "models/window.json": '{"since": null, "half_life_days": null, "replay": 0.0, "start": null}\n',
         "data/raw/tiny/2024-01.csv.gz": _csv(months[1]),
         "data/raw/tiny/2024-02.csv": _csv(months[2]),
         "data/raw/tiny/2024-03.csv.gz": _csv(months[3]),

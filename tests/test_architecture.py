@@ -17,23 +17,28 @@ from pipeline.workspace import Section, Workspace
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # each may import what stands in its own or a later one
     {"flows"},
-    {"cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing", "tuning"},
+    {
+        *("cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing", "tuning"),
+        "backtest",
+        *("drifting", "versions"),
+    },
     {"settings"},
-    {"asking", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
+    {"asking", "explaining", "export", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
     {"reading"},
     {"stages"},
     {
         *("checks", "features", "models", "drift", "registry", "reports", "predict", "judgement", "versioning", "git"),
-        *("expectations", "recheck"),
+        *("lineage", "trainings"),
+        *("expectations", "policy", "recheck"),
     },
     {
         *("inspection", "masking", "private", "findings", "infer", "profile", "similar", "media", "confident"),
-        *("shortcut", "target", "ledger", "merging", "metrics", "plan", "repairs", "residuals"),
+        *("shortcut", "target", "ledger", "merging", "metrics", "plan", "repairs", "residuals", "sealed"),
     },
     {"amendments"},
     {"contract", "readers", "progress"},
     {"warning_filters", "workspace"},
-    {"artefacts", "processes"},
+    {"artefacts", "processes", "journal", "params"},
     {"errors", "wording", "frames", "memory", "links", "tags", "cells"},
 )
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
@@ -49,9 +54,11 @@ PLUMBING = {
     "artefacts",
     "processes",
     "workspace",
+    "params",
     "progress",
     "memory",
     "warning_filters",
+    *("git", "journal", "lineage", "sealed"),
 }  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 

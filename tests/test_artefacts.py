@@ -270,3 +270,17 @@ def test_the_hash_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
     assert folder("2", {"deep/b": "y", "a": "x"}) == first
     assert folder("3", {"a": "y", "deep/b": "x"}) != first
     assert folder("4", {"a": "x", "deep/c": "y"}) != first
+
+
+def test_tables_take_their_names_together(tmp_path: Path) -> None:
+    rows = pl.LazyFrame({"x": [1, 2]})
+    fails = rows.map_batches(lambda _: pl.DataFrame({"x": ["not a number"]}).cast(pl.Int64))
+    artefacts.write_tables({tmp_path / "a.csv": rows, tmp_path / "b.parquet": rows})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(pl.exceptions.PolarsError):
+        artefacts.write_tables({tmp_path / "a.csv": rows.head(1), tmp_path / "b.parquet": fails})
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert before["a.csv"] == b"x\n1\n2\n"
+    assert pl.read_parquet(tmp_path / "b.parquet").equals(rows.collect())

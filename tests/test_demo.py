@@ -19,7 +19,8 @@ def test_the_copy_is_a_workspace_that_commits_promotions(tiny: Workspace, tmp_pa
     copy = demo.prepare(tiny.root, tmp_path / "demo")
 
     assert copy.root == tmp_path / "demo"
-    assert copy.params["promote"] == {"baseline": "majority", "tolerated_loss": 0.2, "commit": True}
+    asked = {"baseline": "majority", "tolerated_loss": 0.2, "champion": "not_worse"}
+    assert copy.params["promote"] == {**asked, "commit": True}
     assert {key: value for key, value in copy.params.items() if key != "promote"} == {
         key: value for key, value in tiny.params.items() if key != "promote"
     }

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline import artefacts, registry
+from pipeline import artefacts, lineage, registry, sealed
 from pipeline.errors import WorkspaceError
 from pipeline.models import saved
 from pipeline.registry import Champion
@@ -190,3 +192,173 @@ def test_a_pointer_survives_json(trained: Workspace) -> None:
     pointer = registry.champion(trained)
 
     assert Champion.model_validate(json.loads(trained.champion.read_text())) == pointer
+
+
+def test_each_move_is_a_line_of_the_journal_and_the_pointer_names_it(trained: Workspace) -> None:
+    three_versions(trained)
+    registry.point(trained, "v3", why=["nothing moves"])
+    registry.point(trained, "v1", why=["it was too slow"])
+
+    moves = registry.promotions(trained).entries()
+
+    assert [(move.previous, move.version) for move in moves] == [(None, "v1"), ("v1", "v2"), ("v2", "v3"), ("v3", "v1")]
+    assert moves[-1].why == ["it was too slow"]
+    assert registry.champion(trained).move == registry.promotions(trained).head
+    assert moves[-1].whole == artefacts.sha256(trained.registry / "v1")
+
+
+def test_rolling_back_goes_one_champion_back_each_time_and_then_says_that_there_is_none(trained: Workspace) -> None:
+    three_versions(trained)
+
+    assert registry.rollback(trained, why=["live AUC fell"]).version == "v2"
+    assert registry.rollback(trained).version == "v1"
+    before = trained.champion.read_bytes()
+    with pytest.raises(WorkspaceError, match="there was no champion before v1; name the one that you mean"):
+        registry.rollback(trained)
+
+    assert trained.champion.read_bytes() == before
+    assert [move.how for move in registry.promotions(trained).entries()] == [*["by hand"] * 3, "rollback", "rollback"]
+
+
+def test_after_a_rollback_and_a_promotion_the_next_rollback_leads_to_what_was_there_before(trained: Workspace) -> None:
+    three_versions(trained)
+    registry.rollback(trained)
+    another_candidate(trained, 9)
+    registry.point(trained, registry.register(trained))
+    assert registry.champion(trained).version == "v4"
+
+    assert registry.rollback(trained).version == "v2"
+    assert registry.rollback(trained).version == "v1"
+
+
+def test_a_pointer_that_was_changed_by_hand_is_rolled_back_to_what_it_names(trained: Workspace) -> None:
+    three_versions(trained)
+    by_hand = {"version": "v2", "identity": saved.verify(trained.registry / "v2").identity, "previous": "v1"}
+    Champion.model_validate(by_hand).write(trained.champion)
+
+    assert registry.rollback(trained).version == "v1"
+
+
+@pytest.mark.parametrize("name", ["../candidate", "..", ".", "", "v1/../v2"])
+def test_what_is_no_name_of_a_version_is_refused(name: str, trained: Workspace) -> None:
+    three_versions(trained)
+
+    with pytest.raises(WorkspaceError, match="the registry has no version"):
+        registry.point(trained, name)
+
+
+def test_a_rollback_without_a_champion_is_an_error(tiny: Workspace) -> None:
+    with pytest.raises(WorkspaceError, match="there is no champion yet"):
+        registry.rollback(tiny)
+
+
+def test_a_champion_of_before_the_journal_can_be_rolled_back_once(trained: Workspace) -> None:
+    three_versions(trained)
+    trained.promotions.unlink()
+    Champion.read(trained.champion).model_copy(update={"move": None}).write(trained.champion)
+
+    assert registry.rollback(trained).version == "v2"
+    with pytest.raises(WorkspaceError, match="there was no champion before v2"):
+        registry.rollback(trained)
+
+
+def test_a_move_that_was_killed_before_the_pointer_leaves_the_champion_and_does_not_count(
+    trained: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_versions(trained)
+    before = trained.champion.read_bytes()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Champion, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            registry.point(trained, "v1")
+    assert trained.champion.read_bytes() == before
+    assert registry.before_this(trained) == "v2"
+
+    assert registry.rollback(trained).version == "v2"
+    assert registry.rollback(trained).version == "v1"
+
+
+def test_of_two_promotions_that_were_decided_beside_the_same_champion_one_wins(trained: Workspace) -> None:
+    three_versions(trained)
+    seen = registry.champion(trained)
+
+    registry.point(trained, "v1", expected=seen)
+    with pytest.raises(WorkspaceError, match=r"the champion is v1 by now, since .*, and v2 was judged beside another"):
+        registry.point(trained, "v2", expected=seen)
+
+    assert registry.champion(trained).version == "v1"
+    assert len(registry.promotions(trained).entries()) == 4
+
+
+def test_of_two_promotions_at_the_same_moment_one_is_told(trained: Workspace) -> None:
+    three_versions(trained)
+    before = trained.champion.read_bytes()
+
+    with trained.pointer_lock(), pytest.raises(WorkspaceError, match="another promotion or rollback is under way"):
+        registry.point(trained, "v1")
+
+    assert trained.champion.read_bytes() == before
+    assert len(registry.promotions(trained).entries()) == 3
+
+
+def test_promotions_from_many_processes_end_with_a_whole_journal_and_its_last_as_champion(trained: Workspace) -> None:
+    three_versions(trained)
+    code = (
+        "import sys; from pathlib import Path; from pipeline import registry\n"
+        "from pipeline.errors import WorkspaceError; from pipeline.workspace import Workspace\n"
+        "place = Workspace.open(Path(sys.argv[1]))\n"
+        "for turn in range(20):\n"
+        "    try: registry.point(place, sys.argv[2 + turn % 2])\n"
+        "    except WorkspaceError as error: assert 'under way' in error.what, error\n"
+    )
+    words = [("v1", "v2"), ("v2", "v3")]
+    running = [subprocess.Popen([sys.executable, "-c", code, str(trained.root), *pair]) for pair in words]
+    assert [each.wait() for each in running] == [0, 0]
+
+    moves, pointer = registry.promotions(trained).entries(), registry.champion(trained)
+    assert pointer.move == registry.promotions(trained).head
+    assert (moves[-1].version, moves[-1].previous) == (pointer.version, pointer.previous)
+    assert [move.previous for move in moves[1:]] == [move.version for move in moves[:-1]]
+
+
+def test_nothing_is_promoted_over_a_journal_that_was_changed(trained: Workspace) -> None:
+    three_versions(trained)
+    text = trained.promotions.read_text()
+    trained.promotions.write_text(text.replace('"by hand"', '"rollback"', 1))
+    before = trained.champion.read_bytes()
+
+    with pytest.raises(WorkspaceError, match=r"promotions\.jsonl: line 1 is not what was written there"):
+        registry.point(trained, "v1")
+
+    assert trained.champion.read_bytes() == before
+
+
+def test_a_registry_that_begins_anew_takes_no_name_twice(trained: Workspace) -> None:
+    three_versions(trained)
+    shutil.rmtree(trained.registry)
+    Champion().write(trained.champion)
+    another_candidate(trained, 7)
+
+    assert registry.register(trained) == "v4"
+    assert registry.point(trained, "v4").previous is None
+    with pytest.raises(WorkspaceError, match="there was no champion before v4"):
+        registry.rollback(trained)
+
+
+def test_a_version_keeps_where_it_comes_from(trained: Workspace) -> None:
+    folder = registry.folder(trained, registry.register(trained))
+
+    kept = lineage.read(folder)
+
+    assert kept is not None
+    ingested = artefacts.read_json(trained.ingested / "manifest.json")["files"]
+    assert {name: source.sha256 for name, source in kept.data.items()} == {f["name"]: f["sha256"] for f in ingested}
+    assert kept.test == sealed.seal(trained)
+    assert kept.packages["torch"] and kept.machine.cores >= 1 and kept.commit is None
+    for name in ("params.yaml", "dvc.yaml", "schemas/tiny.py"):
+        assert (folder / lineage.DEFINITION / name).read_bytes() == (trained.root / name).read_bytes()
+    assert (folder / "metrics.json").read_bytes() == trained.metrics.read_bytes()

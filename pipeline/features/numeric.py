@@ -87,7 +87,7 @@ class NumericEncoder(Record):
         missing = ~np.isfinite(raw)
         filled = np.where(missing, self.median, raw.clip(-LARGEST, LARGEST))
         if self.method == "quantile":
-            scaled = np.interp(filled, *self._distinct_knots())
+            scaled = np.interp(filled, *self.distinct_knots())
         else:
             with np.errstate(over="ignore"):  # of a scale near 0: clipped all the same
                 scaled = ((filled - self.center) / self.scale).clip(-CLIP, CLIP)
@@ -98,14 +98,14 @@ class NumericEncoder(Record):
         """(N, 1 or 2) float32 → the numbers; what was missing is null again, what was clipped stays clipped."""
         scaled = encoded[:, 0].astype(np.float64)
         if self.method == "quantile":
-            knots, shares = self._distinct_knots()
+            knots, shares = self.distinct_knots()
             values = np.interp(scaled, shares, knots)
         else:
             values = scaled * self.scale + self.center
         missing = encoded[:, 1] > 0.5 if self.indicator else np.zeros(len(values), dtype=bool)
         return pl.select(pl.when(pl.Series(~missing)).then(pl.Series(values))).to_series().alias(self.column)
 
-    def _distinct_knots(self) -> tuple[np.ndarray, np.ndarray]:
+    def distinct_knots(self) -> tuple[np.ndarray, np.ndarray]:
         """Knots and their shares; knots that are equal share the middle of their shares."""
         knots, where = np.unique(np.asarray(self.knots), return_inverse=True)
         shares = np.linspace(0.0, 1.0, len(self.knots))

@@ -216,7 +216,11 @@ class Laid:
     def there(self, known_R: np.ndarray | None = None) -> np.ndarray:
         """(T,) bool: whether a place has a row, one that is known."""
         there_T = self.row_T >= 0
-        return there_T if known_R is None else there_T & known_R[self.row_T]
+        if known_R is None:
+            return there_T
+        known_T = there_T.copy()
+        known_T[there_T] = known_R[self.row_T[there_T]]
+        return known_T
 
     def spread(self, value_R: np.ndarray, there_T: np.ndarray) -> np.ndarray:
         """(T, ...) float32: the values at their places, elsewhere the last before them on the axis, 0 before all."""

@@ -57,16 +57,20 @@ class Paired(Record):
 Scores: TypeAlias = dict[Metric, Score]
 
 
-def resamples(rows: int, seed: int, count: int = RESAMPLES, block: int = 1) -> np.ndarray:
+def resamples(
+    rows: int, seed: int, count: int = RESAMPLES, block: int = 1, unit_N: np.ndarray | None = None
+) -> np.ndarray:
     """(1 + R, N) uint8: first the rows as they are, then how often each is drawn, with replacement.
 
     `block`: so many rows, one behind the other, are drawn together, as those of a series are alike (Carlstein 1986).
+    `unit_N`, of any rows that are alike, the number of the unit that each is drawn with (Field & Welsh 2007).
     """
     random = np.random.default_rng(seed)
-    blocks = -(-rows // block)
+    drawn_N = np.arange(rows) // block if unit_N is None else unit_N
+    units = int(drawn_N.max(initial=0)) + 1
     w_RN = np.ones((1 + count, rows), dtype=np.uint8)  # that one row is drawn 256 times, no one will see
     for w_N in w_RN[1:]:
-        w_N[:] = np.bincount(random.integers(0, blocks, blocks), minlength=blocks).repeat(block)[:rows]
+        w_N[:] = np.bincount(random.integers(0, units, units), minlength=units)[drawn_N]
     return w_RN
 
 
@@ -79,7 +83,7 @@ def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
     """The candidate's values against another model's, both on the same rows and the same resamples."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     gap_R = sign * (own[metric] - other[metric])
-    low, high = _interval(gap_R[1:])
+    low, high = interval(gap_R[1:])
     return Paired(model=model, metric=metric, difference=float(gap_R[0]), low=low, high=high, resamples=len(gap_R) - 1)
 
 
@@ -96,10 +100,11 @@ def weight(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
 def _score(value: float, resampled_R: np.ndarray) -> Score:
     if not resampled_R.size:
         return Score(value=value)
-    low, high = _interval(resampled_R)
+    low, high = interval(resampled_R)
     return Score(value=value, low=low, high=high)
 
 
-def _interval(values_R: np.ndarray) -> tuple[float, float]:
+def interval(values_R: np.ndarray) -> tuple[float, float]:
+    """What 95% of the values lie between."""
     low, high = np.quantile(values_R, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return float(low), float(high)

@@ -64,8 +64,8 @@ class Numbers(nn.Module):
     def forward(self, dense_BD: Tensor) -> Tensor:
         if self.embedding is None:
             return dense_BD
-        embedded = self.embedding(dense_BD[:, self.embedded]).flatten(1)
-        return torch.cat([embedded, dense_BD[:, self.plain]], dim=1)
+        embedded = self.embedding(dense_BD.index_select(1, self.embedded)).flatten(1)
+        return torch.cat([embedded, dense_BD.index_select(1, self.plain)], dim=1)
 
     def outputs(self, names: Names) -> list[str]:
         """What each value that comes out stands for."""
@@ -126,7 +126,7 @@ class Categories(nn.Module):
 
     def forward(self, codes_BC: Tensor) -> list[Tensor]:
         learnt = [embed(codes_BC[:, place]) for place, embed in zip(self.large, self.embeddings, strict=True)]
-        return [*learnt, self._one_hot(codes_BC[:, self.small])] if self.one_hot_width else learnt
+        return [*learnt, self._one_hot(codes_BC.index_select(1, self.small))] if self.one_hot_width else learnt
 
     def outputs(self, names: Names) -> list[str]:
         """What each value that comes out stands for."""
@@ -146,7 +146,7 @@ class Categories(nn.Module):
         return found
 
     def _one_hot(self, codes_BC: Tensor) -> Tensor:
-        empty = torch.zeros(len(codes_BC), self.one_hot_width, device=codes_BC.device)
+        empty = torch.zeros(codes_BC.shape[0], self.one_hot_width, device=codes_BC.device)
         return empty.scatter(1, codes_BC + self.starts, (codes_BC > 0).to(empty.dtype))
 
 

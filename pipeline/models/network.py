@@ -103,12 +103,15 @@ def answers(network: Network, inputs: Inputs, target: Target, rows_at_once: int 
 
 
 def answered(outputs_NMK: Tensor, target: Target) -> np.ndarray:
-    """(N, K) float64 outputs → answers, the mean over the members: of each one's probabilities, or scaled values."""
+    """(N, K) float64 outputs → answers, the mean over the members: of each one's probabilities, or scaled values.
+
+    Probabilities are those of the logits divided by the target's temperature.
+    """
     if isinstance(target, Classes | Ordinal):
-        p_NK: np.ndarray = outputs_NMK.double().cpu().softmax(dim=2).mean(dim=1).numpy()
+        p_NK: np.ndarray = (outputs_NMK.double().cpu() / target.temperature).softmax(dim=2).mean(dim=1).numpy()
         return p_NK
     if isinstance(target, Tags):
-        each_NK: np.ndarray = outputs_NMK.double().cpu().sigmoid().mean(dim=1).numpy()
+        each_NK: np.ndarray = (outputs_NMK.double().cpu() / target.temperature).sigmoid().mean(dim=1).numpy()
         return each_NK
     return target.decode(outputs_NMK.double().cpu().mean(dim=1).numpy())
 
@@ -120,7 +123,9 @@ def tensors(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def tensor(array: "np.ndarray | windows.Windows") -> Any:
     """The same as a tensor, or windows of one."""
-    return Windows.of(array) if isinstance(array, windows.Windows) else torch.from_numpy(array)
+    if isinstance(array, windows.Windows):
+        return Windows.of(array)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())  # a frame's own memory is not
 
 
 def rows_of(inputs: Inputs, chosen: Tensor | Sequence[int] | slice) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ weights.safetensors     its weights
 repairs.json            the rules by which its training rows were repaired, and every row is that it is asked of
 preprocessor.json       typed rows → tensors, fitted on train
 reference.json          the profile of the training rows
+watch.json              what new rows are compared with, and what answers are worth while no label has come
 history.json            the curves of its training
 health.json             what was measured of its training, and what is to be said of it
 manifest.json           what it was made from and the SHA-256 of each file above; written last

@@ -6,42 +6,56 @@ One record a batch, monitoring/<batch>.json: what was seen, what was decided, wh
 record without an outcome whose decision is to retrain is work to do; whoever is killed leaves it so.
 """
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import arrival, artefacts, contract, lookback, readers, registry
+from pipeline import arrival, artefacts, contract, readers, registry
 from pipeline.contract import Contract
-from pipeline.drift.decision import Evidence, MonitorSettings, decide
+from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import DataError, WorkspaceError
-from pipeline.monitor.batch import read
-from pipeline.monitor.judged import drift, live, repaired
-from pipeline.monitor.record import Live, MonitoringRecord, Outcome, drifted, file_of, records
+from pipeline.monitor import rollback
+from pipeline.monitor.batch import Batch, read
+from pipeline.monitor.evidence import evidence, unanswered
+from pipeline.monitor.history import keep
+from pipeline.monitor.judged import repaired
+from pipeline.monitor.order import order
+from pipeline.monitor.record import Live, MonitoringRecord, Outcome, Rollback, Seen, drifted, file_of, records
+from pipeline.monitor.seen import look, opened
 from pipeline.monitor.window import adopt, conclude
+from pipeline.policy.decision import decide
 from pipeline.predict import Predictor
 from pipeline.stages import ingest
-from pipeline.stages.evaluate import Evaluation
 from pipeline.workspace import Workspace
 
 __all__ = [
     "Live",
     "MonitoringRecord",
     "Outcome",
+    "Seen",
     "adopt",
     "champion_of",
     "conclude",
     "drifted",
+    "look",
+    "opened",
+    "order",
     "pending",
     "read",
+    "recorded",
     "records",
     "repaired",
+    "schedule",
     "watch",
 ]
 
 
 def pending(workspace: Workspace) -> list[Path]:
     """The files of data/incoming/<dataset>/ to watch, in the order of their names: new ones, and those whose
-    labels may have come since they were watched without any. Raises DataError for a file in a folder below."""
+    labels may have come since they were watched, or need not be waited for any longer.
+
+    Raises DataError for a file in a folder below.
+    """
     incoming = workspace.incoming
     if not any(path.is_file() and not path.name.startswith(".") for path in incoming.rglob("*")):
         return []
@@ -51,11 +65,21 @@ def pending(workspace: Workspace) -> list[Path]:
         if path.parent != incoming:
             where = workspace.relative(path)
             raise DataError("stands in a folder", where=where, fix=f"put it right into {workspace.relative(incoming)}")
-    return [path for path in found if path.name not in known or _may_have_labels(known[path.name], path)]
+    wait = timedelta(days=workspace.section(MonitorSettings).retrain.label_wait_days)
+    return [path for path in found if path.name not in known or _again(known[path.name], path, wait)]
 
 
-def _may_have_labels(record: MonitoringRecord, path: Path) -> bool:
-    return record.labelled == 0 and record.sha256 != artefacts.sha256(path)
+def _again(record: MonitoringRecord, path: Path, wait: timedelta) -> bool:
+    """Whether a batch that waits for labels is to be watched again: it changed, or it has waited long enough."""
+    if record.outcome is not None or (record.labelled and not (wait and record.decision.waits)):
+        return False
+    since = datetime.fromisoformat(record.first_seen_at or record.monitored_at)
+    over = bool(record.labelled) and datetime.fromisoformat(record.monitored_at) - since < wait <= _now() - since
+    return over or record.sha256 != artefacts.sha256(path)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
@@ -63,42 +87,82 @@ def watch(workspace: Workspace, path: Path) -> MonitoringRecord:
 
     A file from elsewhere is copied into data/incoming/<dataset>/, where a retraining looks for it.
     """
-    settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
-    model = replace(champion_of(workspace, agreed), base=path.parent)
-    digest = _refuse_known(workspace, path)
-    before = [record.batch for record in records(workspace) if record.sound and record.batch < path.name]
-    model = replace(model, past=lookback.past(workspace, agreed, model.preprocessor, before))
-    batch = read(workspace, path, agreed, model.repairs)
-    moved, scores = drift(model, batch, settings), live(workspace, model, batch)
-    reference = Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"]
-    metric = settings.chosen(model.preprocessor.target.kind)
-    evidence = Evidence(
-        drift=moved,
-        metric=metric,
-        reference=reference[metric],
-        live=scores.champion[metric] if scores else None,
-        rows=batch.usable.height,
-        labelled_rows=batch.labelled.height,
-        batches_since_training=_batches_since_training(workspace, path.name),
-        findings=batch.findings,
-    )
-    record = MonitoringRecord(
-        batch=path.name,
-        sha256=digest,
-        rows=batch.ledger[0].rows_in,
-        labelled=batch.labelled.height,
-        champion=model.folder.name,
-        monitored_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        findings=batch.findings,
-        ledger=batch.ledger,
-        drift=moved,
-        live=scores,
-        reference=reference,
-        decision=decide(evidence, settings),
-    )
+    agreed = contract.load(workspace.contract_file)
+    model = champion_of(workspace, agreed)
+    digest, now = _refuse_known(workspace, path), _now()
+    known = records(workspace)
+    before = [record for record in known if record.batch < path.name]
+    first_seen = next((r.first_seen_at or r.monitored_at for r in known if r.batch == path.name), _told(now))
+    sound = [record.batch for record in before if record.sound]
+    model, batch = opened(workspace, path, model, sound)
+    seen = look(workspace, path, model, batch, first=registry.first_folder(workspace))
+    record = recorded(workspace, seen, model, before, first_seen=first_seen, now=now)
     arrival.take_in(workspace, path, digest)
+    left = _rollback(workspace, model, batch) if record.sound else None
+    if left is not None:
+        registry.point(workspace, left.version, how="rollback", why=[left.words])
+    record = record.model_copy(update={"rollback": left})
     record.write(file_of(workspace, path.name))
+    keep(workspace)
     return record
+
+
+def _rollback(workspace: Workspace, model: Predictor, batch: Batch) -> Rollback | None:
+    """The rollback that the batch calls for, if the settings allow one."""
+    settings, other = workspace.section(MonitorSettings), rollback.previous(workspace)
+    if not settings.retrain.rollback or other is None:
+        return None
+    return rollback.beaten(workspace, model, batch, other, settings)
+
+
+def schedule(workspace: Workspace) -> MonitoringRecord | None:
+    """By schedule: let the newest batch that no training has seen ask for one, if the settings say so and it may.
+
+    Its record, which then has no outcome yet; None where nothing is to be trained on.
+    """
+    settings, known = workspace.section(MonitorSettings), records(workspace)
+    waiting = [record for record in unanswered(known) if record.sound and record.labelled]
+    if not settings.retrain.schedule or not waiting:
+        return None
+    model, last = champion_of(workspace, contract.load(workspace.contract_file)), waiting[-1]
+    before = [record for record in known if record.batch < last.batch]
+    first_seen = last.first_seen_at or last.monitored_at
+    asked = recorded(workspace, last, model, before, first_seen=first_seen, now=_now(), scheduled=True)
+    if not asked.decision.retrain:
+        return None
+    asked = asked.model_copy(update={"rollback": last.rollback})
+    asked.write(file_of(workspace, last.batch))
+    return asked
+
+
+def recorded(
+    workspace: Workspace,
+    seen: Seen,
+    model: Predictor,
+    before: Sequence[MonitoringRecord],
+    *,
+    first_seen: str,
+    now: datetime,
+    scheduled: bool = False,
+) -> MonitoringRecord:
+    """What was seen, with the decision on it at the moment `now`; `before`: the records of earlier batches."""
+    settings = workspace.section(MonitorSettings)
+    showed = evidence(
+        seen,
+        settings.chosen(model.preprocessor.target.kind),
+        before,
+        learnt_until=max((last for _, last in model.manifest.span.values()), default=None),
+        first_seen=datetime.fromisoformat(first_seen),
+        now=now,
+        scheduled=scheduled,
+    )
+    kept = {name: getattr(seen, name) for name in Seen.model_fields}
+    decision = decide(showed, settings)
+    return MonitoringRecord(**kept, monitored_at=_told(now), first_seen_at=first_seen, decision=decision)
+
+
+def _told(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def champion_of(workspace: Workspace, agreed: Contract) -> Predictor:
@@ -142,13 +206,3 @@ def _refuse_known(workspace: Workspace, path: Path) -> str:
     if path.name in trained.values():
         raise DataError("has the name of another file, which was trained on", where=path.name, fix="rename it")
     return digest
-
-
-def _batches_since_training(workspace: Workspace, batch: str) -> int:
-    """How many batches up to this one, it included, were watched since the last training."""
-    count = 1
-    for record in reversed([record for record in records(workspace) if record.batch < batch]):
-        if record.outcome is not None:
-            break
-        count += 1
-    return count

@@ -4,20 +4,43 @@ from pathlib import Path
 
 from pipeline.artefacts import Record
 from pipeline.drift.columns import DriftReport
-from pipeline.drift.decision import Decision
+from pipeline.drift.estimate import Estimate
 from pipeline.findings import Finding
 from pipeline.ledger import Entry
-from pipeline.metrics import Scores
+from pipeline.metrics import Paired, Scores
+from pipeline.policy.decision import Decision
 from pipeline.workspace import Workspace
 
 
 class Outcome(Record):
-    """What a retraining came to; `batch_rows_in_training` is read off the new candidate's manifest."""
+    """What a retraining came to; `batch_rows_in_training` is read off the new candidate's manifest.
+
+    `candidate`: the identity of its weights; batches that one training answered have the same.
+    """
 
     version: str | None
     promoted: bool
     reasons: list[str]
     batch_rows_in_training: int
+    candidate: str | None = None
+    concluded_at: str | None = None
+
+
+class Rollback(Record):
+    """Which version was left for which earlier one, by what difference on the same labelled rows of the batch."""
+
+    left: str
+    version: str
+    paired: Paired
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        pair = self.paired
+        return (
+            f"rolled back from {self.left} to {self.version}: {pair.metric} {pair.difference:+.4f} beside it "
+            f"(95% interval {pair.low:+.4f} to {pair.high:+.4f}, same rows)"
+        )
 
 
 class Live(Record):
@@ -27,27 +50,37 @@ class Live(Record):
     first: Scores
 
 
-class MonitoringRecord(Record):
-    """Everything about one batch: monitoring/<batch>.json."""
+class Seen(Record):
+    """What a batch shows of a model, `champion`; `usable`: rows whose features hold, `span`: its oldest and newest."""
 
     batch: str
     sha256: str
     rows: int
+    usable: int | None = None
     labelled: int
+    span: tuple[str, str] | None = None
     champion: str
-    monitored_at: str
     findings: list[Finding]
     ledger: list[Entry]
     drift: DriftReport
+    estimate: Estimate | None = None
     live: Live | None
     reference: Scores
-    decision: Decision
-    outcome: Outcome | None = None
 
     @property
     def sound(self) -> bool:
         """Whether the batch may be trained on: no finding stops it."""
         return not any(found.policy == "stop" for found in self.findings)
+
+
+class MonitoringRecord(Seen):
+    """Everything about one batch: monitoring/<batch>.json."""
+
+    monitored_at: str
+    first_seen_at: str | None = None
+    decision: Decision
+    rollback: Rollback | None = None
+    outcome: Outcome | None = None
 
 
 def records(workspace: Workspace) -> list[MonitoringRecord]:

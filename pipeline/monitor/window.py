@@ -1,10 +1,12 @@
 """Retraining by monitored batches: the window of files that training reads, and what came of it (used by monitor)."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline import arrival, artefacts, registry
 from pipeline.errors import DataError, GateFailed
 from pipeline.models import saved
+from pipeline.monitor.history import keep
 from pipeline.monitor.record import MonitoringRecord, Outcome, file_of, records
 from pipeline.stages.promote import Promotion
 from pipeline.workspace import Workspace
@@ -68,7 +70,10 @@ def conclude(workspace: Workspace, record: MonitoringRecord, promotion: Promotio
         promoted=promoted,
         reasons=promotion.reasons,
         batch_rows_in_training=seen,
+        candidate=candidate.identity,
+        concluded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     concluded = record.model_copy(update={"outcome": outcome})
     concluded.write(file_of(workspace, record.batch))
+    keep(workspace)
     return concluded

@@ -1,4 +1,4 @@
-"""The report: one HTML file that works offline, made from the JSON files alone.
+"""The report: one HTML file that works offline, made from the JSON files and the history of the batches alone.
 
 No clock is read: the same files give the same bytes. What is absent is said in one line, with
 the command that makes it.
@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import artefacts
+import polars as pl
+from markupsafe import Markup
+
+from pipeline import artefacts, sealed
 from pipeline.errors import WorkspaceError
+from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import LOWER_IS_BETTER
-from pipeline.reports import document, figures, words
+from pipeline.reports import card, diagnosis, document, figures, history, words
 from pipeline.reports.words import Json
+from pipeline.sealed import Seal
 from pipeline.workspace import Workspace
 
 FINDINGS, REASONS = 60, 20
@@ -65,22 +70,27 @@ SHAPES = {
 class Sources:
     """What the report is made of; None where a file is absent.
 
-    `manifest` is that of the champion, `times` are those of the last training on this machine.
+    `manifest` is that of the champion, `times` are those of the last training on this machine, `seal` says how often
+    the test set was opened.
     """
 
     dataset: str
     quality: Json | None = None
     ledger: Json | None = None
     evaluation: Json | None = None
+    diagnosis: Diagnosis | None = None
     champion: Json | None = None
     manifest: Json | None = None
     batches: tuple[Json, ...] = ()
     times: Json | None = None
+    history: pl.DataFrame | None = None
+    seal: Seal | None = None
 
 
 def write(workspace: Workspace) -> Path:
-    """Write the report of a workspace; raises WorkspaceError for a JSON file of another shape."""
+    """Write the report and the model card of a workspace; raises WorkspaceError for a JSON file of another shape."""
     artefacts.write_text(workspace.report, render(read(workspace)))
+    card.write(workspace)
     return workspace.report
 
 
@@ -94,15 +104,24 @@ def read(workspace: Workspace) -> Sources:
         quality=_read(workspace, workspace.quality, "quality"),
         ledger=_read(workspace, workspace.ledger, "ledger"),
         evaluation=_read(workspace, workspace.evaluation, "evaluation"),
+        diagnosis=Diagnosis.read(workspace.diagnosis) if workspace.diagnosis.is_file() else None,
         champion=champion if version else None,
         manifest=_read(workspace, manifest, "manifest") if version else None,
         times=_read(workspace, workspace.times, "times"),
+        history=_history(workspace),
+        seal=sealed.seal(workspace),
         batches=tuple(
             record
             for path in sorted(workspace.monitoring.glob("*.json"))
             if (record := _read(workspace, path, "monitoring")) is not None
         ),
     )
+
+
+def _history(workspace: Workspace) -> pl.DataFrame | None:
+    """All that was ever watched, in numbers."""
+    files = sorted(workspace.history.glob("*.parquet"))
+    return artefacts.scan_parquet(workspace.history).collect() if files else None
 
 
 def _read(workspace: Workspace, path: Path, kind: str) -> Json | None:
@@ -129,8 +148,15 @@ def render(sources: Sources) -> str:
         **_headline(sources),
         **_timeline(sources),
         **_evaluation(sources),
+        sections=_diagnosed(sources),
         **_data(sources),
     )
+
+
+def _diagnosed(sources: Sources) -> list[Markup]:
+    """The sections on what is said of the candidate beside its scores; none where the two are of different ones."""
+    told, judged = sources.diagnosis, (sources.evaluation or {}).get("candidate")
+    return diagnosis.sections(told) if told is not None and told.candidate == judged else []
 
 
 def _page(page: str) -> str:
@@ -159,6 +185,7 @@ def _timeline(sources: Sources) -> dict[str, Any]:
         "drifted": figures.drifted_columns,
         "heatmap": figures.heatmap(batches),
         "drift_words": words.drift_words(batches),
+        "history": history.drawn(sources.history) if sources.history is not None else [],
         "shown": batches[-figures.BATCHES :],
     }
 
@@ -186,8 +213,11 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "curves": figures.curves(evaluation),
         "took": words.took(evaluation, sources.times),
         "coverage": words.coverage(evaluation),
+        "seal": sealed.words(sources.seal) if sources.seal else "",
         **_of_kind(evaluation, names),
         "unseen": words.unseen(evaluation),
+        "verdicts": [words.answer(one) for one in evaluation.get("verdicts", ())],
+        "resampled": words.resampled(evaluation),
     }
 
 

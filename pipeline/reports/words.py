@@ -170,6 +170,33 @@ def compared(pair: Json) -> str:
     return "worse than" if pair["high"] < 0 else "about as well as"
 
 
+def answer(verdict: Json) -> str:
+    """Whether the candidate is better than a model, and by how much.
+
+    >>> verdict = {"model": "ridge", "metric": "r2", "word": "better", "difference": 0.02, "low": 0.01, "high": 0.03}
+    >>> answer({**verdict, "compared": 3})
+    'Better than ridge regression: R² 0.020 better (0.010 to 0.030, corrected for 3 comparisons).'
+    """
+    amount, low, high = alike(verdict["difference"], verdict["low"], verdict["high"])
+    several = f", corrected for {verdict['compared']} comparisons" if verdict["compared"] > 1 else ""
+    what = f"{metric(verdict['metric'])} {amount} better ({low} to {high}{several})"
+    return f"{title_case(verdict['word'])} than {model(verdict['model'])}: {what}."
+
+
+def resampled(evaluation: Json) -> str:
+    """What was drawn to make the intervals, where it was no single rows.
+
+    >>> resampled({"resampled": {"by": "groups", "units": 12, "columns": ["shop"]}})
+    'Intervals draw 12 whole groups of shop, as rows of one are alike.'
+    """
+    told = evaluation.get("resampled") or {"by": "rows"}
+    if told["by"] == "rows":
+        return ""
+    named = f" of {', '.join(map(clip, told['columns']))}" if told["columns"] else ""
+    what = f"whole groups{named}" if told["by"] == "groups" else f"stretches of time{named}"
+    return f"Intervals draw {told['units']:,} {what}, as rows of one are alike."
+
+
 def subject(evaluation: Json, champion: Json | None) -> str:
     """Who was judged: the champion's version when the candidate became it, else the candidate."""
     version, identity = (champion or {}).get("version"), (champion or {}).get("identity")

@@ -4,59 +4,42 @@ The baselines are fitted on train alone, with the candidate's own tensors. The t
 probability into an answer is chosen on val for every model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
+import polars as pl
 from pydantic import Field
 
-from pipeline import artefacts, metrics, registry
+from pipeline import artefacts, contract, judgement, metrics, progress, registry, sealed
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
+from pipeline.features import windows
 from pipeline.features.preprocessor import LABEL, Preprocessor
 from pipeline.features.target import Classes, Forecast, Ordinal, Quantiles, Tags, Target
-from pipeline.features.windows import together
-from pipeline.metrics import At, Kind, Metric, Paired, Scores, classification, drawn, forecasting, ordinal
+from pipeline.judgement.case import Case
+from pipeline.judgement.fit import Fit, fit_of_forecast, fit_word
+from pipeline.judgement.settings import EvaluateSettings
+from pipeline.judgement.thresholds import chosen
+from pipeline.judgement.units import Resampled
+from pipeline.metrics import At, Kind, Paired, Scores, classification, drawn, forecasting, ordinal
 from pipeline.metrics.drawn import Below, OneTag, Residuals
-from pipeline.models import baselines, forecasts, saved
+from pipeline.metrics.verdict import Verdict, verdicts
+from pipeline.models import baselines, forecasts, rules, saved
 from pipeline.models.health.checkup import Health
 from pipeline.models.health.symptom import Symptom
+from pipeline.models.rules import Told
 from pipeline.predict import Predictor, comparable
+from pipeline.stages import again, together
 from pipeline.stages.samples import before, samples
 from pipeline.stages.split import SPLITS, SplitName, SplitRecord
-from pipeline.workspace import Section, Workspace
+from pipeline.workspace import Workspace
 
 Tensors = Mapping[str, Any]  # arrays, and windows of some
 Answers = dict[str, np.ndarray]
 COMPARED: tuple[SplitName, ...] = ("val", "test")  # the others choose their threshold on val, and are scored on test
-OVERFIT_GAP = 0.05
-UNDERFIT = 0.05  # above what a model scores that learnt nothing
-GAPS: Mapping[Metric, str] = {
-    "auc": "AUC",
-    "r2": "R²",
-    "quadratic_weighted_kappa": "kappa",
-    "mean_average_precision": "mean average precision",
-}
-
-
-class EvaluateSettings(Section):
-    """How the candidate is judged; `overfit_gap` is of the AUC of classes, of the R² of a number.
-
-    Of classes in an order it is of the kappa with squared weights, of tags of the mean average precision.
-    """
-
-    key: ClassVar[str] = "evaluate"
-    resamples: int = Field(default=200, ge=50)
-    overfit_gap: float = Field(default=OVERFIT_GAP, gt=0, lt=0.5)
-
-
-class Fit(Record):
-    """Whether the candidate fits, in a word, and why."""
-
-    word: Literal["fits", "overfits", "underfits"]
-    why: str
 
 
 class Evaluation(Record):
@@ -80,6 +63,8 @@ class Evaluation(Record):
     thresholds: dict[str, float]
     scores: dict[str, dict[str, Scores]]
     paired: list[Paired]
+    verdicts: list[Verdict] = Field(default_factory=list)
+    resampled: Resampled | None = None
     fit: Fit
     roc: dict[str, list[tuple[float, float]]]
     precision_recall: dict[str, list[tuple[float, float]]]
@@ -110,22 +95,67 @@ class Judged:
 def run(workspace: Workspace) -> Evaluation:
     """Evaluate the candidate against the baselines, and against the champion if there is one."""
     settings, fitted = workspace.section(EvaluateSettings), Preprocessor.read(workspace.candidate)
-    tensors = {n: together(artefacts.read_tensors(workspace.normalized / f"{n}.safetensors")) for n in SPLITS}
+    tensors = {n: windows.together(artefacts.read_tensors(workspace.normalized / f"{n}.safetensors")) for n in SPLITS}
     truth = {name: fitted.target.truth(part[LABEL]) for name, part in tensors.items()}
     answers = {name: candidate_answers(workspace.candidate, part, fitted.target) for name, part in tensors.items()}
     judged = {n: Judged(y_N=truth[n], answers={"candidate": answers[n]}) for n in SPLITS}
     others = baseline_answers(tensors, truth["train"], fitted.target, workspace.seed)
+    ruled = rule_answers(workspace, settings, truth["train"], fitted.target)
     for name in others:
         judged[name].answers.update(others[name])
+    for name in COMPARED:
+        judged[name].answers.update({rule: told.answers[name] for rule, told in ruled.items()})
     champion = registry.champion_folder(workspace)
     if champion is not None:
         model = Predictor.load(champion, workspace.media)
         require_kind(model, fitted.target, workspace)
         for name in COMPARED:
             judged[name].answers["champion"] = champion_answers(workspace, model, fitted, name)
-    record = evaluation(judged, fitted.target, settings, workspace.seed, _facts(workspace, fitted))
+    alike = together.units_of_test(workspace, fitted.target, settings, len(truth["test"]))
+    w_RN = metrics.resamples(len(truth["test"]), workspace.seed, settings.resamples, unit_N=alike.unit_N)
+    facts = {**_facts(workspace, fitted), "resampled": alike.record, "decided": _decided(ruled)}
+    record = evaluation(judged, w_RN, fitted.target, settings, facts)
+    _open_test(workspace, record)
     _publish(workspace, record)
+    retrain = again.on_fewer(workspace, tensors) if settings.learning_curve else None
+    judgement.diagnose(case_of(workspace, judged, record, w_RN), settings, retrain).write(workspace.diagnosis)
     return record
+
+
+def rule_answers(workspace: Workspace, settings: EvaluateSettings, y_N: np.ndarray, target: Target) -> dict[str, Told]:
+    """What each of the settings' own baselines answers; `y_N` is the truth of train."""
+    if not settings.baselines:
+        return {}
+    rows: dict[str, pl.DataFrame] = {
+        name: artefacts.scan_parquet(workspace.split / f"{name}.parquet").collect() for name in SPLITS
+    }
+    return {name: rules.told(name, text, rows, y_N, target) for name, text in settings.baselines.items()}
+
+
+def _decided(ruled: Mapping[str, Told]) -> list[str]:
+    return [name for name, told in ruled.items() if told.decided]
+
+
+def case_of(workspace: Workspace, judged: Mapping[SplitName, Judged], record: Evaluation, w_RN: np.ndarray) -> Case:
+    """The candidate with its rows, for what is said beside the scores."""
+    model = Predictor.load(workspace.candidate, workspace.media)
+    return Case(
+        model=model,
+        contract=contract.load(workspace.contract_file),
+        rows={name: _judged_rows(workspace, model.preprocessor, name) for name in SPLITS},
+        past={name: before(workspace, model.preprocessor, name) for name in SPLITS},
+        truth={name: part.y_N for name, part in judged.items()},
+        answers={name: part.answers for name, part in judged.items()},
+        thresholds=record.thresholds,
+        w_RN=w_RN,
+        seed=workspace.seed,
+    )
+
+
+def _judged_rows(workspace: Workspace, fitted: Preprocessor, name: SplitName) -> pl.DataFrame:
+    """The rows of a split in the order of the answers: of a forecast those that it is from."""
+    rows = artefacts.scan_parquet(workspace.split / f"{name}.parquet").collect()
+    return rows[samples(workspace, fitted, name)[0]] if isinstance(fitted.target, Forecast) else rows
 
 
 def baseline_answers(
@@ -173,6 +203,7 @@ def _facts(workspace: Workspace, fitted: Preprocessor) -> dict[str, Any]:
     spans = sorted(split.span.values())
     return {
         "label": fitted.label,
+        "seed": workspace.seed,
         "target": fitted.target.kind,
         "classes": list(fitted.classes),
         "candidate": saved.verify(workspace.candidate).identity,
@@ -193,12 +224,16 @@ def candidate_answers(folder: Path, part: Tensors, target: Target) -> np.ndarray
 
 
 def evaluation(
-    judged: Mapping[SplitName, Judged], target: Target, settings: EvaluateSettings, seed: int, facts: dict[str, Any]
+    judged: Mapping[SplitName, Judged],
+    w_RN: np.ndarray,
+    target: Target,
+    settings: EvaluateSettings,
+    facts: dict[str, Any],
 ) -> Evaluation:
-    """Everything that is said of the candidate; pure."""
+    """How good the candidate is; `w_RN` how often each row of test is drawn in each resample; pure."""
     test, measures = judged["test"], metrics.OF[target.kind]
-    thresholds = thresholds_of(judged["val"], target)
-    w_RN = metrics.resamples(len(test.y_N), seed, settings.resamples, block_of(target, len(test.y_N)))
+    val, decided = judged["val"], facts.pop("decided", [])
+    thresholds = chosen(val.y_N, val.answers, target, settings.cost, decided)
     held: dict[str, At] = {model: thresholds.get(model, target.at) for model in test.answers}
     found = {m: measures.values(test.y_N, a_NK, held[m], w_RN) for m, a_NK in test.answers.items()}
     scores = {model: {"test": metrics.scores(values)} for model, values in found.items()}
@@ -209,7 +244,6 @@ def evaluation(
     return Evaluation(
         **facts,
         **_of_kind(judged, target, thresholds),
-        seed=seed,
         rows={name: len(part.y_N) for name, part in judged.items()},
         thresholds=thresholds,
         scores=scores,
@@ -219,30 +253,17 @@ def evaluation(
             if model != "candidate"
             for metric in measures.paired
         ],
-        fit=fit_of_forecast(judged, settings.overfit_gap)
+        verdicts=verdicts(measures.main, found["candidate"], {m: v for m, v in found.items() if m != "candidate"}),
+        fit=fit_of_forecast([_beside_persistence(judged[name]) for name in SPLITS], settings.overfit_gap)
         if isinstance(target, Forecast)
         else fit_word(scores["candidate"], settings.overfit_gap, target.kind),
     )
 
 
-def block_of(target: Target, rows: int) -> int:
-    """How many rows are drawn together in a resample: of a forecast, whose rows stand by time, those of a horizon."""
-    return min(target.horizon * max(1, len(target.groups)), rows) if isinstance(target, Forecast) else 1
-
-
-def thresholds_of(val: Judged, target: Target) -> dict[str, float]:
-    """From which probability each model says yes, chosen on val: of two classes, and of tags one for all of them."""
-    if isinstance(target, Tags):
-        return {model: _threshold_of_tags(val.y_N, p_NK) for model, p_NK in val.answers.items()}
-    if not isinstance(target, Classes):
-        return {}
-    return {model: classification.best_threshold(val.y_N, p_NK) for model, p_NK in val.answers.items()}
-
-
-def _threshold_of_tags(y_NK: np.ndarray, p_NK: np.ndarray) -> float:
-    """The one that gives the best micro F1: that of all pairs of a row and a tag."""
-    p_P = p_NK.ravel()
-    return classification.best_threshold(y_NK.ravel(), np.stack([1 - p_P, p_P], axis=1))
+def _beside_persistence(part: Judged) -> tuple[float, float]:
+    """The squared errors of the candidate and of persistence, added up."""
+    own, last = (float(((part.answers[model] - part.y_N) ** 2).sum()) for model in ("candidate", "persistence"))
+    return own, last
 
 
 def _of_kind(judged: Mapping[SplitName, Judged], target: Target, thresholds: Mapping[str, float]) -> dict[str, Any]:
@@ -285,33 +306,11 @@ def of_quantity(y_N: np.ndarray, own_N: np.ndarray) -> dict[str, Any]:
     return {"predicted": drawn.predicted(y_N, own_N), "residuals": drawn.residuals(y_N, own_N)}
 
 
-def fit_word(scores: Mapping[str, Scores], overfit_gap: float, kind: Kind = "classes") -> Fit:
-    """One word on the gap between train and test in AUC or R², and on how far train is from having learnt nothing."""
-    measures = metrics.OF[kind]
-    values = [scores[name][measures.gap].value for name in SPLITS]
-    return _fit(GAPS[measures.gap], values, overfit_gap, measures.blind + UNDERFIT)
-
-
-def fit_of_forecast(judged: Mapping[SplitName, Judged], overfit_gap: float) -> Fit:
-    """One word on the share of persistence's squared error that is gone: some times are harder than others."""
-    left = []
-    for part in (judged[name] for name in SPLITS):
-        own, last = (((part.answers[model] - part.y_N) ** 2).sum() for model in ("candidate", "persistence"))
-        left.append(float(own / last) if last else 1.0)
-    return _fit(
-        "the share of persistence's squared error that is gone", [1 - one for one in left], overfit_gap, UNDERFIT
-    )
-
-
-def _fit(called: str, values: Sequence[float], overfit_gap: float, least: float) -> Fit:
-    """`values`: on train, val and test."""
-    train, val, test = values
-    seen = f"{called} is {train:.3f} on train, {val:.3f} on val, {test:.3f} on test"
-    if train < least:
-        return Fit(word="underfits", why=f"{seen}: train itself is below {least:g}")
-    if train - max(val, test) > overfit_gap:
-        return Fit(word="overfits", why=f"{seen}: train is more than {overfit_gap} above both others")
-    return Fit(word="fits", why=f"{seen}: the gap is within {overfit_gap}")
+def _open_test(workspace: Workspace, record: Evaluation) -> None:
+    """Write down that the sealed test set was opened for this candidate."""
+    test = artefacts.scan_parquet(workspace.split / "test.parquet").select(contract.ROW_ID, record.label).collect()
+    opened = sealed.open_test(workspace, test, record.label, candidate=record.candidate, champion=record.champion)
+    progress.report(1.0, sealed.words(opened))
 
 
 def _publish(workspace: Workspace, record: Evaluation) -> None:

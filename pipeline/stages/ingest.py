@@ -171,9 +171,15 @@ def check_header(found: list[str], name: str, agreed: Contract, derive: Mapping[
         )
 
 
-def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Contract) -> Parsed:
-    """Type the rows by the contract, derive columns, and set aside what would not parse; order is kept."""
-    ids = pl.concat_str(pl.lit(f"{name}#"), pl.int_range(pl.len()).cast(pl.String)).alias(ROW_ID)
+def parse(
+    rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Contract, *, first: int | None = None
+) -> Parsed:
+    """Type the rows by the contract, derive columns, and set aside what would not parse; order is kept.
+
+    `first`: they are those of the source from this one on, and not all: that hardly one parses is no error then.
+    """
+    counted = pl.int_range(first or 0, pl.len() + (first or 0)).cast(pl.String)
+    ids = pl.concat_str(pl.lit(f"{name}#"), counted).alias(ROW_ID)
     given = [column for column in agreed.columns if column.name not in derive]
     for column in given:
         _refuse_other_type(rows.schema[column.name], name, column)
@@ -185,11 +191,13 @@ def parse(rows: pl.DataFrame, name: str, derive: Mapping[str, str], agreed: Cont
             value, raw = typed[column.name].alias("value"), rows[column.name].alias("raw")  # a name may be a pattern
             bad = value.is_null() & raw.is_not_null()
             cells = pl.DataFrame({ROW_ID: typed[ROW_ID], "raw": raw.cast(pl.String)}).filter(bad)
-            _refuse_changed_type(cells, rows[column.name], name, column)
+            if first is None:
+                _refuse_changed_type(cells, rows[column.name], name, column)
             unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
     typed = typed.with_columns(cs.float().fill_nan(None))
     for target, text in derive.items():
-        typed, failed = derived(typed, agreed.column(target), text, name)
+        share = WRONG_TYPE_SHARE if first is None else 1.0
+        typed, failed = derived(typed, agreed.column(target), text, name, share=share)
         unparsed.append(failed)
     return Parsed(typed=typed.select(cs.by_name(ROW_ID, *agreed.names)), unparsed=pl.concat(unparsed))
 
@@ -202,11 +210,16 @@ def _typed(found: pl.DataType, column: contract.Column) -> pl.Expr:
     return typed_as(cell, found, column.dtype, column.format)
 
 
-def derived(typed: pl.DataFrame, column: contract.Column, text: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells."""
+def derived(
+    typed: pl.DataFrame, column: contract.Column, text: str, name: str, *, share: float = WRONG_TYPE_SHARE
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with the column, and the rows whose inputs are there but do not make a value, as unparsed cells.
+
+    Raises SettingsError where that share of the rows, or `BAD_ROWS` of them, do not.
+    """
     value = expression(column, text, name)
     try:
-        made, failed = _tolerantly(typed, value)
+        made, failed = _tolerantly(typed, value, share)
     except readers.ERRORS as error:
         raise unworkable(column.name, text, name, error) from error
     require_by_row(typed, made, value, text, name)
@@ -234,7 +247,7 @@ def unworkable(column: str, text: str, data: str, error: BaseException) -> Setti
     )
 
 
-def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str]]:
+def _tolerantly(rows: pl.DataFrame, value: pl.Expr, share: float = WRONG_TYPE_SHARE) -> tuple[pl.Series, list[str]]:
     """`value` for each row, null where it fails, and the ids of those rows, found by halving; raises for too many."""
     parts: list[pl.Series] = []
     failed: list[str] = []
@@ -249,7 +262,7 @@ def _tolerantly(rows: pl.DataFrame, value: pl.Expr) -> tuple[pl.Series, list[str
                 todo += [part[half:], part[:half]]
                 continue
             failed += part[ROW_ID].to_list()
-            if len(failed) > min(BAD_ROWS, WRONG_TYPE_SHARE * rows.height):
+            if len(failed) > min(BAD_ROWS, share * rows.height):
                 raise
             parts.append(rows.clear().select(value).to_series().extend_constant(None, 1))
     return pl.concat(parts), failed

@@ -1,21 +1,27 @@
 """Stage 8, after the DAG: the candidate becomes champion only if it is proven good enough.
 
-It must beat the required baseline, and must not be worse than the champion, both by the interval of the
-paired difference on the same test rows. Otherwise the champion stays and the reasons are said.
+It must pass every gate (pipeline.stages.gates): beat the required baseline, and not be worse than the champion, both
+by the interval of the paired difference on the same test rows, and what else the settings ask. Otherwise the champion
+stays and the reasons are said.
 """
 
+from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline import git, metrics, registry, versioning
+from pipeline import contract, git, lineage, metrics, registry, sealed, trainings, versioning
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
-from pipeline.metrics import Kind, Metric, Paired
+from pipeline.features.preprocessor import Preprocessor
+from pipeline.judgement.record import Diagnosis
+from pipeline.metrics import Kind, Metric
 from pipeline.models import baselines, saved
-from pipeline.models.baselines import Baseline
+from pipeline.registry import Champion
+from pipeline.reports import report
+from pipeline.stages import gates
 from pipeline.stages.evaluate import Evaluation
-from pipeline.wording import number
+from pipeline.stages.gates import AgainstChampion, Asked, Gate, GateSettings, Standing
 from pipeline.workspace import Section, Workspace
 
 PairedMetric = Literal[
@@ -38,24 +44,50 @@ class PromoteSettings(Section):
     `auto` are the AUC and logistic regression for classes, the RMSE and ridge for a quantity, pinball and ridge with
     the quantiles of its misses for quantiles; for classes in an order the kappa with squared weights, for tags the mean
     average precision, both against logistic regression. Of a metric in the label's unit (rmse, mae, pinball) gain and
-    loss are shares of what the other model has. `commit`: whether a promotion is committed to git (dvc.lock and the
-    pointer) with a tag.
+    loss are shares of what the other model has. `commit`: whether a promotion is committed to git (settings, contract,
+    dvc.lock and the pointer) with a tag.
     """
 
     key: ClassVar[str] = "promote"
     metric: Literal["auto", PairedMetric] = "auto"
-    baseline: Literal["auto", Baseline] = "auto"
+    baseline: str = Field(
+        default="auto", description="what must surely be beaten: a baseline, or one of `evaluate.baselines` by its name"
+    )
     minimum_gain: float = Field(default=0.0, ge=0)
     tolerated_loss: float = Field(default=0.005, ge=0)
+    champion: AgainstChampion = Field(
+        default="auto",
+        description="what is asked against the champion: surely better, or not worse by more than `tolerated_loss`; "
+        "auto asks the latter of a candidate that learnt from rows that are new to the champion (1% of them), and the "
+        "former of all others, by more than `tolerated_loss`, so that a training with another seed is no new champion",
+    )
+    gates: GateSettings = Field(default_factory=GateSettings)
     commit: bool = False
+    trainings: int = Field(
+        default=20,
+        ge=0,
+        description="how many of the last trainings that were judged `dvc exp show` tells, as experiments of DVC",
+    )
 
-    def chosen(self, kind: Kind) -> tuple[Metric, Baseline]:
-        """Metric and baseline for this kind of label; raises SettingsError for one that is not of it."""
-        measures, known = metrics.OF[kind], baselines.OF[kind]
+    def chosen(self, kind: Kind, rules: Collection[str] = ()) -> tuple[Metric, str]:
+        """Metric and baseline for this kind of label, or one of the `rules`; raises SettingsError for any other."""
+        measures, known = metrics.OF[kind], (*baselines.OF[kind], *rules)
         return (
             metrics.chosen(self.metric, measures.paired, measures.main, "promote.metric"),
             metrics.chosen(self.baseline, known, baselines.LINEAR[kind], "promote.baseline"),
         )
+
+    def judged(self, evaluation: Evaluation, standing: Standing, diagnosis: Diagnosis | None) -> list[Gate]:
+        """Every gate with its verdict."""
+        metric, baseline = self.chosen(evaluation.target, [*evaluation.scores])
+        asked = Asked(
+            metric=metric,
+            baseline=baseline,
+            gain=self.minimum_gain,
+            loss=self.tolerated_loss,
+            champion=self.champion,
+        )
+        return gates.gates(evaluation, asked, self.gates, standing, diagnosis)
 
 
 class Promotion(Record):
@@ -65,6 +97,13 @@ class Promotion(Record):
     version: str | None
     reasons: list[str]
     tag: str | None = None
+    gates: list[Gate] = Field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is printed: the table of the gates, and what no gate says."""
+        told = {gate.words for gate in self.gates}
+        return [*(gates.table(self.gates) if self.gates else []), *(why for why in self.reasons if why not in told)]
 
 
 def run(workspace: Workspace) -> Promotion:
@@ -85,14 +124,19 @@ def run(workspace: Workspace) -> Promotion:
             f"the champion was rolled back from {known}, which is this candidate: `keepfit models promote {known}`"
         ]
         return Promotion(promoted=False, version=champion.version, reasons=reasons)
-    promoted, reasons = decide(evaluation, settings)
+    found = judged(workspace, evaluation, settings)
+    promoted, reasons = gates.passed(found), [gate.words for gate in found]
+    trainings.keep(workspace, candidate, most=settings.trainings)
+    opened = sealed.seal(workspace)
+    reasons += [sealed.words(opened)] if opened else []
     if not promoted:
-        return Promotion(promoted=False, version=champion.version, reasons=reasons)
+        return Promotion(promoted=False, version=champion.version, reasons=reasons, gates=found)
     with versioning.judgement(workspace.root, "evaluate", moves=workspace.relative(workspace.champion)):
+        report.write(workspace)
         version = registry.register(workspace)
-        registry.point(workspace, version)
+        registry.point(workspace, version, how="passed the gates", why=reasons, expected=champion)
     tag = _commit(workspace, version, reasons) if settings.commit else None
-    return Promotion(promoted=True, version=version, reasons=reasons, tag=tag)
+    return Promotion(promoted=True, version=version, reasons=reasons, tag=tag, gates=found)
 
 
 def _require_of(
@@ -109,46 +153,42 @@ def _require_of(
 
 
 def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, list[str]]:
-    """Whether the candidate may become champion, with a reason for each gate; pure."""
-    metric, baseline = settings.chosen(evaluation.target)
-    against = {pair.model: pair for pair in evaluation.paired if pair.metric == metric}
-    gates = [_beats(against[baseline], settings.minimum_gain, _unit(evaluation, baseline, metric))]
-    if "champion" in against:
-        unit = _unit(evaluation, "champion", metric)
-        gates.append(_not_worse(against["champion"], settings.tolerated_loss, unit))
-    return all(passed for passed, _ in gates), [reason for _, reason in gates]
+    """Whether the candidate may become champion by its scores alone, with a reason for each gate; pure."""
+    found = settings.judged(evaluation, Standing(), None)
+    return gates.passed(found), [gate.words for gate in found]
 
 
-def _unit(evaluation: Evaluation, model: str, metric: Metric) -> float:
-    """What a gain of 1 is of: the other model's own score where that is in the label's unit, else 1."""
-    return evaluation.scores[model]["test"][metric].value if metric in metrics.IN_UNIT else 1.0
+def judged(workspace: Workspace, evaluation: Evaluation, settings: PromoteSettings) -> list[Gate]:
+    """Every gate of the candidate, with what is known of it beside its scores."""
+    diagnosis = Diagnosis.read(workspace.diagnosis) if workspace.diagnosis.is_file() else None
+    if diagnosis is not None and diagnosis.candidate != evaluation.candidate:
+        diagnosis = None
+    return settings.judged(evaluation, _standing(workspace), diagnosis)
 
 
-def _beats(pair: Paired, gain: float, unit: float) -> tuple[bool, str]:
-    passed = pair.low > gain * unit
-    words = "beats" if passed else "does not surely beat"
-    return passed, f"{words} {pair.model}: {_difference(pair)}, gain asked {_asked(pair, gain, unit)}"
+def _standing(workspace: Workspace) -> Standing:
+    """How the candidate stands to the champion: which rows are new to it, and what it reads that is lost."""
+    folder = registry.champion_folder(workspace)
+    if folder is None:
+        return Standing()
+    own, other = (saved.Manifest.read(path / saved.MANIFEST).sources["train"] for path in (workspace.candidate, folder))
+    new = sum(max(rows - other.get(source, 0), 0) for source, rows in own.items())
+    read = Preprocessor.read(folder).columns
+    known = set(Preprocessor.read(workspace.candidate).columns)
+    told = {c.name for c in contract.load(workspace.contract_file).columns if c.role not in ("ignore", "id")}
+    lost = [column for column in read if column not in known | told]
+    return Standing(fresh=new / max(sum(own.values()), 1), lost=lost)
 
 
-def _not_worse(pair: Paired, loss: float, unit: float) -> tuple[bool, str]:
-    passed = pair.low >= -loss * unit
-    words = "is not worse than" if passed else "may be worse than"
-    return passed, f"{words} {pair.model}: {_difference(pair)}, loss tolerated {_asked(pair, loss, unit)}"
-
-
-def _asked(pair: Paired, amount: float, unit: float) -> str:
-    return f"{amount:g} of its {number(unit)}" if pair.metric in metrics.IN_UNIT else f"{amount:g}"
-
-
-def _difference(pair: Paired) -> str:
-    """How much better, and in words where the metric's own way might mislead: a `+` is in the candidate's favour."""
-    difference, low, high = (_signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
-    better = " better" if pair.metric in metrics.IN_UNIT else ""
-    return f"{pair.metric} {difference}{better} (95% interval {low} to {high}, same test rows)"
-
-
-def _signed(metric: Metric, value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{number(abs(value))}" if metric in metrics.IN_UNIT else f"{value:+.4f}"
+def commit_move(workspace: Workspace, pointer: Champion) -> str | None:
+    """Commit a pointer that was moved to a version by hand or back, where promotions are committed; its tag."""
+    version = pointer.version
+    tagged = version and git.commit_of(workspace.root, git.version_tag(workspace.dataset, version))
+    if not (version and tagged and workspace.section(PromoteSettings).commit):
+        return None
+    paths = [path for path in (workspace.champion, workspace.promotions) if path.is_file()]
+    git.commit(workspace.root, paths, f"Make {workspace.dataset} {version} the champion")
+    return git.assign_champion(workspace.root, workspace.dataset, version)
 
 
 def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, settings: PromoteSettings) -> str | None:
@@ -159,9 +199,9 @@ def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, set
 
 
 def _commit(workspace: Workspace, version: str, reasons: list[str]) -> str:
-    """Commit the lock, the pointer, the numbers and raw data that git keeps, with the version's tags."""
-    numbers = [workspace.quality, workspace.ledger, workspace.evaluation, workspace.metrics]
-    paths = [workspace.root / "dvc.lock", workspace.champion, *numbers]
+    """Commit what defines the version, the pointer, the numbers and the raw data that git keeps, with its tags."""
+    journals = [path for path in (workspace.promotions, workspace.scorings) if path.is_file()]
+    paths = [workspace.champion, *journals, *lineage.definition(workspace), *lineage.numbers(workspace)]
     if git.is_tracked(workspace.root, workspace.raw):
         paths.append(workspace.raw)
     message = f"Promote {workspace.dataset} {version}\n\n" + "\n".join(f"- {reason}" for reason in reasons)

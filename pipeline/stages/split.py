@@ -22,6 +22,7 @@ from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract
 from pipeline.errors import DataError
 from pipeline.links import sets_of
+from pipeline.policy.window import Window, within
 from pipeline.workspace import Section, Workspace
 
 SplitName = Literal["train", "val", "test"]
@@ -76,13 +77,17 @@ class Unlabelled(Record):
 
 
 class SplitRecord(Record):
-    """What went where: rows (also by class or tag of the label), time span and rows by source file of each split."""
+    """What went where: rows (also by class or tag of the label), time span and rows by source file of each split.
+
+    `outside`: rows of train that the window of a retraining leaves out; they are in no split.
+    """
 
     rows: dict[SplitName, int]
     classes: dict[SplitName, dict[str, int]]
     span: dict[SplitName, tuple[str, str]]
     sources: dict[SplitName, dict[str, int]]
     unlabelled: Unlabelled = Unlabelled(rows=0, beside=0, tied=0, after=0)
+    outside: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,7 @@ def run(workspace: Workspace) -> SplitRecord:
     require_labels(seen.label, agreed.label.name)
     fates = assign(seen, settings, workspace.seed)
     marked = rows.select(ROW_ID).collect().with_columns(split=pl.Series([SPLITS[i] for i in range(3)]).gather(fates))
+    marked, outside = within(marked, seen.time, Window.of(workspace), workspace.seed)
     without = artefacts.scan_parquet(workspace.quarantine / UNLABELLED)
     beside, became = belonging(rows, without, fates, agreed, settings)
     with artefacts.replacing(workspace.split) as folder:
@@ -117,7 +123,7 @@ def run(workspace: Workspace) -> SplitRecord:
             part = rows.join(chosen, on=ROW_ID, how="semi", maintain_order="left")
             artefacts.write_parquet(folder / f"{name}.parquet", part)
         record = described({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, agreed)
-        record = record.model_copy(update={"unlabelled": became})
+        record = record.model_copy(update={"unlabelled": became, "outside": outside})
         require_rows(record, seen, settings.method)
         require({n: artefacts.scan_parquet(folder / f"{n}.parquet") for n in SPLITS}, record, agreed.label)
         record.write(folder / MANIFEST)

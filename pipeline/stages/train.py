@@ -17,8 +17,8 @@ import numpy as np
 from pipeline import artefacts, memory, profile, progress
 from pipeline.features import target as targets
 from pipeline.features.preprocessor import LABEL, Preprocessor
-from pipeline.features.target import Ordinal, Quantiles, Target
-from pipeline.models import history, saved
+from pipeline.features.target import Ordinal, Target
+from pipeline.models import history, saved, settling, watching
 from pipeline.models.choices.auto import OF_OTHERS, OF_TABLES, Length, Pick, Size, batch_size, pick
 from pipeline.models.choices.backbones import Plain
 from pipeline.models.choices.optimization import Method
@@ -26,6 +26,7 @@ from pipeline.models.choices.pretraining import Pretrained
 from pipeline.models.choices.training import TrainSettings as TrainSettings  # noqa: PLC0414 # this stage's settings
 from pipeline.models.saved import Manifest
 from pipeline.models.trials import Trials
+from pipeline.policy.window import Window
 from pipeline.predict import PREDICTION, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
@@ -71,13 +72,16 @@ def run(workspace: Workspace) -> Manifest:
             starting=starting,
             names=fitted.dense_outputs,
         )
-        fitted = replace(fitted, target=settled_target(kept, tensors["val"], fitted.target))
+        target, tempered = settling.settled(kept, tensors["val"], fitted.target, tempered=settings.temperature)
+        fitted = replace(fitted, target=target)
         saved.write(folder, network, kept.weights)
-        history.write(folder, kept, tried, pretrained)
+        history.write(folder, kept, trials=tried, pretraining=pretrained, temperature=tempered)
         fitted.write(folder)
         Plan.read(workspace.repairs).write(folder / saved.REPAIRS)
         reference = Profile.read(workspace.preprocessor / saved.REFERENCE)
-        reference_with_answers(reference, kept, tensors["train"], fitted.target).write(folder / saved.REFERENCE)
+        told = answers(kept, tensors, fitted.target)
+        reference_with_answers(reference, told["train"], fitted.target).write(folder / saved.REFERENCE)
+        watching.write(folder, workspace, fitted, told, np.asarray(tensors["val"][LABEL]))
         made_of = split_record.model_dump(mode="json")
         start = None if starting is None else starting.record
         manifest = saved.seal(folder, seed=workspace.seed, settings=settings, split=made_of, start=start)
@@ -91,19 +95,6 @@ def read_preprocessor(workspace: Workspace, settings: TrainSettings) -> Preproce
     """What normalize fitted, with the quantiles that `train.loss` asks for in its target."""
     fitted = Preprocessor.read(workspace.preprocessor)
     return replace(fitted, target=targets.with_quantiles(fitted.target, settings.loss.quantiles))
-
-
-def settled_target(kept: "KeepBest", val: Tensors, target: Target) -> Target:
-    """The target as the model is kept with: how far quantiles are from the median is settled on val, as a threshold is.
-
-    A network is surer, or less sure, than it ought to be of rows that it has not seen.
-    """
-    from pipeline.models import network
-
-    if not isinstance(target, Quantiles):
-        return target
-    a_NK = network.answers(kept.network(), network.tensors(val), target)
-    return target.stretched(a_NK, target.truth(np.asarray(val[LABEL])))
 
 
 def shape(fitted: Preprocessor, settings: TrainSettings, train: Tensors) -> "NetworkShape":
@@ -141,9 +132,10 @@ def starting_of(
     from pipeline.models import transfer
     from pipeline.models.names import Names
 
-    if settings.init_from is None:
+    model = settings.init_from or Window.of(workspace).start
+    if model is None:
         return None
-    source = transfer.source(workspace, settings.init_from)
+    source = transfer.source(workspace, model)
     found = transfer.starting(source, shape, Names.of(fitted), freeze=settings.freeze, rate=settings.taken_rate)
     progress.report(0.0, found.record.words)
     return found
@@ -347,13 +339,18 @@ def with_method(settings: TrainSettings, method: Method) -> TrainSettings:
     return settings.model_copy(update={"imbalance": settings.imbalance.model_copy(update={"kind": method})})
 
 
-def reference_with_answers(reference: Profile, kept: "KeepBest", train: Tensors, target: Target) -> Profile:
-    """The reference profile and, beside its columns, what the kept network answers on its training rows."""
+def answers(kept: "KeepBest", tensors: Mapping[str, Tensors], target: Target) -> dict[str, np.ndarray]:
+    """(N, K) what the kept network answers on each part."""
     from pipeline.models import network
 
-    a_NK = network.answers(kept.network(), network.tensors(train), target)
-    answers = profile.profile(prediction_frame(a_NK, target), {PREDICTION: "numeric"})
-    return Profile(rows=reference.rows, columns=reference.columns | answers.columns)
+    trained = kept.network()
+    return {part: network.answers(trained, network.tensors(each), target) for part, each in tensors.items()}
+
+
+def reference_with_answers(reference: Profile, a_NK: np.ndarray, target: Target) -> Profile:
+    """The reference profile and, beside its columns, what the kept network answers on its training rows."""
+    told = profile.profile(prediction_frame(a_NK, target), {PREDICTION: "numeric"})
+    return Profile(rows=reference.rows, columns=reference.columns | told.columns)
 
 
 def checkpoints_of(file: Path, task: "Task", settings: TrainSettings) -> "Checkpoints":

@@ -23,6 +23,7 @@ from pipeline.contract import ROW_ID, Role
 from pipeline.errors import ContractError, DataError, WorkspaceError
 from pipeline.infer import Inferred, infer
 from pipeline.infer.found import Found
+from pipeline.policy import window
 from pipeline.readers import Source, anew, folders
 from pipeline.start import groups, horizons, labels
 from pipeline.start.files import (
@@ -169,6 +170,7 @@ def _write(folder: Path, found: Inferred, seed: int, forecast: horizons.Plan | N
     made = Workspace.open(folder)
     made.incoming.mkdir(parents=True)
     registry.ensure_pointer(made)
+    window.ensure(made)
     settings.check(made)
     if not contract.load(made.contract_file).features:
         raise ContractError("names no feature", where=found.name, fix="bring columns to learn from")

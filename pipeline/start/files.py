@@ -85,6 +85,7 @@ FILES      - schemas/NAME.py
     deps:
       - data/clean
       - data/quarantine
+      - models/window.json
       - schemas/NAME.py
     params: [dataset, seed, split]
     outs:
@@ -107,6 +108,7 @@ FILES      - schemas/NAME.py
       - data/normalized
       - data/split
       - models/preprocessor
+      - models/window.json
     params: [seed, train]
     outs:
       - models/candidate
@@ -119,8 +121,10 @@ FILES      - schemas/NAME.py
       - data/split
       - models/candidate
       - models/champion.json
-FILES    params: [seed, evaluate]
+FILES      - schemas/NAME.py
+    params: [dataset, seed, evaluate]
     outs:
+      - reports/diagnosis.json: {cache: false}
       - reports/evaluation.json: {cache: false}
       - reports/plots
     metrics:
@@ -195,7 +199,9 @@ __pycache__/
 /reports/data_docs
 /reports/plots
 /reports/report.html
+/reports/model_card.*
 /reports/repairs.parquet
+/dvc_plots
 """
 
 DVCIGNORE = """\
@@ -216,8 +222,8 @@ A keepfit workspace. What is checked, learnt and promoted here is said by three 
 ```
 keepfit run          # run what is not up to date, judge the candidate, promote it if it is better
 dvc repro            # the same stages, without promotion
-keepfit report       # reports/report.html
-keepfit models       # the versions of the model
+keepfit report       # reports/report.html, and the model card; `keepfit explain ROW` says why a row is answered so
+keepfit models       # the versions of the model; `keepfit models rollback` goes back to the one before
 keepfit monitor      # look at new files in data/incoming/NAME: drift, live scores, retraining
 ```
 

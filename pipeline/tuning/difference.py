@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import SettingsError
-from pipeline.workspace import parsed_params
+from pipeline.params import parsed_params
 
 INDENT = "  "
 

@@ -75,6 +75,24 @@ def test_flow_and_dvc_honour_each_other(flown: Workspace) -> None:
     assert "train.epochs" in difference.stdout
 
 
+def test_trainings_stay_comparable_by_dvc(flown: Workspace) -> None:
+    name = run(flown, "dvc", "exp", "list", "--name-only").stdout.strip()
+    identity = json.loads(flown.champion.read_text())["identity"]
+    assert name == f"training-{identity}"
+
+    shown = json.loads(run(flown, "dvc", "exp", "show", "--json").stdout)
+    kept = [entry["revs"][0] for commit in shown for entry in commit["experiments"] or []]
+    assert [entry["name"] for entry in kept] == [name]
+    auc = json.loads(flown.metrics.read_text())["test"]["auc"]
+    assert kept[0]["data"]["metrics"]["reports/metrics.json"]["data"]["test"]["auc"] == auc
+
+    difference = json.loads(run(flown, "dvc", "metrics", "diff", "HEAD", name, "--json").stdout)
+    assert difference["reports/metrics.json"]["test.auc"]["new"] == auc
+    plots = run(flown, "dvc", "plots", "diff", name, "workspace", "--out", "compared")
+    assert plots.returncode == 0, plots.stderr
+    assert name in (flown.root / "compared" / "index.html").read_text()
+
+
 def test_monitoring_retrains_on_the_drifted_batch_and_keeps_records(flown: Workspace) -> None:
     monitored = run(flown, "keepfit", "monitor")
 

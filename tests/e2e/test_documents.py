@@ -20,7 +20,7 @@ from pipeline.workspace import parse_section
 ROOT = Path(__file__).parents[2]
 DIAMONDS = ROOT.parent / "shared" / "data" / "demos" / "diamonds.csv.gz"
 SECTION = {section.key: section for section in SECTIONS}
-DOCUMENTS = ("README.md", "docs/check.md", "docs/media.md")
+DOCUMENTS = ("README.md", "docs/check.md", "docs/media.md", "docs/behaviour.md", "docs/models.md")
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 

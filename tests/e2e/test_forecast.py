@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline import artefacts, metrics, monitor, registry, settings, start, summary
+from pipeline import artefacts, cli, metrics, monitor, registry, settings, start, summary
 from pipeline.cli import STAGES
 from pipeline.errors import DataError, SettingsError, WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
@@ -173,6 +173,28 @@ def test_a_batch_looks_back_at_what_was_trained_on_and_at_batches_before_it(made
         assert set(seen.live.champion) == set(metrics.OF["forecast"].each)
         assert seen.live.champion["rmse"].value < 2.5 * seen.reference["rmse"].value
         assert seen.drift.prediction is not None
+
+
+def test_rows_of_a_series_are_answered_from_what_was_before_them_in_the_labels_unit(
+    made: Workspace, tmp_path: Path
+) -> None:
+    registry.point(made, registry.register(made))
+    (tmp_path / "days").mkdir()
+    whole = sales(HOURS, 48)
+    for name, rows in (("all.csv", whole), ("days/1.csv", whole[::2]), ("days/2.csv", whole[1::2])):
+        rows.write_csv(tmp_path / name)
+
+    for path, to in (("all.csv", "all.told.csv"), ("days", "days.told.csv")):
+        assert cli.main(["-w", str(made.root), "predict", str(tmp_path / path), "--out", str(tmp_path / to)]) == 0
+
+    told, parted = (pl.read_csv(tmp_path / name) for name in ("all.told.csv", "days.told.csv"))
+    assert told.height == parted.height == whole.height
+    rows = whole.with_columns(told=told["step: 1"], known=pl.col("sold").shift(-1).over("shop")).drop_nulls()
+    off = (rows["told"] - rows["known"]).abs() / rows["known"]
+    assert off.median() < 0.1
+    order = pl.concat([whole[::2], whole[1::2]])
+    again = pl.concat([order, parted.select("step: 1")], how="horizontal").join(rows, on=["at", "shop"])
+    assert again["step: 1"].to_numpy() == pytest.approx(again["told"].to_numpy(), rel=1e-5)
 
 
 def test_a_batch_shorter_than_the_horizon_has_no_live_score(made: Workspace) -> None:

@@ -13,7 +13,7 @@ import soundfile
 import yaml
 from PIL import Image
 
-from pipeline import artefacts, monitor, registry, settings, start
+from pipeline import artefacts, cli, monitor, registry, settings, start
 from pipeline.cli import STAGES
 from pipeline.errors import DataError
 from pipeline.predict import Predictor
@@ -144,6 +144,22 @@ def test_a_row_whose_file_cannot_be_read_has_no_answer_and_is_told(
 
     assert np.isfinite(found).all(axis=1).tolist() == [True, False, True]
     assert re.search(r"no answer for 1 of 3 rows: \S*down/gone.png is absent", caplog.text)
+
+
+def test_pictures_of_a_folder_are_answered_and_one_that_cannot_be_read_is_set_aside(
+    bars_once: Workspace, tmp_path: Path
+) -> None:
+    for number in range(6):
+        picture(tmp_path / "came" / f"{number}.png", ("down", "across")[number % 2], 2000 + number)
+    (tmp_path / "came" / "3.png").write_bytes(b"no picture")
+
+    told = tmp_path / "told.csv"
+    assert cli.main(["-w", str(bars_once.root), "predict", str(tmp_path / "came"), "--out", str(told)]) == 0
+
+    answers, aside = pl.read_csv(told), pl.read_csv(tmp_path / "told.aside.csv")
+    assert answers["path"].to_list() == [f"{number}.png" for number in (0, 1, 2, 4, 5)]
+    assert aside["path"].to_list() == ["3.png"]
+    assert "3.png is no picture" in aside["reason"][0]
 
 
 def test_a_batch_brings_its_pictures_along(bars: Workspace, tmp_path: Path) -> None:

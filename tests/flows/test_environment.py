@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,28 @@ def test_the_server_ends_when_its_parent_is_killed(workspace: Workspace, server:
             if probe.connect_ex(("127.0.0.1", port)):
                 return
     raise AssertionError("the server is still there")
+
+
+def test_a_server_that_is_killed_is_started_anew_and_ended_at_the_end() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    said: list[str] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+        return started[-1]
+
+    over = threading.Event()
+    keeper = threading.Thread(target=environment._keep_up, args=(start(), start, over, said.append))
+    keeper.start()
+    os.kill(started[0].pid, signal.SIGKILL)
+    started[0].wait()
+    while len(started) < 2:
+        time.sleep(0.01)
+    assert started[1].poll() is None
+    over.set()
+    keeper.join()
+
+    assert len(said) == 1
+    assert "-9: it is started anew" in said[0]
+    assert started[1].poll() is not None

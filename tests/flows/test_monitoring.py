@@ -19,6 +19,9 @@ class FakeMonitor:
         self.batches: list[Path] = []
         self.unproven = False
 
+    def told(self, workspace: Workspace, record: Any) -> None:
+        """Nobody is to be notified."""
+
     def pending(self, workspace: Workspace) -> list[Path]:
         """What has no record."""
         return [batch for batch in self.batches if batch.name not in self.records]
@@ -32,14 +35,20 @@ class FakeMonitor:
         self.log.append(f"watch {batch.name}")
         column = SimpleNamespace(model_dump=lambda mode: {"column": "wind", "effect": 0.1})
         drift = SimpleNamespace(columns=[column], prediction=column, label=None)
-        decision = SimpleNamespace(retrain="drift" in batch.name, reasons=("wind <b>",))
-        record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, outcome=None)
+        decision = SimpleNamespace(retrain="drift" in batch.name, reasons=("wind <b>",), conditions=[])
+        record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, rollback=None, outcome=None)
         self.records[batch.name] = record
         return record
 
     def adopt(self, workspace: Workspace, record: Any) -> None:
         """Note it."""
         self.log.append(f"adopt {record.batch}")
+
+    def order(self, workspace: Workspace) -> None:
+        """All rows are learnt from."""
+
+    def schedule(self, workspace: Workspace) -> None:
+        """Nothing is to be trained on by schedule."""
 
     def conclude(self, workspace: Workspace, record: Any, promotion: Any) -> Any:
         """Write the outcome, or say that the proof failed."""
@@ -60,6 +69,7 @@ def watcher(monkeypatch: pytest.MonkeyPatch, versions: Any, stages: Any) -> Fake
     from flows import monitoring
 
     monkeypatch.setattr(monitoring, "monitor", fake)
+    monkeypatch.setattr(monitoring, "notices", SimpleNamespace(of_batch=fake.told, of_outcome=fake.told))
     return fake
 
 

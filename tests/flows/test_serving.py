@@ -15,23 +15,30 @@ RETRAINING, MONITORING = "0 3 * * 1", "0 * * * *"
 pytestmark = pytest.mark.usefixtures("server")
 
 
+def wanted(workspace: Workspace) -> Any:
+    """The deployments by the usual schedules."""
+    from flows.serving import _cron, deployments
+
+    return deployments(workspace, _cron(RETRAINING, "retraining", {"scheduled": True}), _cron(MONITORING, "monitoring"))
+
+
 def served(workspace: Workspace) -> list[dict[str, Any]]:
     """The deployments in the shape of prefect.yaml, without their names."""
-    from flows.serving import deployments
-
-    made: Any = deployments(workspace, retraining_cron=RETRAINING, monitoring_cron=MONITORING)
+    made: Any = wanted(workspace)
     return [
         {
             "entrypoint": deployment.entrypoint,
             "parameters": deployment.parameters,
             "schedules": [
-                {"cron": plan.schedule.cron, "timezone": plan.schedule.timezone} for plan in deployment.schedules or []
+                {"cron": plan.schedule.cron, "timezone": plan.schedule.timezone}
+                | ({"parameters": plan.parameters} if plan.parameters else {})
+                for plan in deployment.schedules or []
             ],
             "concurrency_limit": {
                 "limit": deployment.concurrency_limit,
                 "collision_strategy": deployment.concurrency_options.collision_strategy.value,
             },
-            "expect": [sorted(trigger.expect) for trigger in deployment.triggers],
+            "expect": [sorted(trigger.expect, key=str) for trigger in deployment.triggers],
             "match": [trigger.match.model_dump() for trigger in deployment.triggers],
             "tags": deployment.tags,
         }
@@ -43,7 +50,7 @@ def test_the_flows_are_served_on_their_schedules_one_run_at_a_time(workspace: Wo
     retraining, monitoring = served(workspace)
 
     assert retraining["entrypoint"] == "flows.monitoring.retraining"
-    assert retraining["schedules"] == [{"cron": RETRAINING, "timezone": "UTC"}]
+    assert retraining["schedules"] == [{"cron": RETRAINING, "timezone": "UTC", "parameters": {"scheduled": True}}]
     assert retraining["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
     assert monitoring["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
     assert retraining["parameters"] == {"workspace": str(workspace.root)}
@@ -65,20 +72,14 @@ def test_prefect_yaml_says_the_same(workspace: Workspace) -> None:
 
 
 def test_two_folders_of_one_name_are_two_deployments(tmp_path: Path, workspace: Workspace) -> None:
-    from flows.serving import deployments
-
     other = Workspace(tmp_path / "elsewhere" / "demo")
-    names = {
-        deployment.full_name
-        for place in (workspace, other)
-        for deployment in deployments(place, retraining_cron=RETRAINING, monitoring_cron=MONITORING)
-    }
+    names = {deployment.full_name for place in (workspace, other) for deployment in wanted(place)}
 
     assert len(names) == 4
 
 
 def test_a_bad_cron_line_is_refused(workspace: Workspace) -> None:
-    from flows.serving import deployments
+    from flows.serving import serve_workspace
 
     with pytest.raises(SettingsError, match=r"schedule of monitoring.*'often' is not a cron line"):
-        deployments(workspace, retraining_cron=RETRAINING, monitoring_cron="often")
+        serve_workspace(workspace, retraining_cron=RETRAINING, monitoring_cron="often", say=print)

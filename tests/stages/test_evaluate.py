@@ -12,13 +12,15 @@ from sklearn import metrics as reference
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from pipeline import artefacts, metrics, registry
+from pipeline import artefacts, metrics, registry, settings
 from pipeline.cli import STAGES
-from pipeline.errors import WorkspaceError
+from pipeline.errors import SettingsError, WorkspaceError
+from pipeline.judgement.fit import fit_word
+from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import Measures, Score, Scores, Values, classification
 from pipeline.models import baselines
 from pipeline.predict import Predictor
-from pipeline.stages import evaluate
+from pipeline.stages import evaluate, promote
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.split import SPLITS
 from pipeline.workspace import Workspace
@@ -242,7 +244,7 @@ def test_the_word_follows_the_gap(train: float, val: float, test: float, word: s
         name: {"auc": Score(value=value)} for name, value in zip(SPLITS, (train, val, test), strict=True)
     }
 
-    fit = evaluate.fit_word(scores, overfit_gap=0.0501)
+    fit = fit_word(scores, overfit_gap=0.0501)
 
     assert fit.word == word
     assert f"{train:.3f} on train" in fit.why
@@ -252,3 +254,110 @@ def test_an_evaluation_survives_json(record: Evaluation) -> None:
     as_json: Mapping[str, Any] = record.model_dump(mode="json")
 
     assert Evaluation.model_validate(json.loads(json.dumps(as_json))) == record
+
+
+def with_settings(workspace: Workspace, more: str) -> Workspace:
+    text = workspace.params_file.read_text()
+    assert "evaluate: {resamples: 50}" in text
+    workspace.params_file.write_text(text.replace("evaluate: {resamples: 50}", f"evaluate: {{resamples: 50, {more}}}"))
+    return Workspace.open(workspace.root)
+
+
+def test_rules_and_costs_go_the_whole_way(trained: Workspace) -> None:
+    """A rule is a baseline like any other, and a miss that costs 50 times as much makes every model say yes sooner."""
+    plain = Evaluation.read(trained.evaluation)
+    costs = 'cost: {unit: EUR, of: {"true": {"false": 50}, "false": {"true": 1}}}'
+    workspace = with_settings(trained, f'baselines: {{far: "distance > 5"}}, {costs}')
+
+    found = evaluate.run(workspace)
+    told = Diagnosis.read(workspace.diagnosis).cost
+
+    rows = pl.read_parquet(workspace.split / "test.parquet")
+    right = (rows["distance"] > 5) == rows["slow"]
+    assert found.scores["far"]["test"]["accuracy"].value == pytest.approx(right.mean())
+    assert found.thresholds["far"] == 0.5
+    assert found.thresholds["candidate"] < plain.thresholds["candidate"]
+    assert {pair.model for pair in found.paired} == BASELINES | {"far"}
+    assert told is not None
+    assert [one.model for one in told.models] == ["candidate", *(m for m in found.scores if m != "candidate")]
+    missed, false = found.confusion[1][0], found.confusion[0][1]
+    assert told.models[0].mean.value == pytest.approx((50 * missed + false) / rows.height)
+
+
+def test_the_gate_may_ask_for_a_rule_to_be_beaten(trained: Workspace) -> None:
+    text = trained.params_file.read_text().replace("baseline: majority", "baseline: coin")
+    trained.params_file.write_text(text)
+    workspace = with_settings(trained, "baselines: {coin: \"weekday = '1'\"}")
+    settings.check_label(workspace)
+    found = evaluate.run(workspace)
+
+    gates = promote.judged(workspace, found, workspace.section(promote.PromoteSettings))
+
+    assert [gate.name for gate in gates] == ["beats coin"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("baselines: {majority: minutes}", "must be a word that is not taken"),
+        ("baselines: {human: slow}", "looks at slow, which it is to tell"),
+        ('cost: {of: {"yes": {"no": 1}}}', "'yes' is no class of the label"),
+    ],
+)
+def test_settings_that_make_no_sense_are_said(trained: Workspace, more: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        evaluate.run(with_settings(trained, more))
+
+
+def test_every_baseline_has_its_verdict_and_rows_are_drawn_as_they_are_alike(
+    record: Evaluation, trained: Workspace
+) -> None:
+    grouped = trained.contract_file.read_text().replace('metadata={"role": "id"}', 'metadata={"role": "group"}')
+    trained.contract_file.write_text(grouped)
+
+    by_group = evaluate.run(trained)
+
+    assert {one.model for one in record.verdicts} == BASELINES
+    assert all(one.metric == "auc" and one.compared == len(BASELINES) for one in record.verdicts)
+    assert record.resampled is not None and by_group.resampled is not None
+    assert (record.resampled.by, record.resampled.units) == ("rows", record.rows["test"])
+    assert (by_group.resampled.by, by_group.resampled.columns) == ("groups", ["order"])
+
+
+def test_the_diagnosis_has_its_parts(trained_once: Workspace) -> None:
+    found = Diagnosis.read(trained_once.diagnosis)
+
+    assert found.calibration is not None and found.by_class is not None
+    assert {one.model for one in found.calibration.models} == BASELINES | {"candidate"}
+    assert [one.name for one in found.by_class] == ["false", "true"]
+    assert found.cost is None
+
+
+def test_errors_and_stretches_are_those_of_the_confusion_and_the_rows(
+    record: Evaluation, trained_once: Workspace
+) -> None:
+    found = Diagnosis.read(trained_once.diagnosis)
+    rows = pl.read_parquet(trained_once.split / "test.parquet")
+
+    assert found.errors and found.over_time and found.slices and found.slices.searched
+    assert found.errors.wrong == record.confusion[0][1] + record.confusion[1][0]
+    assert {one.row for one in found.errors.worst} <= set(rows["row_id"])
+    assert sum(one.rows for one in found.over_time.stretches) == rows.height
+    assert {"shop", "distance", "weight"} <= set(found.slices.searched.columns)
+    assert not {"minutes", "order"} & set(found.slices.searched.columns)
+
+
+def test_slices_by_name_are_scored_and_wrong_ones_are_told_before_a_training(trained: Workspace) -> None:
+    params = trained.params_file.read_text(encoding="utf-8")
+    named = {"far": "minutes > 30", "harbour": "shop = 'harbour'"}  # by columns that the model does not read, too
+    trained.params_file.write_text(params.replace("resamples: 50", f"resamples: 50, slices: {named}"), encoding="utf-8")
+
+    evaluate.run(Workspace.open(trained.root))
+
+    slices = Diagnosis.read(trained.diagnosis).slices
+    assert slices is not None
+    assert [(one.name, bool(one.scores)) for one in slices.named] == [("far", True), ("harbour", True)]
+    broken = params.replace("resamples: 50", "resamples: 50, slices: {far: minuets > 30}")
+    trained.params_file.write_text(broken, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"evaluate.slices.far: .*minuets"):
+        settings.check_label(Workspace.open(trained.root))

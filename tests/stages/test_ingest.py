@@ -190,6 +190,20 @@ def test_a_row_that_an_expression_cannot_be_computed_for_is_told_like_a_bad_cell
     assert parsed.unparsed.rows() == [("odd.csv#2", "weekday", "shop=soon")]
 
 
+def test_of_a_part_of_a_source_no_row_need_parse_and_its_rows_are_counted_on(tiny: Workspace) -> None:
+    derive = {"slow": "minutes > 30", "weekday": "EXTRACT(ISODOW FROM STRPTIME(shop, '%Y-%m-%d'))"}
+    text = HEADER + LINE.replace("north", "soon").replace(LINE.split(",")[3], "far", 1)
+    rows = pl.read_csv(text.encode(), infer_schema=False)
+    agreed = contract.load(tiny.contract_file)
+
+    parsed = ingest.parse(rows, "x.csv", derive, agreed, first=70)
+
+    assert parsed.typed["row_id"].to_list() == ["x.csv#70"]
+    assert parsed.unparsed["column"].to_list() == ["distance", "weekday"]
+    with pytest.raises(DataError, match="1 of 1 values are no Float64"):
+        ingest.parse(rows, "x.csv", derive, agreed)
+
+
 @given(st.lists(st.booleans(), min_size=3, max_size=40).filter(lambda bad: sum(bad) * 2 <= len(bad)))
 def test_bad_rows_are_found_wherever_they_stand(bad: list[bool]) -> None:
     rows = pl.DataFrame({"row_id": [f"r{i}" for i in range(len(bad))], "x": ["z" if b else "7" for b in bad]})

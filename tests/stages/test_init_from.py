@@ -9,6 +9,7 @@ from pipeline import artefacts, progress, registry
 from pipeline.errors import KeepfitError, SettingsError, WorkspaceError
 from pipeline.models import saved, transfer
 from pipeline.models.history import History
+from pipeline.policy.window import Window
 from pipeline.stages import normalize, split, train
 from pipeline.workspace import Workspace
 
@@ -48,6 +49,16 @@ def test_a_training_says_what_it_started_from(trained: Workspace) -> None:
     assert not manifest.start.seen  # the split is the same
     assert saved.verify(trained.candidate) == manifest
     assert History.read(trained.candidate / saved.HISTORY).epochs[0]["val_loss"] < first["val_loss"]
+
+
+def test_a_retraining_starts_from_the_version_that_it_was_told_to(trained: Workspace) -> None:
+    registered(trained)
+    Window(start="v1").write(trained.window)
+
+    manifest = train.run(trained)
+
+    assert manifest.start is not None
+    assert manifest.start.model == "v1"
 
 
 def test_a_new_column_is_told_and_the_rest_is_taken(trained: Workspace) -> None:

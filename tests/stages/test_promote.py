@@ -10,10 +10,12 @@ import pytest
 from pipeline import artefacts, git, metrics, registry, versioning
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.metrics import Paired
-from pipeline.stages import evaluate, promote, train
+from pipeline.stages import evaluate, normalize, promote, train
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.promote import PairedMetric, PromoteSettings
 from pipeline.workspace import Workspace
+
+NUMBER = 'nullable=True, metadata={"modality": "numeric"}'
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +131,42 @@ def test_a_better_candidate_follows_the_champion(trained: Workspace) -> None:
     assert "is not worse than champion" in promotion.reasons[1]
 
 
+def test_another_seed_is_no_reason_for_another_champion(trained: Workspace) -> None:
+    trained.params_file.write_text(trained.params_file.read_text().replace("champion: not_worse", "champion: auto"))
+    workspace = Workspace.open(trained.root)
+    promote.run(workspace)
+
+    promotion = promote.run(retrained(workspace, 8))
+
+    assert (promotion.promoted, promotion.version) == (False, "v1")
+    assert [gate.verdict for gate in promotion.gates] == ["passed", "failed"]
+    assert "0% of its training rows are new: without new rows it must surely be better" in promotion.reasons[1]
+    assert [line.split()[0] for line in promotion.lines[:3]] == ["verdict", "passed", "failed"]
+
+
+def test_a_candidate_without_the_leak_follows_a_champion_with_it(trained: Workspace) -> None:
+    """`minutes` is what the label is made of."""
+    told = trained.contract_file.read_text()
+    trained.contract_file.write_text(told.replace('nullable=True, metadata={"role": "ignore"}', NUMBER))
+    leaking = anew(trained)
+    assert promote.run(leaking).version == "v1"
+    leaking.contract_file.write_text(told)
+
+    promotion = promote.run(anew(leaking))
+
+    assert Evaluation.read(trained.evaluation).scores["champion"]["test"]["auc"].value > 0.99
+    assert (promotion.promoted, promotion.version) == (True, "v2")
+    assert "the champion reads minutes, which is no feature by now" in promotion.reasons[1]
+
+
+def anew(workspace: Workspace) -> Workspace:
+    """Another candidate, of what the contract says by now."""
+    workspace = Workspace.open(workspace.root)
+    for stage in (normalize, train, evaluate):
+        stage.run(workspace)
+    return workspace
+
+
 def test_a_kill_between_register_and_point_leaves_the_champion_and_the_next_run_carries_on(
     trained: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +174,7 @@ def test_a_kill_between_register_and_point_leaves_the_champion_and_the_next_run_
     workspace = retrained(trained, 8)
     before = workspace.champion.read_bytes()
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -222,8 +260,11 @@ def test_a_promotion_is_a_commit_with_a_tag(committing: Workspace) -> None:
 
     assert promotion.tag == "tiny@v1.0.0"
     assert git.git(committing.root, "show", "--format=%s", "--name-only", "tiny@v1.0.0^{commit}").split() == [
-        "Promote", "tiny", "v1", "dvc.lock", "models/champion.json",
-        "reports/evaluation.json", "reports/ledger.json", "reports/metrics.json", "reports/quality.json",
+        "Promote", "tiny", "v1", "dvc.lock", "dvc.yaml",
+        "models/champion.json", "models/promotions.jsonl", "models/scorings.jsonl", "models/window.json",
+        "reports/diagnosis.json", "reports/evaluation.json", "reports/ledger.json",
+        "reports/metrics.json", "reports/quality.json",
+        "schemas/tiny.py",
     ]  # fmt: skip
     assert "beats majority" in git.git(committing.root, "log", "-1", "--format=%b")
 

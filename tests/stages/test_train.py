@@ -14,7 +14,7 @@ from pipeline import artefacts, progress
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Classes
 from pipeline.models import network as networks
-from pipeline.models import saved
+from pipeline.models import saved, temperature
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.optimization import Method, OptimizerName
 from pipeline.models.health.checkup import Health
@@ -25,7 +25,7 @@ from pipeline.models.network import tensors as network_inputs
 from pipeline.models.stopwatch import Times
 from pipeline.predict import PREDICTION, Predictor
 from pipeline.profile import Numeric, Profile
-from pipeline.stages import normalize, train
+from pipeline.stages import evaluate, normalize, train
 from pipeline.stages.split import SplitRecord
 from pipeline.stages.train import TrainSettings
 from pipeline.workspace import Workspace
@@ -150,8 +150,9 @@ def test_epochs_are_told_and_nothing_else_is_printed(trained: Workspace, capfd: 
     with progress.listening(lambda fraction, words: heard.append((fraction, words))):
         train.run(trained)
 
-    assert [fraction for fraction, _ in heard] == [0.5, 1.0]
+    assert [fraction for fraction, _ in heard] == [0.5, 1.0, 1.0]
     assert heard[0][1].startswith("epoch 1 of at most 2: loss ")
+    assert heard[2][1].startswith("temperature ")
     assert capfd.readouterr() == ("", "")
 
 
@@ -351,3 +352,29 @@ def test_tensors_that_stay_on_disk_train_as_well(trained: Workspace, trained_onc
 
     before, after = (History.read(each.candidate / saved.HISTORY) for each in (trained_once, trained))
     assert before.epochs[-1]["val_loss"] == pytest.approx(after.epochs[-1]["val_loss"], rel=0.1)
+
+
+def test_the_temperature_that_was_kept_is_that_of_every_answer(
+    trained: Workspace, trained_once: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so few steps the network is less sure than it might be; it is made to be kept."""
+    monkeypatch.setattr(temperature, "SURELY", -np.inf)
+    train.run(trained)
+    told, known = History.read(trained.candidate / saved.HISTORY).temperature, Preprocessor.read(trained.candidate)
+    rows = pl.read_parquet(trained.split / "test.parquet")
+    p_NK, plain_NK = (Predictor.load(one.candidate).answers(rows) for one in (trained, trained_once))
+
+    assert told is not None and isinstance(known.target, Classes)
+    assert told.value == told.fitted == known.target.temperature != 1
+    assert saved.verify(trained.candidate).identity == saved.verify(trained_once.candidate).identity
+    hotter = np.log(plain_NK) / told.value
+    np.testing.assert_allclose(p_NK, np.exp(hotter) / np.exp(hotter).sum(axis=1, keepdims=True))
+    assert evaluate.run(trained).scores["candidate"]["test"]["log_loss"].value == pytest.approx(
+        log_loss(rows["slow"], p_NK)
+    )
+
+
+def test_none_is_tried_where_the_settings_say_so(trained: Workspace) -> None:
+    train.run(with_params(trained, "epochs: 2", "temperature: false, epochs: 2"))
+
+    assert History.read(trained.candidate / saved.HISTORY).temperature is None

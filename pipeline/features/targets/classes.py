@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 from polars.selectors import by_name
+from pydantic import Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import LabelKind
@@ -17,6 +18,8 @@ MOST = 5
 class Classes(Record):
     """The classes of a label, in the order of their text, but for the one that counts as yes: it is the last.
 
+    `temperature`: what the network's logits are divided by, settled on val (see pipeline.models.temperature).
+
     >>> Classes.fit("y", pl.LazyFrame({"y": ["b", "a", None]})).encode(pl.DataFrame({"y": ["b", "a"]})).tolist()
     [1, 0]
     """
@@ -25,6 +28,7 @@ class Classes(Record):
     label_kind: ClassVar[LabelKind] = "classes"
     column: str
     classes: list[str]
+    temperature: float = Field(default=1.0, gt=0, exclude_if=lambda value: value == 1.0)
 
     @classmethod
     def fit(cls, column: str, rows: pl.LazyFrame, positive: str | None = None) -> "Classes":

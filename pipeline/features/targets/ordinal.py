@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 from polars.selectors import by_name
+from pydantic import Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import LabelKind
@@ -15,6 +16,8 @@ from pipeline.metrics.ordinal import middle
 
 class Ordinal(Record):
     """The classes of a label from the lowest to the highest; `shares` are those of the training rows.
+
+    `temperature`: what the network's logits are divided by, settled on val (see pipeline.models.temperature).
 
     >>> grades = pl.LazyFrame({"y": ["low", "high", "low", "mid"]})
     >>> fitted = Ordinal.fit("y", grades, order=("low", "mid", "high"))
@@ -27,6 +30,7 @@ class Ordinal(Record):
     column: str
     classes: list[str]
     shares: list[float]
+    temperature: float = Field(default=1.0, gt=0, exclude_if=lambda value: value == 1.0)
 
     @classmethod
     def fit(cls, column: str, rows: pl.LazyFrame, order: tuple[str, ...]) -> "Ordinal":

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 from polars.selectors import by_name
+from pydantic import Field
 
 from pipeline import tags
 from pipeline.artefacts import Record
@@ -18,7 +19,7 @@ class Tags(Record):
     """The tags that are told, the most frequent of train first; `rare` ones have too few rows to learn from.
 
     `written` is the contract's `format`. A tag that train had not, or hardly, cannot be told and is no part of the
-    truth.
+    truth. `temperature`: what the network's logits are divided by, settled on val (see pipeline.models.temperature).
 
     >>> rows = pl.DataFrame({"y": ["a;b", "b", ""] * 10})
     >>> Tags.fit("y", rows.lazy(), written=";").encode(rows.head(3)).tolist()
@@ -31,6 +32,7 @@ class Tags(Record):
     written: str
     classes: list[str]
     rare: list[str]
+    temperature: float = Field(default=1.0, gt=0, exclude_if=lambda value: value == 1.0)
 
     @classmethod
     def fit(cls, column: str, rows: pl.LazyFrame, written: str) -> "Tags":

@@ -34,7 +34,7 @@ class Tokens(nn.Module):
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
         known = (codes_BC > 0).unsqueeze(2)  # what train never had says nothing
         parts = [
-            self.row.expand(len(dense_BD), 1, -1),
+            self.row.expand(dense_BD.shape[0], 1, -1),
             dense_BD.unsqueeze(2) * self.scale + self.dense_bias,
             known * nn.functional.embedding(codes_BC + self.starts, self.categories) + self.code_bias,
             *[project(each).unsqueeze(1) for project, each in zip(self.others, own, strict=True)],

@@ -76,6 +76,11 @@ class TrainSettings(Section):
     init_from: str | None = Field(default=None, pattern=r"^(v[1-9]\d*|champion)$", description=INIT_FROM)
     freeze: Freeze = Field(default="none", description=FREEZE)
     taken_rate: float = Field(default=1.0, gt=0, le=1, description=TAKEN_RATE)
+    temperature: bool = Field(
+        default=True,
+        description="of classes and tags: after training, fit on val how sure the answers are to be (temperature "
+        "scaling), and keep that where it surely helps on val's other rows",
+    )
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     memory_gigabytes: float | None = Field(
         default=None,

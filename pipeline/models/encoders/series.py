@@ -164,7 +164,7 @@ class Transformer(nn.Module):
 
     def forward(self, block_BWC: Tensor) -> Tensor:
         whole_BWC = functional.pad(block_BWC, (0, 0, self.before, 0))
-        patch_BPV = whole_BWC.reshape(len(whole_BWC), len(self.place_PE), -1)
+        patch_BPV = whole_BWC.reshape(whole_BWC.shape[0], len(self.place_PE), -1)
         token_BPE = self.layers(self.token(patch_BPV) + self.place_PE)
         return cast(Tensor, self.joined(torch.cat([token_BPE.mean(dim=1), token_BPE[:, -1]], dim=1)))
 

@@ -53,8 +53,7 @@ class TextNetwork(nn.Module):
         return VectorNetwork(shape["vector"], settings) if "vector" in shape else cls(shape["rareness"], settings)
 
     def forward(self, tokens_BL: Tensor) -> Tensor:
-        longest = int((tokens_BL != PADDING).sum(dim=1).max()) if len(tokens_BL) else 0
-        tokens_BL = tokens_BL[:, : max(1, longest)].long()
+        tokens_BL = (tokens_BL if torch.compiler.is_exporting() else shortened(tokens_BL)).long()
         if self.training and self.lost:
             lost_BL = torch.rand(tokens_BL.shape, device=tokens_BL.device) < self.lost
             tokens_BL = torch.where(lost_BL & (tokens_BL != PADDING), UNKNOWN, tokens_BL)
@@ -175,6 +174,12 @@ class Layer(nn.Module):
         joined_BLW = (self.dropout(scores_BHLL.softmax(dim=3)) @ value_BHLV).transpose(1, 2).flatten(2)
         told_BLW: Tensor = self.told(joined_BLW)
         return told_BLW
+
+
+def shortened(tokens_BL: Tensor) -> Tensor:
+    """As many tokens as the longest text has, one at least."""
+    longest = int((tokens_BL != PADDING).sum(dim=1).max()) if len(tokens_BL) else 0
+    return tokens_BL[:, : max(1, longest)]
 
 
 def rotated(values_BHLV: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.drift.columns import ColumnDrift, DriftReport
-from pipeline.drift.decision import Decision, Evidence, MonitorSettings, decide
+from pipeline.drift.decision import Evidence, MonitorSettings
 from pipeline.errors import SettingsError
 from pipeline.findings import Finding, Policy
 from pipeline.metrics import Score
+from pipeline.policy.decision import Decision, decide
 from pipeline.workspace import parse_section
 
 SETTINGS = MonitorSettings(drifted_share=0.3, tolerated_drop=0.02, min_labelled_rows=1000, cooldown_batches=2)
@@ -167,6 +168,7 @@ def test_evidence_has_the_numbers_and_leaves_out_what_is_not_there(tmp_path: Pat
         "label_effect": 0.11,
         "rows": 30_000,
         "labelled_rows": 29_000,
+        "new_labelled_rows": 29_000,
         "batches_since_training": 2,
         "stopping_findings": 0,
     }

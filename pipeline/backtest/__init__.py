@@ -1,0 +1,1 @@
+"""What would have been: past batches replayed under several retraining policies, in the right order of time."""
