@@ -87,9 +87,7 @@ def lines(compared: "Compared") -> list[str]:
     told: list[str] = []
     for alarm in compared.alarms:
         methods = ", ".join(alarm.methods)
-        told.append(
-            f"drift {clip(alarm.column)}: {alarm.moved} (effect {alarm.effect:.2f} by {methods})"
-        )
+        told.append(f"drift {clip(alarm.column)}: {alarm.moved} (effect {alarm.effect:.2f} by {methods})")
         if compared.ordered:
             told.append(f"        since: {starts(alarm, compared.starts)}")
         if alarm.examples:
