@@ -5,7 +5,7 @@ is like stays, what it says of a row is gone. Columns that say the same stand in
 may seem useless. Shapes: N rows, K answers a row, R resamples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from pipeline.wording import listed, share
 NOT_FELT = 0.01  # of what the model knows: surely less is as good as nothing
 ALL_ALONE = 0.9
 RESAMPLES = 50
+SPELT: Mapping[Metric, str] = {"auc": "AUC", "rmse": "RMSE", "r2": "R²"}
 
 
 class ImportanceSettings(BaseModel):
@@ -149,7 +150,7 @@ def remarks(columns: Sequence[Use], metric: Metric) -> Iterator[Remark]:
     """Which column carries all alone, and which ones are not felt; nothing of a model of one column."""
     if len(columns) < 2:
         return
-    said, carrier = metric.replace("_", " "), max(columns, key=lambda one: one.alone)
+    said, carrier = SPELT.get(metric, metric.replace("_", " ")), max(columns, key=lambda one: one.alone)
     if carrier.alone >= ALL_ALONE:
         yield Remark(
             name="carries_all",

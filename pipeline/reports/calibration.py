@@ -23,7 +23,7 @@ def _entry(one: Reliability) -> Entry:
         name=called,
         interval=Interval(one.ece, 0.0, one.chance),
         style=style,
-        note=one.word,
+        note=f"{number(one.ece)} {one.word}",
         tip=f"{called}: {one.words}",
         shape=figures.SHAPES[style],
     )

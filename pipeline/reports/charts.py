@@ -72,7 +72,8 @@ def dots(entries: Sequence[Entry], width: float, label: str, *, zero: bool = Fal
     right = width - max(len(entry.note) for entry in entries) * GLYPH - 18
     top, height = 14.0, 27.0
     bottom = top + height * len(entries)
-    within = [end for entry in entries if entry.scaled for end in entry.interval.ends] or [0.0, 1.0]
+    shown = [entry.interval for entry in entries if entry.scaled]
+    within = [end for interval in shown for end in (*interval.ends, interval.value)] or [0.0, 1.0]
     count = max(int((right - left) / 62), 2)
     x = Scale.over([*within, *([0.0] if zero else [])], left, right, ticks=count)
     parts = [svg.bottom_axis(x, top - 6, bottom, count=count)]
