@@ -1,5 +1,6 @@
 """Which rows of test are drawn together when intervals are made: read here, told by pipeline.judgement.units."""
 
+import polars as pl
 from polars.selectors import by_name
 
 from pipeline import artefacts, contract
@@ -11,6 +12,8 @@ from pipeline.judgement.units import Units
 from pipeline.stages.split import SplitRecord
 from pipeline.workspace import Workspace
 
+TWINS = 0.05  # of test, at most
+
 
 def units_of_test(workspace: Workspace, target: Target, settings: EvaluateSettings, rows: int) -> Units:
     """Those of the rows of test, in their order: of a forecast those of a horizon, else as the settings say."""
@@ -19,7 +22,7 @@ def units_of_test(workspace: Workspace, target: Target, settings: EvaluateSettin
     agreed = contract.load(workspace.contract_file)
     told = [*agreed.groups, *([] if agreed.time is None else [agreed.time])]
     part = artefacts.scan_parquet(workspace.split / "test.parquet").select(by_name(ROW_ID, *told)).collect()
-    return units.units_of(part, agreed, settings.resample, in_time=_in_time(workspace))
+    return units.units_of(part, agreed, settings.resample, in_time=_in_time(workspace, part, agreed.time))
 
 
 def block_of(target: Target, rows: int) -> int:
@@ -27,7 +30,10 @@ def block_of(target: Target, rows: int) -> int:
     return min(target.horizon * max(1, len(target.groups)), rows) if isinstance(target, Forecast) else 1
 
 
-def _in_time(workspace: Workspace) -> bool:
-    """Whether test comes after train."""
+def _in_time(workspace: Workspace, part: pl.DataFrame, time: str | None) -> bool:
+    """Whether test comes after train, but for a few early rows: those that have a twin in it."""
     span = SplitRecord.read(workspace.split / "manifest.json").span
-    return "train" in span and "test" in span and span["train"][1] <= span["test"][0]
+    if time is None or "train" not in span or not part.height:
+        return False
+    early = part[time].drop_nulls().sort()[: 1 + int(TWINS * part.height)]
+    return bool(early.len()) and str(early[-1]) >= span["train"][1]

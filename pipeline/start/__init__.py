@@ -279,5 +279,5 @@ def _commit_data(made: Workspace) -> None:
     """Small data go into git; what is larger is left to `dvc add`, as the README says."""
     data = [path for path in (made.root / "data").rglob("*") if path.is_file()]
     small = sum(path.stat().st_size for path in data) <= GIT_BYTES
-    files = [made.root / "README.md", made.champion]
+    files = [made.root / "README.md", made.champion, made.window]
     git.commit(made.root, [*files, *data] if small else files, "The data, as they came")

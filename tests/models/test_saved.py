@@ -23,7 +23,7 @@ FORBIDDEN_CALLS = {"eval", "exec", "__import__", "load_from_checkpoint"}
 def test_a_saved_model_verifies(trained_once: Workspace) -> None:
     manifest = saved.verify(trained_once.candidate)
 
-    assert set(manifest.files) == {*saved.FILES, "health.json"}
+    assert set(manifest.files) == {*saved.FILES, "health.json", "watch.json"}
     assert manifest.identity == artefacts.sha256(trained_once.candidate / saved.WEIGHTS)[:12]
     assert manifest.seed == trained_once.seed
     assert manifest.rows["train"] == sum(manifest.sources["train"].values())
