@@ -48,17 +48,17 @@ def change_settings(workspace: Workspace, old: str, new: str) -> None:
 
 
 def test_answers_are_those_of_the_model_beside_the_ids_and_the_version(
-    champion_once: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    promoted_once: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = champion_once.incoming / "2024-04.csv.gz"
+    batch = promoted_once.incoming / "2024-04.csv.gz"
 
-    assert ask(champion_once, batch, tmp_path / "told.parquet") == 0
+    assert ask(promoted_once, batch, tmp_path / "told.parquet") == 0
 
     told = pl.read_parquet(tmp_path / "told.parquet")
     rows = pl.read_csv(batch, null_values="NA", try_parse_dates=True).with_columns(
         weekday=pl.col("placed").dt.weekday().cast(pl.String)
     )
-    expected = Predictor.load(champion_once.registry / "v1").answers(rows)
+    expected = Predictor.load(promoted_once.registry / "v1").answers(rows)
     assert np.array_equal(told.select("p: false", "p: true").to_numpy(), expected)
     assert told.columns == ["row_id", "order", "answer", "p: false", "p: true", "model_version"]
     assert told["row_id"].to_list() == [f"2024-04.csv.gz#{row}" for row in range(200)]
@@ -69,19 +69,19 @@ def test_answers_are_those_of_the_model_beside_the_ids_and_the_version(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_any_format_is_answered_alike(champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, name: str) -> None:
+def test_any_format_is_answered_alike(promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, name: str) -> None:
     FORMATS[name](april, tmp_path / name)
     april.write_csv(tmp_path / "plain.csv")
 
-    assert ask(champion_once, tmp_path / name, tmp_path / "told.csv") == 0
-    assert ask(champion_once, tmp_path / "plain.csv", tmp_path / "plain.answers.csv") == 0
+    assert ask(promoted_once, tmp_path / name, tmp_path / "told.csv") == 0
+    assert ask(promoted_once, tmp_path / "plain.csv", tmp_path / "plain.answers.csv") == 0
 
     told, plain = (pl.read_csv(tmp_path / each) for each in ("told.csv", "plain.answers.csv"))
     assert told.drop("row_id").equals(plain.drop("row_id"))
 
 
 def test_a_folder_of_tables_is_answered_in_the_order_of_their_names(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
     april.tail(50).select(reversed(april.columns)).write_parquet(tmp_path / "in" / "b.parquet")
@@ -89,7 +89,7 @@ def test_a_folder_of_tables_is_answered_in_the_order_of_their_names(
     broken = april.tail(1).select(reversed(april.columns)).with_columns(distance=pl.lit(-1.0))
     broken.write_parquet(tmp_path / "in" / "c.parquet")
 
-    assert ask(champion_once, tmp_path / "in", tmp_path / "told.csv") == 0
+    assert ask(promoted_once, tmp_path / "in", tmp_path / "told.csv") == 0
 
     told, aside = pl.read_csv(tmp_path / "told.csv"), pl.read_csv(tmp_path / "told.aside.csv")
     assert told["row_id"].to_list() == ["a.csv#0", "a.csv#2", *(f"b.parquet#{row}" for row in range(50))]
@@ -99,20 +99,20 @@ def test_a_folder_of_tables_is_answered_in_the_order_of_their_names(
     ]
 
 
-def test_a_query_is_answered(champion_once: Workspace, april: pl.DataFrame, tmp_path: Path) -> None:
+def test_a_query_is_answered(promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "shop.db") as database:
         database.execute(f"create table orders ({str(tuple(april.columns))[1:-1]})")
         database.executemany("insert into orders values (?, ?, ?, ?, ?, ?)", april.rows())
     database.close()
 
-    code = ask(champion_once, tmp_path / "shop.db", tmp_path / "told.csv", "--sql", "select * from orders limit 7")
+    code = ask(promoted_once, tmp_path / "shop.db", tmp_path / "told.csv", "--sql", "select * from orders limit 7")
 
     assert code == 0
     assert pl.read_csv(tmp_path / "told.csv").height == 7
 
 
 def test_rows_that_break_the_contract_are_set_aside_with_the_reason_and_as_they_came(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = april.with_columns(
         shop=pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("moon")).otherwise("shop"),
@@ -121,7 +121,7 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reason_and_as_they_
     )
     bad.write_csv(tmp_path / "bad.csv")
 
-    assert ask(champion_once, tmp_path / "bad.csv", tmp_path / "told.csv") == 0
+    assert ask(promoted_once, tmp_path / "bad.csv", tmp_path / "told.csv") == 0
 
     told, aside = pl.read_csv(tmp_path / "told.csv"), pl.read_csv(tmp_path / "told.aside.csv", infer_schema=False)
     assert told["row_id"].to_list() == [f"bad.csv#{row}" for row in range(200) if row not in (0, 1, 4)]
@@ -139,27 +139,27 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reason_and_as_they_
 
 
 def test_what_was_set_aside_is_answered_once_it_is_mended_under_its_old_name(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
     april.with_columns(cell(7, "shop", "moon")).write_csv(tmp_path / "rows.csv")
-    ask(champion_once, tmp_path / "rows.csv", tmp_path / "told.csv")
+    ask(promoted_once, tmp_path / "rows.csv", tmp_path / "told.csv")
     mended = pl.read_csv(tmp_path / "told.aside.csv", infer_schema=False).with_columns(shop=pl.lit("north"))
     mended.write_csv(tmp_path / "mended.csv")
 
-    assert ask(champion_once, tmp_path / "mended.csv", tmp_path / "more.csv") == 0
+    assert ask(promoted_once, tmp_path / "mended.csv", tmp_path / "more.csv") == 0
 
     assert pl.read_csv(tmp_path / "more.csv")["row_id"].to_list() == ["rows.csv#7"]
 
 
 def test_a_row_with_more_cells_or_with_bytes_that_are_no_text_is_set_aside(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
     lines = april.write_csv().encode().splitlines(keepends=True)
     lines[3] = lines[3].replace(b"\n", b",1\n")
     lines[9] = lines[9].replace(b"2024", b"2\xe9\xff4", 1)  # no UTF-8
     (tmp_path / "rows.csv").write_bytes(b"".join(lines))
 
-    assert ask(champion_once, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
+    assert ask(promoted_once, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
 
     told, aside = pl.read_csv(tmp_path / "told.csv"), pl.read_csv(tmp_path / "told.aside.csv")
     assert told.height + aside.height == len(lines) - 1
@@ -168,13 +168,13 @@ def test_a_row_with_more_cells_or_with_bytes_that_are_no_text_is_set_aside(
 
 
 def test_columns_that_the_model_does_without_may_be_absent_and_others_are_not_read(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     april.write_csv(tmp_path / "all.csv")
     april.drop("order", "minutes").with_columns(note=pl.lit("x"), weekday=pl.lit("9")).write_csv(tmp_path / "few.csv")
 
-    assert ask(champion_once, tmp_path / "all.csv", tmp_path / "all.told.csv") == 0
-    assert ask(champion_once, tmp_path / "few.csv", tmp_path / "few.told.csv") == 0
+    assert ask(promoted_once, tmp_path / "all.csv", tmp_path / "all.told.csv") == 0
+    assert ask(promoted_once, tmp_path / "few.csv", tmp_path / "few.told.csv") == 0
 
     every, few = (pl.read_csv(tmp_path / f"{name}.told.csv") for name in ("all", "few"))
     assert few.drop("row_id").equals(every.drop("row_id", "order"))
@@ -184,24 +184,24 @@ def test_columns_that_the_model_does_without_may_be_absent_and_others_are_not_re
 
 
 def test_a_label_that_breaks_the_contract_does_not_keep_a_row_from_its_answer(
-    champion: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
-    change_settings(champion, "    slow: minutes > 30\n", "")
+    change_settings(promoted, "    slow: minutes > 30\n", "")
     april.with_columns(slow=pl.lit("perhaps")).write_csv(tmp_path / "rows.csv")
 
-    assert ask(champion, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
+    assert ask(promoted, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
 
     assert pl.read_csv(tmp_path / "told.csv").height == 200
 
 
 @pytest.mark.parametrize("policy", ["warn", "stop", "repair"])
 def test_the_policies_of_the_settings_decide(
-    champion: Workspace, april: pl.DataFrame, tmp_path: Path, policy: str
+    promoted: Workspace, april: pl.DataFrame, tmp_path: Path, policy: str
 ) -> None:
-    change_settings(champion, "{batch_expectations: stop}", f"{{contract: {policy}}}")
+    change_settings(promoted, "{batch_expectations: stop}", f"{{contract: {policy}}}")
     april.with_columns(cell(3, "shop", "moon")).write_csv(tmp_path / "rows.csv")
 
-    assert ask(champion, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
+    assert ask(promoted, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
 
     assert pl.read_csv(tmp_path / "told.csv").height == (200 if policy == "warn" else 199)
 
@@ -222,7 +222,7 @@ def test_the_policies_of_the_settings_decide(
     ],
 )
 def test_odd_input_ends_in_one_line_and_leaves_what_was_there(
-    champion_once: Workspace,
+    promoted_once: Workspace,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     name: str,
@@ -233,7 +233,7 @@ def test_odd_input_ends_in_one_line_and_leaves_what_was_there(
         (tmp_path / name).write_bytes(content)
     (tmp_path / "told.csv").write_text("old")
 
-    assert ask(champion_once, tmp_path / name, tmp_path / "told.csv") == 2
+    assert ask(promoted_once, tmp_path / name, tmp_path / "told.csv") == 2
 
     said = capsys.readouterr().err
     assert (said.count("\n"), told in said) == (1, True)
@@ -244,18 +244,18 @@ def test_odd_input_ends_in_one_line_and_leaves_what_was_there(
 
 
 def test_a_type_that_a_column_cannot_have_ends_in_one_line(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     april.with_columns(distance=pl.date(2024, 1, 1)).write_parquet(tmp_path / "rows.parquet")
 
-    assert ask(champion_once, tmp_path / "rows.parquet", tmp_path / "told.csv") == 2
+    assert ask(promoted_once, tmp_path / "rows.parquet", tmp_path / "told.csv") == 2
 
     assert "rows.parquet: distance: holds Date, the contract says Float64" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("out", ["told.txt", "rows.csv", "folder.csv", "in/told.csv"])
 def test_a_place_where_answers_cannot_go_is_refused_before_anything_is_asked(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
 ) -> None:
     for folder in ("folder.csv", "in"):
         (tmp_path / folder).mkdir()
@@ -263,20 +263,20 @@ def test_a_place_where_answers_cannot_go_is_refused_before_anything_is_asked(
     april.write_csv(tmp_path / "in" / "rows.csv")
     path = tmp_path / ("in" if out.startswith("in/") else "rows.csv")
 
-    assert ask(champion_once, path, tmp_path / out) == 2
+    assert ask(promoted_once, path, tmp_path / out) == 2
 
     assert f"keepfit: --out {tmp_path / out}: is " in capsys.readouterr().err
     assert pl.read_csv(tmp_path / "rows.csv").height == 200
 
 
 def test_rows_are_held_to_the_contract_that_the_champion_keeps(
-    champion: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
-    agreed = champion.contract_file.read_text()
-    champion.contract_file.write_text(agreed.replace("ge=0, le=100", "ge=0, le=1"))
+    agreed = promoted.contract_file.read_text()
+    promoted.contract_file.write_text(agreed.replace("ge=0, le=100", "ge=0, le=1"))
     april.write_csv(tmp_path / "rows.csv")
 
-    assert ask(champion, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
+    assert ask(promoted, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
 
     assert pl.read_csv(tmp_path / "told.csv").height == 200
 
@@ -291,9 +291,9 @@ def test_without_a_champion_it_ends_in_one_line(
     assert "there is no champion" in capsys.readouterr().err
 
 
-def test_the_old_name_of_the_option_holds(champion_once: Workspace, april: pl.DataFrame, tmp_path: Path) -> None:
+def test_the_old_name_of_the_option_holds(promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path) -> None:
     april.write_csv(tmp_path / "rows.csv")
-    words = ["-w", str(champion_once.root), "predict", str(tmp_path / "rows.csv"), "--to", str(tmp_path / "told.csv")]
+    words = ["-w", str(promoted_once.root), "predict", str(tmp_path / "rows.csv"), "--to", str(tmp_path / "told.csv")]
 
     assert cli.main(words) == 0
 
@@ -301,11 +301,11 @@ def test_the_old_name_of_the_option_holds(champion_once: Workspace, april: pl.Da
 
 
 def test_it_does_not_matter_how_many_rows_are_looked_at_at_a_time(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = april.with_columns(shop=pl.when(pl.int_range(pl.len()) % 40 == 3).then(pl.lit("moon")).otherwise("shop"))
     bad.write_csv(tmp_path / "rows.csv")
-    ask(champion_once, tmp_path / "rows.csv", tmp_path / "whole.csv")
+    ask(promoted_once, tmp_path / "rows.csv", tmp_path / "whole.csv")
     monkeypatch.setattr(answers, "ROWS", 7)
     parts: list[int] = []
     sift = Sieve.sift
@@ -316,7 +316,7 @@ def test_it_does_not_matter_how_many_rows_are_looked_at_at_a_time(
 
     monkeypatch.setattr(Sieve, "sift", counted)
 
-    ask(champion_once, tmp_path / "rows.csv", tmp_path / "parts.csv")
+    ask(promoted_once, tmp_path / "rows.csv", tmp_path / "parts.csv")
 
     assert max(parts) < 20
     for name in ("{}.csv", "{}.aside.csv"):
@@ -327,14 +327,14 @@ def test_it_does_not_matter_how_many_rows_are_looked_at_at_a_time(
 
 
 def test_what_an_earlier_run_set_aside_goes_when_nothing_is(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path
 ) -> None:
     april.with_columns(cell(7, "shop", "moon")).write_csv(tmp_path / "rows.csv")
-    ask(champion_once, tmp_path / "rows.csv", tmp_path / "told.csv")
+    ask(promoted_once, tmp_path / "rows.csv", tmp_path / "told.csv")
     assert (tmp_path / "told.aside.csv").is_file()
     april.write_csv(tmp_path / "rows.csv")
 
-    ask(champion_once, tmp_path / "rows.csv", tmp_path / "told.csv")
+    ask(promoted_once, tmp_path / "rows.csv", tmp_path / "told.csv")
 
     assert not (tmp_path / "told.aside.csv").exists()
 
@@ -342,7 +342,7 @@ def test_what_an_earlier_run_set_aside_goes_when_nothing_is(
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files stands for a full disk")
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_full_disk_ends_in_one_line(
-    champion_once: Workspace, april: pl.DataFrame, tmp_path: Path, ending: str
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, ending: str
 ) -> None:
     pl.concat([april] * 20).write_csv(tmp_path / "rows.csv")
     code = (
@@ -351,7 +351,7 @@ def test_a_full_disk_ends_in_one_line(
     )
     words = [
         "-w",
-        str(champion_once.root),
+        str(promoted_once.root),
         "predict",
         str(tmp_path / "rows.csv"),
         "--out",
@@ -363,5 +363,6 @@ def test_a_full_disk_ends_in_one_line(
     )
 
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert not (tmp_path / f"to{ending}").exists()
     assert "file too large; mend that, and run again" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]

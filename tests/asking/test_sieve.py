@@ -48,13 +48,13 @@ def broken(rows: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def test_what_is_set_aside_is_what_a_batch_leaves_out(champion: Workspace, april: pl.DataFrame) -> None:
-    path = champion.incoming / "broken.csv"
+def test_what_is_set_aside_is_what_a_batch_leaves_out(promoted: Workspace, april: pl.DataFrame) -> None:
+    path = promoted.incoming / "broken.csv"
     broken(april).write_csv(path)
-    agreed = contract.load(champion.contract_file)
-    batch = monitor.read(champion, path, agreed, Plan())
+    agreed = contract.load(promoted.contract_file)
+    batch = monitor.read(promoted, path, agreed, Plan())
 
-    found = sifted(champion, broken(april))
+    found = sifted(promoted, broken(april))
 
     places = [int(name.rpartition("#")[2]) for name in batch.usable[ROW_ID]]
     assert found.why.is_null().arg_true().to_list() == places
@@ -70,43 +70,43 @@ def test_what_is_set_aside_is_what_a_batch_leaves_out(champion: Workspace, april
     ]
 
 
-def test_the_champions_repairs_are_replayed_before_a_row_is_judged(champion: Workspace, april: pl.DataFrame) -> None:
+def test_the_champions_repairs_are_replayed_before_a_row_is_judged(promoted: Workspace, april: pl.DataFrame) -> None:
     rows = april.head(4).with_columns(
         shop=pl.Series([" NORTH", "south", "south", "moon"]), distance=pl.Series(["1", "2", "3 km", "4"])
     )
     rules = [Folded(column="shop", values=["north", "south"]), Replaced(column="distance", values={"3 km": "3"})]
 
-    found = sifted(champion, rows, repairs=Plan(rules=rules))
+    found = sifted(promoted, rows, repairs=Plan(rules=rules))
 
     assert found.sound["shop"].to_list() == ["north", "south", "south"]
     assert found.sound["distance"].to_list() == [1.0, 2.0, 3.0]
     assert found.aside["reason"].to_list() == ["allowed_set: shop"]
 
 
-def test_what_is_derived_from_a_repaired_cell_is_derived_again(champion: Workspace, april: pl.DataFrame) -> None:
+def test_what_is_derived_from_a_repaired_cell_is_derived_again(promoted: Workspace, april: pl.DataFrame) -> None:
     rows = april.head(2).with_columns(placed=pl.Series(["2024-04-01T00:00:00", "first of April"]))
     rule = Replaced(column="placed", values={"first of April": "2024-04-02T00:00:00"})
 
-    found = sifted(champion, rows, repairs=Plan(rules=[rule]))
+    found = sifted(promoted, rows, repairs=Plan(rules=[rule]))
 
     assert found.sound["weekday"].to_list() == ["1", "2"]
 
 
-def test_cells_with_bytes_that_no_encoding_reads_set_their_rows_aside(champion: Workspace, april: pl.DataFrame) -> None:
+def test_cells_with_bytes_that_no_encoding_reads_set_their_rows_aside(promoted: Workspace, april: pl.DataFrame) -> None:
     rows = april.head(3).with_columns(shop=pl.Series(["north", "so\ufffdth", "south"]))
 
-    assert sifted(champion, rows, bad=True).aside["reason"].str.contains("undecodable: shop").to_list() == [True]
+    assert sifted(promoted, rows, bad=True).aside["reason"].str.contains("undecodable: shop").to_list() == [True]
 
 
-def test_rows_are_named_by_their_place_in_the_source_or_as_they_say(champion: Workspace, april: pl.DataFrame) -> None:
+def test_rows_are_named_by_their_place_in_the_source_or_as_they_say(promoted: Workspace, april: pl.DataFrame) -> None:
     rows = april.head(2)
 
-    assert sifted(champion, rows, first=70).names.to_list() == ["x.csv#70", "x.csv#71"]
-    assert sifted(champion, rows.with_columns(row_id=pl.Series([5, 5]))).names.to_list() == ["5", "5"]
+    assert sifted(promoted, rows, first=70).names.to_list() == ["x.csv#70", "x.csv#71"]
+    assert sifted(promoted, rows.with_columns(row_id=pl.Series([5, 5]))).names.to_list() == ["5", "5"]
 
 
-def test_rows_without_an_answer_leave_the_sound_ones(champion: Workspace, april: pl.DataFrame) -> None:
-    found = sifted(champion, broken(april).head(6)).without({1: "gone", 2: "cut short"})
+def test_rows_without_an_answer_leave_the_sound_ones(promoted: Workspace, april: pl.DataFrame) -> None:
+    found = sifted(promoted, broken(april).head(6)).without({1: "gone", 2: "cut short"})
 
     assert found.why.to_list()[1] == "gone"
     assert found.aside["reason"].str.contains("gone|cut short").sum() == 2
@@ -116,7 +116,7 @@ def test_rows_without_an_answer_leave_the_sound_ones(champion: Workspace, april:
 
 @pytest.mark.parametrize("value", [[1.5, 2.5], ["a", "b"]])
 def test_nested_and_binary_cells_are_set_aside_as_text(
-    champion: Workspace, april: pl.DataFrame, value: list[object]
+    promoted: Workspace, april: pl.DataFrame, value: list[object]
 ) -> None:
     rows = april.head(1).with_columns(
         shop=pl.lit("moon"),
@@ -126,7 +126,7 @@ def test_nested_and_binary_cells_are_set_aside_as_text(
         took=pl.duration(hours=1),
     )
 
-    aside = sifted(champion, rows).aside
+    aside = sifted(promoted, rows).aside
 
     assert set(aside.dtypes) == {pl.String}
     assert str(value[0]) in aside["more"][0]
