@@ -5,7 +5,8 @@ python -m benchmarks.night --runs 200 --every 30  a longer one
 
 The workspace is the flights of this repository, every 40th of them. Batches arrive one by one, the first half of each
 before the rest, as a slow copy does. Meanwhile one run is killed, one server, and once the whole of `keepfit serve`.
-At the end it must hold that every batch was watched, every drift answered, no run is under way, none piled up.
+At the end it must hold that every batch was watched, every drift answered, each killed run told as crashed, none under
+way after Ctrl-C, none piled up, DVC at rest and the journal of promotions whole.
 """
 
 import argparse
@@ -17,19 +18,26 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]
 import yaml
+
+from flows import environment
+
+if TYPE_CHECKING:
+    from pipeline.monitor import MonitoringRecord
 
 HERE = Path(__file__).parents[1]
 EACH = 40  # of so many rows one is taken
 PORT = 4277
 RETRAININGS = 6  # a scheduled retraining after so many monitorings
+SOUND = {"dvc status": "up to date", "keepfit models log": "the journal is whole"}
 SCALED = {
     "train": {"mlp": {"hidden": [32], "dropout": 0.1}, "epochs": 3, "batch_size": 512, "accelerator": "cpu"},
     "evaluate": {"resamples": 50},
@@ -47,11 +55,12 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         root = options.root or Path(folder) / "night"
         batches = prepare(root)
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PORT}/api"
         _keepfit(root, "run")
-        told = night(root, batches, options)
-        print(report(root, told, batches))
-        return 0 if not told["faults"] else 1
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PORT}/api"
+        environment.prepare(root / ".keepfit" / "prefect", console_level="WARNING")
+        seen = night(root, batches, options)
+        print(report(root, seen, batches))
+        return 1 if seen.faults else 0
 
 
 def _options() -> argparse.Namespace:
@@ -113,12 +122,11 @@ def _keepfit(root: Path, *arguments: str) -> None:
 
 def serve(root: Path, every: float) -> int:
     """`keepfit serve`, by intervals of seconds in the place of cron lines."""
-    from flows.environment import connected
     from pipeline.workspace import Workspace
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell gives its background jobs none
     workspace = Workspace.open(root)
-    with connected(workspace, say=_say, dashboard_port=PORT):
+    with environment.connected(workspace, say=_say, dashboard_port=PORT):
         from prefect.schedules import Interval
 
         from flows.serving import serve_schedules
@@ -149,31 +157,84 @@ def served(root: Path, every: float, log: Path) -> Iterator["subprocess.Popen[by
                 process.kill()
 
 
-def night(root: Path, batches: list[Path], options: argparse.Namespace) -> dict[str, Any]:
-    """Serve, let files arrive, kill, and wait for the scheduled runs; what was seen and what was wrong."""
-    log, began, killed = root.with_name(f"{root.name}.log"), time.monotonic(), list[str]()
-    waiting = list(batches)
-    plan: list[tuple[float, str, Callable[[int], bool]]] = [
-        (0.2, "a run", _kill_run),
-        (0.45, "the server", _kill_server),
-        (0.7, "keepfit serve", _kill),
-    ]
-    done = 0
-    while done < options.runs or waiting or plan:
+@dataclass
+class Seen:
+    """What was done to the served workspace, and what was looked at meanwhile.
+
+    `late`: the most runs at once whose time had passed. `memory`: MB of each server that was started, at its first look
+    and at its last, by process.
+    """
+
+    killed: list[str] = field(default_factory=list)
+    killed_runs: set[str] = field(default_factory=set)
+    late: int = 0
+    memory: dict[int, tuple[float, float]] = field(default_factory=dict)
+    runs: list[tuple[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+    def kill(self, what: str, pid: int) -> bool:
+        """Kill it, if it is at work; a run's number is kept."""
+        process = _process(what, pid, {str(run.id) for _, run in self.runs if run.state.name == "Running"})
+        if process is None:
+            return False
+        if what == "a run":
+            self.killed_runs.add(process.environ()["PREFECT__FLOW_RUN_ID"])
+        if what == "keepfit serve":
+            self.killed_runs |= {str(run.id) for _, run in self.runs if run.state.name == "Running"}
+        os.kill(process.pid, signal.SIGKILL)
+        self.killed.append(what)
+        return True
+
+    def look(self, pid: int) -> None:
+        """Ask the server for all runs, and the machine for the server's memory."""
+        self.runs = _runs() or self.runs
+        self.late = max(self.late, sum(map(_is_late, (run for _, run in self.runs))))
+        server = _process("the server", pid, set())
+        if server is not None:
+            megabytes = server.memory_info().rss / 1e6
+            self.memory[server.pid] = (self.memory.get(server.pid, (megabytes, 0.0))[0], megabytes)
+
+    @property
+    def done(self) -> int:
+        """How many runs by schedule have ended, but those that another stands for."""
+        ended = [run for _, run in self.runs if run.auto_scheduled and run.state.is_final()]
+        return sum(run.state.name != "Missed" for run in ended)
+
+
+def night(root: Path, batches: list[Path], options: argparse.Namespace) -> Seen:
+    """Serve, let files arrive, kill, and wait for the scheduled runs."""
+    log, began, seen = root.with_name(f"{root.name}.log"), time.monotonic(), Seen()
+    waiting, plan = list(batches), [(0.15, "a run"), (0.3, "the server"), (0.45, "keepfit serve")]
+    while seen.done < options.runs or waiting or plan:
         with served(root, options.every, log) as process:
-            while process.poll() is None and (done < options.runs or waiting or plan):
-                time.sleep(1.0)
-                done = _scheduled(root) or done
-                if waiting and done >= options.runs * 0.8 * (1 - len(waiting) / len(batches)):
+            while process.poll() is None and (seen.done < options.runs or waiting or plan):
+                time.sleep(2.0)
+                seen.look(process.pid)
+                if waiting and seen.done >= options.runs * 0.8 * (1 - len(waiting) / len(batches)):
                     _arrive(waiting.pop(0), root)
-                if plan and done >= options.runs * plan[0][0] and plan[0][2](process.pid):
-                    killed.append(plan.pop(0)[1])
-                    _say(f"{time.monotonic() - began:.0f} s, {done} scheduled runs: killed {killed[-1]}")
+                if plan and seen.done >= options.runs * plan[0][0] and seen.kill(plan[0][1], process.pid):
+                    plan.pop(0)
+                    _say(f"{time.monotonic() - began:.0f} s, {seen.done} scheduled runs: killed {seen.killed[-1]}")
             if process.poll() is None:
                 _quiet(root)
-                states, piled = _states(root)
-    faults = _faults(root, batches, states, piled)
-    return {"seconds": time.monotonic() - began, "states": states, "killed": killed, "faults": faults, "log": log}
+                seen.look(process.pid)
+    seen.runs, seen.seconds = _afterwards(root), time.monotonic() - began
+    seen.faults = _faults(root, batches, seen)
+    return seen
+
+
+def _process(what: str, pid: int, running: set[str]) -> psutil.Process | None:
+    """The process of a run in its work, of the server, or of `keepfit serve` itself, which is `pid`."""
+    if what == "keepfit serve":
+        return psutil.Process(pid)
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if what == "the server" and any("server.py" in part for part in child.cmdline()):
+                return child
+            if what == "a run" and child.environ().get("PREFECT__FLOW_RUN_ID") in running:
+                return child
+    return None
 
 
 def _arrive(batch: Path, root: Path) -> None:
@@ -184,36 +245,8 @@ def _arrive(batch: Path, root: Path) -> None:
     target.write_bytes(content)
 
 
-def _kill(pid: int) -> bool:
-    os.kill(pid, signal.SIGKILL)
-    return True
-
-
-def _kill_run(pid: int) -> bool:
-    """Kill a flow run's process in its work; False while there is none."""
-    return _kill_child(pid, "prefect.engine", 4.0)
-
-
-def _kill_server(pid: int) -> bool:
-    return _kill_child(pid, "server.py", 0.0)
-
-
-def _kill_child(pid: int, name: str, seconds: float) -> bool:
-    """Kill the child whose command has this name and that has worked for so many seconds of processor time."""
-    for child in psutil.Process(pid).children(recursive=True):
-        try:
-            if any(name in part for part in child.cmdline()) and child.cpu_times().user >= seconds:
-                return _kill(child.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return False
-
-
-def _runs(root: Path) -> list[tuple[str, Any]]:
+def _runs() -> list[tuple[str, Any]]:
     """Flow and run, of all runs of the served deployments; none while the server is away."""
-    from flows import environment
-
-    environment.prepare(root / ".keepfit" / "prefect", console_level="WARNING")
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
@@ -224,41 +257,37 @@ def _runs(root: Path) -> list[tuple[str, Any]]:
             while len(page := client.read_flow_runs(limit=200, offset=len(found))) == 200:
                 found += page
             flows = {flow.id: flow.name for flow in client.read_flows()}
-            return [(flows[run.flow_id], run) for run in [*found, *page] if run.deployment_id]
+            return [(flows[run.flow_id], run) for run in [*found, *page]]
     except (httpx.HTTPError, PrefectException):
         return []
 
 
-def _scheduled(root: Path) -> int:
-    """How many runs by schedule have ended."""
-    ended = (run for _, run in _runs(root) if run.auto_scheduled and run.state.is_final())
-    return sum(run.state.name != "Missed" for run in ended)
+def _is_late(run: Any) -> bool:
+    """Whether the run's time has passed and nobody has begun it."""
+    due = run.next_scheduled_start_time
+    return bool(run.state.is_scheduled() and due and due.timestamp() < time.time() - 15)  # tending looks each 3 s
+
+
+def _afterwards(root: Path) -> list[tuple[str, Any]]:
+    """All runs as the database has them once nothing is served."""
+    from pipeline.workspace import Workspace
+
+    with environment.connected(Workspace.open(root), say=_say, dashboard_port=PORT):
+        return _runs()
 
 
 def _quiet(root: Path) -> None:
-    """Wait until every batch was watched and every drift answered, for three minutes at most."""
+    """Wait until every batch was watched and every drift answered, for ten minutes at most."""
     from pipeline import monitor
     from pipeline.workspace import Workspace
 
     workspace = Workspace.open(root)
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and (monitor.pending(workspace) or monitor.drifted(workspace)):
         time.sleep(2.0)
 
 
-def _states(root: Path) -> tuple[Counter[tuple[str, str]], int]:
-    """Runs by flow and state, those still to come left out; and how many are late."""
-    told: Counter[tuple[str, str]] = Counter()
-    late = 0
-    for flow, run in _runs(root):
-        name = run.state.name
-        late += name == "Late"
-        if name not in ("Scheduled", "Late"):
-            told[flow, name] += 1
-    return told, late
-
-
-def _faults(root: Path, batches: list[Path], states: "Counter[tuple[str, str]]", late: int) -> list[str]:
+def _faults(root: Path, batches: list[Path], seen: Seen) -> list[str]:
     """What did not hold."""
     from pipeline import monitor, registry
     from pipeline.workspace import Workspace
@@ -267,30 +296,70 @@ def _faults(root: Path, batches: list[Path], states: "Counter[tuple[str, str]]",
     watched = {record.batch for record in monitor.records(workspace)}
     faults = [f"{batch.name} was not watched" for batch in batches if batch.name not in watched]
     faults += [f"the drift of {record.batch} was not answered" for record in monitor.drifted(workspace)]
-    faults += [f"{n} {flow} runs are {state}" for (flow, state), n in states.items() if state in ("Running", "Pending")]
-    faults += [f"{late} runs are late"] if late > 2 else []
+    faults += [f"a {flow} run is {run.state.name}" for flow, run in seen.runs if _is_under_way(run)]
+    lost = [run for _, run in seen.runs if str(run.id) in seen.killed_runs and run.state.name != "Crashed"]
+    faults += [f"a killed run is {run.state.name}" for run in lost]
+    faults += [f"{seen.late} runs were late at once"] if seen.late > 4 else []
     faults += [f"{path.name} is half-written" for path in root.rglob("*.tmp")]
     registry.champion_folder(workspace)
-    return faults
+    return faults + [f"{words}: {said}" for words, said in _said(root).items() if SOUND[words] not in said]
 
 
-def report(root: Path, told: dict[str, Any], batches: list[Path]) -> str:
+def _is_under_way(run: Any) -> bool:
+    return bool(run.state.is_running() or run.state.is_pending() or run.state.is_cancelling())
+
+
+def _said(root: Path) -> dict[str, str]:
+    """The last line of each of the commands that say whether all is well."""
+    place = os.environ["PATH"]
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{place}", "PYTHONPATH": str(HERE)}
+    done = {
+        words: subprocess.run(words.split(), cwd=root, env=environ, capture_output=True, text=True, check=False)
+        for words in SOUND
+    }
+    return {words: (told.stdout + told.stderr).strip().rpartition("\n")[2] for words, told in done.items()}
+
+
+def report(root: Path, seen: Seen, batches: list[Path]) -> str:
     """Markdown."""
     from pipeline import monitor, registry
     from pipeline.workspace import Workspace
 
     workspace = Workspace.open(root)
-    lines = ["| flow | state | runs |", "|---|---|---|"]
-    lines += [f"| {flow} | {state} | {n} |" for (flow, state), n in sorted(told["states"].items())]
-    lines += ["", "| batch | champion | decision | outcome |", "|---|---|---|---|"]
-    for record in monitor.records(workspace):
+    records = monitor.records(workspace)
+    states = Counter((flow, run.state.name) for flow, run in seen.runs)
+    ended = Counter(run.state.name for _, run in seen.runs if run.auto_scheduled and run.state.is_final())
+    crashed = sum(str(run.id) in seen.killed_runs for _, run in seen.runs if run.state.name == "Crashed")
+    memory = "; ".join(f"{first:.0f} → {last:.0f}" for first, last in seen.memory.values())
+    rows = {
+        "length": f"{seen.seconds / 60:.0f} minutes",
+        "killed": ", ".join(seen.killed),
+        "runs by schedule that were begun and ended": sum(ended.values()) - ended["Missed"],
+        "of these completed": ended["Completed"],
+        "runs killed in their work, and told as crashed": f"{len(seen.killed_runs)}, {crashed}",
+        "runs that others stand for (`Missed`)": ended["Missed"],
+        "runs late at once, at most": seen.late,
+        "batches that came, and were judged": f"{len(batches)}, {len(records)}",
+        "retrainings that drift asked for, and were answered": f"{sum(r.decision.retrain for r in records)}, "
+        f"{sum(r.outcome is not None for r in records)}",
+        "versions; the champion": f"{len(registry.versions(workspace))}; {registry.champion(workspace).version}",
+        "memory of each server at its first look and its last, MB": memory,
+        **{f"`{words}`": said for words, said in _said(root).items()},
+        "faults": "; ".join(seen.faults) or "none",
+    }
+    lines = ["| what | seen |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    lines += ["", "| flow | state | runs |", "|---|---|---|"]
+    lines += [f"| {flow} | {state} | {n} |" for (flow, state), n in sorted(states.items()) if state != "Scheduled"]
+    return "\n".join([*lines, "", *_batches(records)])
+
+
+def _batches(records: "list[MonitoringRecord]") -> list[str]:
+    lines = ["| batch | champion | decision | outcome |", "|---|---|---|---|"]
+    for record in records:
         decision = "retrain" if record.decision.retrain else "keep"
         outcome = "-" if record.outcome is None else record.outcome.version or "refused"
         lines.append(f"| {record.batch[:7]} | {record.champion} | {decision} | {outcome} |")
-    killed = ", ".join(told["killed"])
-    lines += ["", f"{told['seconds']:.0f} s; killed: {killed}; {len(batches)} batches; champion "
-              f"{registry.champion(workspace).version}; faults: {'; '.join(told['faults']) or 'none'}."]  # fmt: skip
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":

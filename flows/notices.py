@@ -41,7 +41,7 @@ def notify(workspace: Workspace, what: str, why: Sequence[str], done: str) -> No
                 _deliver(block, body, f"keepfit {workspace.root.name}: {what}")
             else:
                 log.warning("no notice by %s: it is no block that notifies", name)
-        except (NotificationError, PrefectException, httpx.HTTPError, ValueError, OSError) as error:
+        except (NotificationError, PrefectException, httpx.HTTPError, RuntimeError, ValueError, OSError) as error:
             log.warning("no notice by %s: %s", name, error)
 
 

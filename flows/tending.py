@@ -7,9 +7,10 @@ All of it is asked of Prefect's API and of the folder, again and again, and noth
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 import httpx
@@ -72,8 +73,13 @@ def _forgiving(work: Callable[[], object]) -> None:
 
 def files(workspace: Workspace) -> dict[str, tuple[int, int]]:
     """The files that wait in data/incoming: name → size and time of the last change."""
-    found = [path for path in workspace.incoming.glob("*") if path.is_file() and not _unfinished(path)]
-    return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+    found: dict[str, tuple[int, int]] = {}
+    for path in workspace.incoming.glob("*"):
+        with suppress(FileNotFoundError):  # it may be moved away right now
+            facts = path.stat()
+            if S_ISREG(facts.st_mode) and not _unfinished(path):
+                found[path.name] = facts.st_size, facts.st_mtime_ns
+    return found
 
 
 def _unfinished(path: Path) -> bool:
@@ -159,26 +165,30 @@ def _tell_crashed(client: SyncPrefectClient, dead: "Sequence[FlowRun]") -> None:
 
 
 def catch_up(workspace: Workspace) -> int:
-    """Of runs whose time has passed, leave the newest of those that would do the same, cancel the others; how many."""
+    """Of runs whose time has passed, leave the oldest of those that would do the same, cancel the others; how many.
+
+    The oldest, because the runner takes them by their time: were it the newest, a flow that is due often would wait for
+    ever behind one that takes longer than its own schedule.
+    """
     with get_client(sync_client=True) as client:
         late = [
             run
             for run in _waiting(client, workspace)
             if run.next_scheduled_start_time and run.next_scheduled_start_time <= prefect_now("UTC")
         ]
-        missed = _older(late)
+        missed = _repeated(late)
         for run in missed:
-            words = "missed: a later one stands for it"
+            words = "missed: an earlier one that waits stands for it"
             client.set_flow_run_state(run.id, Cancelled(name="Missed", message=words), force=True)
     return len(missed)
 
 
-def _older(runs: "Sequence[FlowRun]") -> "list[FlowRun]":
-    """All but the newest run of each deployment and its parameters."""
-    newest: dict[str, FlowRun] = {}
+def _repeated(runs: "Sequence[FlowRun]") -> "list[FlowRun]":
+    """All but the oldest run of each deployment and its parameters."""
+    oldest: dict[str, FlowRun] = {}
     for run in sorted(runs, key=lambda run: str(run.next_scheduled_start_time)):
-        newest[f"{run.deployment_id} {sorted(run.parameters.items())}"] = run
-    kept = {run.id for run in newest.values()}
+        oldest.setdefault(f"{run.deployment_id} {sorted(run.parameters.items())}", run)
+    kept = {run.id for run in oldest.values()}
     return [run for run in runs if run.id not in kept]
 
 

@@ -20,6 +20,7 @@ from pipeline.tuning import command as tuning
 from pipeline.versions import command as versions
 
 if TYPE_CHECKING:
+    from pipeline.stages.promote import Promotion
     from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "validate", "clean", "split", "normalize", "train", "evaluate")
@@ -139,15 +140,32 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
 def run(chosen: argparse.Namespace) -> int:
     """`keepfit run`."""
     workspace = _unchecked(chosen)
-    with _flows(workspace):
-        from flows.training import train_workspace
-
-        promotion = train_workspace(workspace)
+    promotion = _settled(workspace) or _trained(workspace)
     stays = f"the champion stays {promotion.version}" if promotion.version else "not promoted, and no model is champion"
     verdict = f"promoted {promotion.version}" if promotion.promoted else stays
     for line in (verdict, *(f"  {reason}" for reason in promotion.lines), f"report: {workspace.report}"):
         _say(line)
     return 0
+
+
+def _settled(workspace: "Workspace") -> "Promotion | None":
+    """What a run comes to that has nothing to do; None where it has, or where a dashboard is there to show it."""
+    from flows import environment
+    from pipeline import rest
+
+    if environment.find(environment.DASHBOARD_PORT) is not None:
+        return None
+    promotion = rest.settle(workspace)
+    if promotion is not None:
+        _say("nothing to do: every stage is up to date")
+    return promotion
+
+
+def _trained(workspace: "Workspace") -> "Promotion":
+    with _flows(workspace):
+        from flows.training import train_workspace
+
+        return train_workspace(workspace)
 
 
 def run_stage(chosen: argparse.Namespace) -> int:

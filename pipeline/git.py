@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 
 IDENTITY = ("-c", "user.name=keepfit", "-c", "user.email=keepfit@localhost")
@@ -101,9 +102,8 @@ def bring(root: Path, commit: str, path: str, to: Path) -> bool:
     found = f"{commit}:./{path}"
     if git(root, "cat-file", "-t", found, check=False) != "blob":
         return False
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with to.open("wb") as file:
-        subprocess.run(["git", "-C", str(root), "cat-file", "blob", found], check=True, stdout=file)
+    with artefacts.replacing(to) as temporary, temporary.open("wb") as file:
+        subprocess.run(["git", "-C", str(root), "cat-file", "blob", found], check=True, stdout=file, env=_environment())
     return True
 
 
@@ -112,10 +112,7 @@ def git(root: Path, *arguments: str, check: bool = True, index: Path | None = No
 
     `index`: the file that is git's index for this call alone.
     """
-    environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1"}
-    for foreign in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        environment.pop(foreign, None)
-    environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
+    environment = _environment() | ({"GIT_INDEX_FILE": str(index)} if index else {})
     unsigned = arguments[0] in ("commit", "commit-tree", "tag") and not git(root, "config", "user.email", check=False)
     command = ["git", "-C", str(root), *(IDENTITY if unsigned else ()), *arguments]
     try:
@@ -126,6 +123,13 @@ def git(root: Path, *arguments: str, check: bool = True, index: Path | None = No
         words = (done.stderr or done.stdout).strip() or f"git ended with {done.returncode}"
         raise VersioningError(words, where=str(root), fix="mend it and run again")
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _environment() -> dict[str, str]:
+    """What git is run in: that of no other repository, as within one of its hooks."""
+    foreign = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1"}
 
 
 def relative(path: str, root: Path) -> str:

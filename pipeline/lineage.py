@@ -15,8 +15,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from pipeline import artefacts, git, sealed
 from pipeline.artefacts import Record
+from pipeline.models import saved
 from pipeline.sealed import Seal
 from pipeline.workspace import Workspace
 
@@ -46,7 +49,8 @@ class Lineage(Record):
     """Where a version comes from; what is not known is None or empty.
 
     `commit`: of git, at registration; `changed`: files of git that were not as in it. `code`: the SHA-256 of keepfit's
-    own code. `data`: by the path from where ingest reads.
+    own code. `data`: by the path from where ingest reads. `papers`: the SHA-256 of each other file of the version that
+    is not the model's own, by its path.
     """
 
     version: str
@@ -60,6 +64,7 @@ class Lineage(Record):
     machine: Machine
     data: dict[str, Source]
     test: Seal | None
+    papers: dict[str, str] = Field(default_factory=dict)
 
 
 def keep(workspace: Workspace, version: str, folder: Path) -> None:
@@ -69,7 +74,22 @@ def keep(workspace: Workspace, version: str, folder: Path) -> None:
     for path in (*numbers(workspace), workspace.report, *sorted(workspace.reports.glob("model_card.*"))):
         if path.is_file():
             _copy(path, folder / path.name)
-    of_now(workspace, version).write(folder / FILE)
+    known = of_now(workspace, version)
+    known.model_copy(update={"papers": _papers(folder)}).write(folder / FILE)
+
+
+def _papers(folder: Path) -> dict[str, str]:
+    """By their paths, the hashes of files that the model's manifest does not know."""
+    own = {*saved.Manifest.read(folder / saved.MANIFEST).files, saved.MANIFEST}
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in found}
+    return {name: artefacts.sha256(path) for name, path in named.items() if name not in own}
+
+
+def verify(folder: Path) -> None:
+    """Raise WorkspaceError for a paper of the version that was altered or is absent; an older version tells of none."""
+    known = read(folder)
+    saved.require(folder, known.papers if known else {})
 
 
 def definition(workspace: Workspace) -> list[Path]:

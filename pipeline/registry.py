@@ -179,6 +179,7 @@ def point(
     """
     path = folder(workspace, version)
     manifest = saved.verify(path)
+    lineage.verify(path)
     with workspace.pointer_lock():
         before = champion(workspace)
         if expected is not None and before != expected:

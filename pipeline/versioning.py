@@ -80,6 +80,11 @@ class Versions:
         """The stages that `dvc repro` would visit, in its order."""
         return tuple(_spec(stage, self._root) for stage in self._plan.values())
 
+    def at_rest(self) -> bool:
+        """Whether `dvc repro` would find nothing to do; nothing is restored, and nothing recorded."""
+        with _talking(self._root):
+            return not any(self._load(name).changed() for name in self._plan)
+
     def is_up_to_date(self, name: str) -> bool:
         """Whether `dvc repro` would leave this stage alone, or could do so once its outs are restored.
 

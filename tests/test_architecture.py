@@ -20,7 +20,7 @@ LAYERS = (  # each may import what stands in its own or a later one
     {
         *("cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing", "tuning"),
         "backtest",
-        *("drifting", "versions"),
+        *("drifting", "versions", "rest"),
     },
     {"settings"},
     {"asking", "explaining", "export", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},

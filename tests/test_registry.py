@@ -1,6 +1,7 @@
 """The registry: versions that never change, a pointer that moves at once, rollback, and what tampering does."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -150,13 +151,16 @@ def test_pointing_at_the_champion_changes_nothing(trained: Workspace) -> None:
     assert trained.champion.read_bytes() == before
 
 
-def test_an_altered_version_cannot_become_champion(trained: Workspace) -> None:
+@pytest.mark.parametrize(
+    "name", [saved.WEIGHTS, saved.HEALTH, "watch.json", registry.EVALUATION, "workspace/params.yaml"]
+)
+def test_an_altered_version_cannot_become_champion(name: str, trained: Workspace) -> None:
     three_versions(trained)
-    path = trained.registry / "v1" / saved.WEIGHTS
+    path = trained.registry / "v1" / name
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     before = trained.champion.read_bytes()
 
-    with pytest.raises(WorkspaceError, match=r"weights\.safetensors is not the file that was written"):
+    with pytest.raises(WorkspaceError, match=f"{re.escape(name)} is not the file that was written"):
         registry.point(trained, "v1")
 
     assert trained.champion.read_bytes() == before

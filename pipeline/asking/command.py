@@ -43,7 +43,7 @@ def predict(chosen: argparse.Namespace, opened: Open, say: Say) -> int:
     from pipeline.asking.answers import beside
     from pipeline.wording import count
 
-    _require_place(chosen.out, Path(chosen.path))
+    _require_place(chosen.out, beside(chosen.out), Path(chosen.path))
     with TemporaryDirectory(prefix="keepfit-predict-") as scratch:
         asked, entry, version = answered(workspace, chosen.path, chosen.sql, chosen.out, Path(scratch))
     say(f"answered {entry.kept:,} of {count(entry.rows_in, 'row')} with {version}: {chosen.out}")
@@ -94,16 +94,19 @@ def _definition(workspace: "Workspace") -> "Workspace":
     return Workspace.open(kept) if kept is not None and (kept / "params.yaml").is_file() else workspace
 
 
-def _require_place(out: Path, path: Path) -> None:
-    """Raise DataError where answers cannot go to `out`, or would be taken for rows that are asked about."""
+def _require_place(out: Path, aside: Path, path: Path) -> None:
+    """Raise DataError where answers cannot go to `out`, or rows to `aside`, without hitting those that are asked about.
+
+    `aside` is written, or taken away where nothing is set aside: mended rows of an earlier run may stand there.
+    """
     if out.suffix not in ENDINGS:
         raise DataError("is no name for answers", where=f"--out {out}", fix=f"end it in {' or '.join(ENDINGS)}")
     if out.is_dir():
         raise DataError("is a folder", where=f"--out {out}", fix="name a file in it")
-    if path.exists() and (
-        out.resolve() == path.resolve() or (path.is_dir() and path.resolve() in out.resolve().parents)
-    ):
-        raise DataError("is where the rows come from", where=f"--out {out}", fix="name a file elsewhere")
+    source, places = path.resolve(), {out.resolve(), aside.resolve()}
+    if path.exists() and (source in places or (path.is_dir() and source in out.resolve().parents)):
+        said = "has its rows set aside" if source == aside.resolve() else "is"
+        raise DataError(f"{said} where the rows come from", where=f"--out {out}", fix="name a file elsewhere")
 
 
 def _lines(asked: "Asked", entry: "Entry", aside: Path) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Drift: a batch's profile beside the reference, column by column, and what to do. No row is read here."""
+"""Drift: new rows beside those of before, by their profiles and by counts in bins of the past; what it costs."""

@@ -13,19 +13,20 @@ from pipeline.drift.cuts import Counts, Cut, Values
 from pipeline.drift.families import Family
 from pipeline.drift.families.chi_square import ChiSquare
 from pipeline.drift.families.hellinger import Hellinger
-from pipeline.drift.families.jensen_shannon import JensenShannon
+from pipeline.drift.families.jensen_shannon import JensenShannon, divergence
 from pipeline.drift.families.kolmogorov_smirnov import KolmogorovSmirnov
+from pipeline.drift.families.mann_whitney import MannWhitney
 from pipeline.drift.families.missing import Missing
 from pipeline.drift.families.novel import Novel
 from pipeline.drift.families.stability import Stability
 from pipeline.drift.families.wasserstein import Wasserstein
-from pipeline.drift.homogeneity import divergence, noise, pooled
 from pipeline.drift.past import Past
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
         KolmogorovSmirnov(),
+        MannWhitney(),
         Wasserstein(),
         JensenShannon(),
         Hellinger(),
@@ -35,7 +36,7 @@ FAMILIES: Mapping[str, Family] = {
         Novel(),
     )
 }
-USUAL = ("ks", "jensen_shannon", "missing_share", "new_categories")
+USUAL = ("ks", "mann_whitney", "jensen_shannon", "missing_share", "new_categories")
 FALSE_ALARMS = 0.01  # of batches
 LEAST_EFFECT = 0.1  # a normal whose mean moves by a quarter of its standard deviation
 
@@ -83,7 +84,7 @@ class Tested:
             self.calibration = calibrate(family, cut, sides.past_BK, sides.samples, ordered=sides.ordered)
             self.measure = float(measured(family, cut, self.past_1K, now_1K)[0][0])
             self.p = self.null(self.rows).p(self.measure)
-            self.effect = _effect(np.concatenate(seen))
+            self.effect = _effect(seen, [family.seen(cut, drawn) for drawn in sides.samples[:2]])
 
     def null(self, rows: int) -> Null:
         """The law of the measure for so many rows."""
@@ -140,8 +141,9 @@ def _alike(seen: Sequence[Values]) -> bool:
     return int(np.count_nonzero(seen[0] + seen[1])) < 2
 
 
-def _effect(table_2K: Values) -> float:
-    table = pooled(table_2K)
-    if table.shape[1] < 2:
-        return 0.0
-    return math.sqrt(min(max(divergence(table) - noise(table), 0.0), 1.0))
+def _effect(seen: Sequence[Values], drawn: Sequence[Values]) -> float:
+    """The Jensen-Shannon distance of both sides, less what draws of one population have on average."""
+    past_RK, now_RK = drawn
+    some_R = (past_RK.sum(axis=-1) > 0) & (now_RK.sum(axis=-1) > 0)
+    chance = float(divergence(past_RK[some_R], now_RK[some_R]).mean()) if some_R.any() else 0.0
+    return math.sqrt(max(float(divergence(*seen)[0]) - chance, 0.0))

@@ -5,6 +5,7 @@ A picture takes C x S x S bytes: a million of 28 x 28 in grey are 0.8 GB, in mem
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
 from pipeline.features import Block, require_read
+from pipeline.features.views import Views
 from pipeline.media.arrays import VALUES, read_into, spread, told
 from pipeline.media.files import Measures
 from pipeline.media.pictures import bombs_refused, is_coloured, picture, plain
@@ -29,6 +31,7 @@ LOOKED_AT = 4096  # pictures of train from which size, colour, mean and deviatio
 COLOURED_SHARE = 0.01  # a few stamps in red do not make a set of scans a coloured one
 LEVELS = 255
 NO_PICTURE = 32  # the side where train has none
+VIEWED_AT_ONCE = 1024  # pictures in memory on their way through a pre-trained network
 
 
 class ImageSettings(BaseModel):
@@ -36,13 +39,19 @@ class ImageSettings(BaseModel):
 
     `size`: pixels a side; auto: the median of train's shorter sides, at most 96. `colour`: auto is rgb where more than
     one in a hundred of train's pictures are coloured. `frame`: what is no square is padded with black, or cropped
-    around its centre.
+    around its centre. `pretrained`: the folder of a network for pictures, from the workspace's root, whose vectors are
+    used instead, of pictures in the size and colours that it knows (it needs `pip install 'keepfit[pretrained]'`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     size: Annotated[int, Field(ge=4, le=1024)] | Literal["auto"] = "auto"
     colour: Literal["grey", "rgb", "auto"] = "auto"
     frame: Frame = "pad"
+    pretrained: str = ""
+
+    def placed(self, root: Path) -> Self:
+        """The same, with the network's folder as it is found from anywhere."""
+        return self.model_copy(update={"pretrained": str(root / self.pretrained)}) if self.pretrained else self
 
 
 class AugmentationSettings(BaseModel):
@@ -69,6 +78,7 @@ class ImageNetworkSettings(BaseModel):
 
     `resnet`: residual blocks, `depth` of them in each stage; the first stage has `width` channels, each further one
     twice as many at half the size, until a side is 8 pixels or less. `flat`: the pixels as they are, each in 0..1.
+    Of a pre-trained network's vectors four times `width` values are made, whatever the kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,9 +89,10 @@ class ImageNetworkSettings(BaseModel):
 
 
 class ImageEncoder(Record):
-    """Paths → pictures of `size` pixels a side; a missing path is a picture of train's mean colour.
+    """Paths → pictures of `size` pixels a side, or with `views` their vectors.
 
-    `mean` and `deviation` of each channel, of light in 0..1, are those of at most 4,096 pictures of train.
+    `mean` and `deviation` of each channel, of light in 0..1, are those of at most 4,096 pictures of train, or what the
+    pre-trained network knows. A missing path is a picture of the mean colour, or a vector of zeros.
     """
 
     kind: ClassVar[Modality] = "image"
@@ -93,10 +104,15 @@ class ImageEncoder(Record):
     frame: Frame
     mean: list[float]
     deviation: list[float]
+    views: Views | None = None
 
     @classmethod
     def fit(cls, column: str, rows: pl.LazyFrame, settings: ImageSettings) -> Self:
         """Learn size, colour, mean and deviation from train; raises DataError for a file that cannot be used."""
+        if settings.pretrained:
+            views = Views.fit(settings.pretrained)
+            light = {"size": views.size, "mean": views.mean, "deviation": views.deviation}
+            return cls(column=column, channels=3, frame=settings.frame, views=views, **light)
         paths = rows.select(by_name(column).unique()).collect(engine="streaming").to_series().to_list()
         chosen = spread(paths, LOOKED_AT)
         size, channels = _shape(chosen, settings, column)
@@ -105,13 +121,27 @@ class ImageEncoder(Record):
         return blank.model_copy(update={"mean": mean, "deviation": deviation})
 
     def encode(self, values: pl.Series) -> np.ndarray:
-        """(N,) paths → (N, C, S, S) uint8; raises DataError for a file that cannot be used."""
-        pictures_NCSS, faults = self.read_files(values)
+        """(N,) paths → (N, C, S, S) uint8 or (N, E) float32; raises DataError for a file that cannot be used."""
+        block, faults = self.read_files(values)
         require_read(faults, self.column)
-        return pictures_NCSS
+        return block
 
     def read_files(self, values: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
-        """(N,) paths → (N, C, S, S) uint8, and what is wrong with a file, by its row: that is a blank picture."""
+        """(N,) paths → as encode, and what is wrong with a file, by its row: that is as if it were missing."""
+        return self._pictures(values) if self.views is None else self._vectors(values, self.views)
+
+    def _vectors(self, values: pl.Series, views: Views) -> tuple[np.ndarray, dict[int, str]]:
+        vectors_NE = np.zeros((len(values), views.width), dtype=np.float32)
+        faults: dict[int, str] = {}
+        for start in range(0, len(values), VIEWED_AT_ONCE):
+            part = values.slice(start, VIEWED_AT_ONCE)
+            pictures_BCSS, found = self._pictures(part)
+            shown_B = part.is_not_null().to_numpy() & ~np.isin(np.arange(len(part)), list(found))
+            vectors_NE[start + np.flatnonzero(shown_B)] = views.encode(pictures_BCSS[shown_B])
+            faults |= {start + row: fault for row, fault in found.items()}
+        return vectors_NE, faults
+
+    def _pictures(self, values: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
         pictures_NCSS = np.empty((len(values), self.channels, self.size, self.size), dtype=np.uint8)
         mean_C = self.mean or [0.0] * self.channels
         pictures_NCSS[:] = np.rint(np.array(mean_C) * LEVELS).astype(np.uint8).reshape(1, -1, 1, 1)
@@ -122,7 +152,8 @@ class ImageEncoder(Record):
 
     def network(self, settings: BaseModel) -> dict[str, Any]:
         """Its shape, and the mean and deviation by which the network scales it."""
-        learnt = {"size": self.size, "channels": self.channels, "mean": self.mean, "deviation": self.deviation}
+        shape = {"size": self.size, "channels": self.channels, "mean": self.mean, "deviation": self.deviation}
+        learnt = shape if self.views is None else {"vector": self.views.width}
         return {**learnt, "settings": settings.model_dump(mode="json")}
 
 

@@ -1,9 +1,4 @@
-"""Text → the vectors of a pre-trained sentence encoder in a local folder. It is never trained, and nothing is loaded.
-
-The vectors are computed once, before training, and not by the network: an encoder that does not learn says the same in
-every epoch, and is many times the cost of all else. So the model's folder stays small, too: it names the encoder's
-folder and its hash, and an encoder of other bytes is refused.
-"""
+"""Text → the vectors of a pre-trained sentence encoder in a local folder."""
 
 from functools import cached_property
 from pathlib import Path
@@ -13,45 +8,36 @@ import numpy as np
 import polars as pl
 
 from pipeline import artefacts
-from pipeline.artefacts import Record
-from pipeline.errors import SettingsError, WorkspaceError
+from pipeline.features import pretrained
+from pipeline.features.pretrained import WEIGHTS, Pretrained
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS = "model.safetensors"
 POOLING = "1_Pooling/config.json"  # where sentence-transformers says which vector is meant; the mean without it
 SETTING = "params.yaml: normalize.text.pretrained"
+WANTED = "a sentence encoder"
 TEXTS_AT_ONCE = 64
 LETTERS_A_TOKEN = 16
 
 
-class Sentences(Record):
-    """The folder, the SHA-256 of its files, and how many values a vector has. A missing text is all zeros."""
+class Sentences(Pretrained):
+    """A sentence encoder, and how many tokens it reads of a text. A missing text is all zeros."""
 
     form: Literal["sentences"] = "sentences"
-    folder: str
-    sha256: str
-    width: int
     maximum_length: int
 
     @classmethod
     def fit(cls, folder: str, maximum_length: int) -> Self:
         """Nothing is learnt: the folder is looked at; raises SettingsError where it holds no such encoder."""
-        if not (Path(folder) / WEIGHTS).is_file():
-            raise SettingsError(
-                f"holds no {WEIGHTS}", where=f"{SETTING}: {folder}", fix="name the folder of a sentence encoder"
-            )
+        pretrained.require_file(folder, WEIGHTS, SETTING, WANTED)
         try:
             _, model = _loaded(folder)
-        except (OSError, ValueError, KeyError) as error:
-            what = str(error).strip().splitlines()[0]
-            raise SettingsError(
-                f"is no encoder: {what}", where=f"{SETTING}: {folder}", fix="name the folder of one"
-            ) from error
-        digest, width = artefacts.sha256(Path(folder)), int(model.config.hidden_size)
-        limit = min(maximum_length, int(model.config.max_position_embeddings))
-        return cls(folder=folder, sha256=digest, width=width, maximum_length=limit)
+            width, limit = int(model.config.hidden_size), int(model.config.max_position_embeddings)
+        except (*pretrained.FAULTS, AttributeError) as error:
+            raise pretrained.refused(error, folder, SETTING, WANTED) from error
+        limit = min(maximum_length, limit)
+        return cls(folder=folder, sha256=artefacts.sha256(Path(folder)), width=width, maximum_length=limit)
 
     def encode(self, texts: pl.Series) -> np.ndarray:
         """(N,) texts → (N, width) float32 of length 1; raises WorkspaceError where the folder is not the same."""
@@ -85,26 +71,13 @@ class Sentences(Record):
 
     @cached_property
     def _opened(self) -> tuple[Any, Any, bool]:
-        folder = Path(self.folder)
-        if not folder.is_dir() or artefacts.sha256(folder) != self.sha256:
-            raise WorkspaceError(
-                f"is {'not the encoder that was used' if folder.is_dir() else 'absent'}",
-                where=self.folder,
-                fix="put the sentence encoder back that the model was trained with, or train again",
-            )
+        folder = self.verified()
         pooling = artefacts.read_json(folder / POOLING) if (folder / POOLING).is_file() else {}
         return *_loaded(self.folder), bool(pooling.get("pooling_mode_cls_token"))
 
 
 def _loaded(folder: str) -> tuple[Any, Any]:
-    """Tokenizer and network: of that folder alone, in 32 bits, without code of its own or pickled weights."""
-    try:
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-    except ImportError as error:
-        raise SettingsError("needs transformers", where=SETTING, fix="pip install 'keepfit[text]'") from error
-    logging.disable_progress_bar()
-    here = {"local_files_only": True, "trust_remote_code": False}
-    read = AutoTokenizer.from_pretrained(folder, **here)
-    model = AutoModel.from_pretrained(folder, use_safetensors=True, dtype="float32", **here)
-    return read, model.eval()
+    """Tokenizer and network: of that folder alone."""
+    library = pretrained.library(SETTING)
+    read = library.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return read, pretrained.network(folder, SETTING)

@@ -26,7 +26,7 @@ class TextSettings(BaseModel):
     `vocabulary_size`: how many sub-words are learnt of the training rows; `maximum_length`: how many of a text are kept
     at most, fewer where nearly all training texts have fewer; `lower_case`: whether capitals are as small letters.
     `pretrained`: the folder of a sentence encoder, from the workspace's root, that is used instead (it needs
-    `pip install 'keepfit[text]'`).
+    `pip install 'keepfit[pretrained]'`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

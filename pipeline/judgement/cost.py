@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.artefacts import Record
 from pipeline.errors import SettingsError
 from pipeline.features.target import Classes, Ordinal, Target
-from pipeline.judgement.case import CANDIDATE, Case
+from pipeline.judgement.case import CANDIDATE, Case, Split
 from pipeline.metrics import Score, classification, costs
 from pipeline.metrics.ordinal import middle
 from pipeline.metrics.score import interval, mean
@@ -124,9 +124,9 @@ def _of_two(case: Case, cost_KK: np.ndarray) -> dict[str, object]:
     false, missed = cost_KK[0, 1] - cost_KK[0, 0], cost_KK[1, 0] - cost_KK[1, 1]
     theory = float(false / (false + missed)) if false > 0 and missed > 0 else None
 
-    def at(threshold: float, split: str) -> float:
-        said_N = classification.answers(case.own(split), threshold)  # type: ignore[arg-type] # val or test
-        return float(costs.of_answers(case.truth[split], said_N, cost_KK).mean())  # type: ignore[index]
+    def at(threshold: float, split: Split) -> float:
+        said_N = classification.answers(case.own(split), threshold)
+        return float(costs.of_answers(case.truth[split], said_N, cost_KK).mean())
 
     steps = np.linspace(0, 1, STEPS).tolist()
     return {"theory": theory, "curve": [(step, at(step, "val"), at(step, "test")) for step in steps]}

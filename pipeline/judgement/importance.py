@@ -66,7 +66,7 @@ def importance(case: Case, settings: ImportanceSettings) -> Importance | None:
     questions = 2 * settings.repeats * len(fitted.encoders)
     chosen = drawn(test.height, settings.rows, case.seed, fitted, questions=questions)
     asked = Probe.of(case.model, test[chosen])
-    scale = Scale.of(case, case.truth["test"][chosen], asked.answers())
+    scale = Scale.of(case, chosen, asked.answers())
     if not scale.known > 0:
         return None
     orders = _orders(len(chosen), case.seed, settings.repeats)
@@ -95,11 +95,12 @@ class Scale:
     blind: float
 
     @classmethod
-    def of(cls, case: Case, y_N: np.ndarray, own_NK: np.ndarray) -> "Scale":
-        """Of a model that answers these rows so."""
+    def of(cls, case: Case, chosen: np.ndarray, own_NK: np.ndarray) -> "Scale":
+        """Of a model that answers the `chosen` rows of test so. They are drawn as all of test: alike ones together."""
         measures, at = metrics.OF[case.target.kind], case.target.at
-        measure = measures.each[measures.main]
-        w_RN = metrics.resamples(len(y_N), case.seed, RESAMPLES).astype(np.float64)
+        measure, y_N = measures.each[measures.main], case.truth["test"][chosen]
+        w_RN = case.w_RN[: 1 + RESAMPLES, chosen].astype(np.float64)
+        w_RN = w_RN[w_RN.any(axis=1)]  # a resample without any of the rows says nothing of them
         one_NK = np.broadcast_to(own_NK.mean(axis=0), own_NK.shape)
         blind = float(measure(y_N, one_NK, at, w_RN[:1])[0])
         own_R = measure(y_N, own_NK, at, w_RN)

@@ -146,8 +146,10 @@ def trials(asked: Probe, case: Case) -> Iterator[Trial]:
 def _of_tensors(asked: Probe, modality: Modality, columns: list[str], random: np.random.Generator) -> Iterator[Trial]:
     for change in ON_TENSORS.get(modality, ()):
         for name in columns:
-            block = change.made(asked.block(name), random)
-            yield Trial(name=change.name, size=change.size, column=name, blocks={name: block})
+            block = asked.block(name)
+            if np.issubdtype(block.dtype, np.integer):  # not the vectors of a pre-trained network
+                changed = change.made(block, random)
+                yield Trial(name=change.name, size=change.size, column=name, blocks={name: changed})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ reads ahead.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Full, Queue
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.models.devices import Share
 from pipeline.models.network import rows_of
 from pipeline.models.sampling import Rows
 from pipeline.models.windows import Windows
@@ -36,7 +37,8 @@ READ_AHEAD = 2
 class Batches:
     """Batches of `size` rows of train, the last of an epoch may be smaller; inputs are tensors, or windows of one.
 
-    `rows` says which rows an epoch has, None for each once. `mapped`: the tensors lie on disk.
+    `rows` says which rows an epoch has, None for each once. `mapped`: the tensors lie on disk. `share`: only a part of
+    each batch is this process's; all draw the same order, by the CPU, for devices may differ in how they draw.
     """
 
     inputs: Mapping[str, Any]
@@ -45,22 +47,30 @@ class Batches:
     seed: int
     rows: Rows | None = None
     mapped: bool = False
+    share: Share | None = None
 
     def __len__(self) -> int:
-        return math.ceil(len(self.target if self.rows is None else self.rows) / self.size)
+        return math.ceil(self.epoch_rows / self.size)
+
+    @property
+    def epoch_rows(self) -> int:
+        """How many rows an epoch has, of all processes."""
+        return len(self.target if self.rows is None else self.rows)
 
     def chunks(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The rows of an epoch from its batch `start` on, those of several batches at a time."""
         order = self.order(epoch)[start * self.size :]
-        gathered = (self._gathered(places) for places in torch.split(order, self.together * self.size) if len(places))
+        chunks = (places for places in torch.split(order, self.together * self.size) if len(places))
+        gathered = (self._gathered(self._own(places)) for places in chunks)
         return ahead(gathered, READ_AHEAD) if self.mapped else gathered
 
     def order(self, epoch: int) -> Tensor:
         """(N,) int64 the rows of an epoch in the order of training."""
+        device = self.target.device if self.share is None else torch.device("cpu")
         if self.rows is not None:
-            return self.rows.places(epoch, device=self.target.device)
+            return self.rows.places(epoch, device=device)
         state = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
-        random = torch.Generator(self.target.device).manual_seed(int(state[0]))
+        random = torch.Generator(device).manual_seed(int(state[0]))
         shuffled = in_blocks if self.mapped else _permutation
         return shuffled(len(self.target), random)
 
@@ -69,6 +79,9 @@ class Batches:
         """How many batches make a chunk."""
         row = sum(tensor[:1].numel() * tensor.element_size() for tensor in self.inputs.values())
         return max(1, CHUNK_BYTES // max(1, row * self.size))
+
+    def _own(self, places: Tensor) -> Tensor:
+        return places if self.share is None else self.share.of(places, self.size).to(self.target.device)
 
     def _gathered(self, places: Tensor) -> Batch:
         inputs = {name: tensor.index_select(0, places) for name, tensor in self.inputs.items()}
@@ -95,17 +108,27 @@ class Epochs:
 
 @dataclass(frozen=True, kw_only=True)
 class InOrder:
-    """All rows in their order, `size` at a time, for validation: slices, nothing is copied."""
+    """All rows in their order, `size` at a time, for validation: slices, nothing is copied.
+
+    With a `share` of several processes whole batches are each one's by turns; who has none gets one without rows.
+    """
 
     inputs: Mapping[str, Any]
     target: Tensor | Windows
     size: int
+    share: Share | None = None
 
     def __len__(self) -> int:
-        return math.ceil(len(self.target) / self.size)
+        return len(self._starts)
+
+    @property
+    def _starts(self) -> Sequence[int]:
+        rows = len(self.target)
+        starts = range(0, rows, self.size)
+        return starts if self.share is None else starts[self.share.rank :: self.share.world] or [rows]
 
     def __iter__(self) -> Iterator[Batch]:
-        for start in range(0, len(self.target), self.size):
+        for start in self._starts:
             chosen = slice(start, start + self.size)
             yield rows_of(self.inputs, chosen), self.target[chosen]
 

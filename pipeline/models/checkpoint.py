@@ -124,12 +124,18 @@ class Resumption:
         self.learner.flat.load(within(found.tensors, "flat"))
         self.learner.vitals.load(within(found.tensors, "vitals"))
         device = self.learner.device
-        self.learner.seen["train"].load({n: t.to(device) for n, t in within(found.tensors, "seen").items()})
+        team = self.learner.team
+        seen = within(found.tensors, _seen_by(0 if team is None else team.share.rank))
+        self.learner.seen["train"].load({n: t.to(device) for n, t in seen.items()})
         set_random(within(found.tensors, "random"), found.state)
 
     def save(self) -> None:
-        """Write where the training stands now; only between two steps."""
+        """Write where the training stands now; only between two steps. Of a team the first writes, for all."""
         learner, best = self.learner, self.keep.best
+        seen = learner.seen["train"].tensors()
+        others = [] if learner.team is None else learner.team.collected(seen)
+        if learner.team is not None and not learner.team.leads:
+            return
         generators, place, python = random_now()
         state = State(
             steps=learner.steps_done,
@@ -142,7 +148,7 @@ class Resumption:
             "flat": learner.flat.tensors(),
             "buffers": dict(learner.network.named_buffers()),
             "best": self.keep.weights,
-            "seen": learner.seen["train"].tensors(),
+            **{_seen_by(rank): tensors for rank, tensors in enumerate([seen, *others])},
             "vitals": learner.vitals.tensors(),
             "random": generators,
         }
@@ -152,14 +158,17 @@ class Resumption:
         # the last step of an epoch is followed by val, and only then is there a state to go on from
         if self.learner.steps_done % self.learner.course.batches == 0:
             return
-        if self.interrupted or self.checkpoints.age > self.checkpoints.seconds:
-            self.save()
-        if self.interrupted:
-            raise KeyboardInterrupt
+        due, team = self.interrupted or self.checkpoints.age > self.checkpoints.seconds, self.learner.team
+        self._save_if(due if team is None else team.granted(self.learner.steps_done, asked=due))
 
     def _after_epoch(self) -> None:
-        if self.interrupted or self.checkpoints.age > AGED * self.checkpoints.seconds:
-            self.save()
+        due, team = self.interrupted or self.checkpoints.age > AGED * self.checkpoints.seconds, self.learner.team
+        self._save_if(due if team is None else bool(team.told("save" if due else "")))
+
+    def _save_if(self, due: bool) -> None:
+        if not due:
+            return
+        self.save()
         if self.interrupted:
             raise KeyboardInterrupt
 
@@ -189,6 +198,10 @@ def going_on(checkpoints: Checkpoints, learner: Learner, keep: KeepBest) -> Iter
     resumption.attach()
     with resumption.heeding():
         yield
+
+
+def _seen_by(rank: int) -> str:
+    return f"seen{rank or ''}"
 
 
 def key_of(parts: Sequence[Tensors], words: Mapping[str, object], code: Sequence[Path]) -> str:

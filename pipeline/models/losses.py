@@ -37,6 +37,13 @@ KINDS: Mapping[str, str] = {
 }
 
 
+def weight_of(loss: nn.Module, target_B: Tensor) -> Tensor:
+    """() what these rows weigh together in the mean that the loss is."""
+    if isinstance(loss, ClassLoss):
+        return loss.weights[target_B].sum()
+    return torch.tensor(float(len(target_B)), device=target_B.device)
+
+
 def loss_of(
     target: Target,
     settings: LossSettings,

@@ -8,7 +8,8 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Literal, TypeAlias
+from itertools import zip_longest
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import pytorch_lightning as lightning
@@ -18,10 +19,11 @@ from torch import Tensor, nn
 from pipeline import metrics, progress
 from pipeline.errors import SettingsError
 from pipeline.features.target import Target
-from pipeline.models import optimizers
+from pipeline.models import losses, optimizers, shared_norms
 from pipeline.models.batches import Batch, split
 from pipeline.models.course import Course
 from pipeline.models.curves import Curves
+from pipeline.models.devices import Team
 from pipeline.models.epoch import Epoch
 from pipeline.models.flat import FlatWeights
 from pipeline.models.health.checkup import Checkup
@@ -33,6 +35,7 @@ from pipeline.models.network import Network, answered, corrected
 from pipeline.models.stopwatch import Lap, Stopwatch, Times, words
 
 Part: TypeAlias = Literal["train", "val"]
+Item = TypeVar("Item")
 SAMPLED_ROWS = 1 << 16  # train is scored on the last so many rows of an epoch: a random sample, as they are shuffled
 WIDE = 64  # of more outputs than that, as of a long horizon, as many times fewer rows are kept
 CHECKED_STEPS = 64  # after so many steps it is asked whether the loss is still a number: on a GPU that waits for it
@@ -43,7 +46,10 @@ IN_95 = 1.96  # deviations to either side
 
 
 class Seen:
-    """The loss of every batch of an epoch so far, and what was answered for its last `rows` rows (None: for all)."""
+    """The loss of every batch of an epoch so far, and what was answered for its last `rows` rows (None: for all).
+
+    Of a batch that several processes share only the own answers are kept, but the loss and the size are of all of it.
+    """
 
     def __init__(self, rows: int | None = None) -> None:
         self.rows = rows
@@ -52,14 +58,16 @@ class Seen:
         self.sizes: list[int] = []
         self.kept: deque[tuple[Tensor, Tensor]] = deque()
 
-    def add(self, loss: Tensor, outputs_BMK: Tensor, target_B: Tensor) -> None:
-        """Remember a batch."""
+    def add(self, loss: Tensor, outputs_BMK: Tensor, target_B: Tensor, team: Team | None = None) -> None:
+        """Remember a batch, or the own part of it."""
+        size, own = (len(target_B), len(target_B)) if team is None else (team.batch, team.own)
         self.losses.append(loss.detach())
-        self.sizes.append(len(target_B))
-        self.kept.append((outputs_BMK.detach(), target_B))
-        self.kept_rows += len(target_B)
-        while self.rows is not None and self.kept_rows - len(self.kept[0][1]) >= self.rows:
-            self.kept_rows -= len(self.kept.popleft()[1])
+        self.sizes.append(size)
+        self.kept.append((outputs_BMK.detach()[:own], target_B[:own]))
+        self.kept_rows += size
+        while self.rows is not None and self.kept_rows - self.sizes[-len(self.kept)] >= self.rows:
+            self.kept_rows -= self.sizes[-len(self.kept)]
+            self.kept.popleft()
 
     def loss(self) -> float:
         """The mean loss of a row."""
@@ -94,7 +102,16 @@ class Seen:
             self.kept = deque(
                 zip(torch.split(tensors["outputs"], parts), torch.split(tensors["target"], parts), strict=True)
             )
-            self.kept_rows = len(tensors["target"])
+            self.kept_rows = sum(self.sizes[-len(parts) :])
+
+
+def interleaved(parts: Sequence[Sequence[Item]]) -> list[Item]:
+    """The first of each part, then the second of each, and so on.
+
+    >>> interleaved([[1, 3, 5], [2, 4]])
+    [1, 2, 3, 4, 5]
+    """
+    return [item for row in zip_longest(*parts) for item in row if item is not None]
 
 
 class Learner(lightning.LightningModule):
@@ -116,6 +133,13 @@ class Learner(lightning.LightningModule):
         self.after_start: Callable[[], None] = lambda: None
         self.watch, self.checked = Stopwatch(), 0
         self.suspect: Callable[[], str] = lambda: ""  # which column may be why the loss is no number
+        self.team: Team | None = None
+        self.own_size = batch_size
+
+    def join(self, team: Team) -> None:
+        """Train as one of the processes of a team."""
+        self.team, self.own_size = team, team.share.rows(self.batch_size)
+        shared_norms.share(self.network, team)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = self.course.optimizer_of(self.network)
@@ -125,6 +149,8 @@ class Learner(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         self.after_start()
+        if self.team is not None:
+            self.team.require_alike(self.flat, self.steps_done)
         self.watch.start()
 
     def on_train_epoch_start(self) -> None:
@@ -134,7 +160,7 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, chunk: Batch, _: int) -> None:
         with self.watch.span("compute"):
-            for inputs, target_B in split(chunk, self.batch_size):
+            for inputs, target_B in split(chunk, self.own_size):
                 self._learn(inputs, target_B)
                 self.after_step()
         if self.steps_done - self.checked >= CHECKED_STEPS:
@@ -142,8 +168,13 @@ class Learner(lightning.LightningModule):
             self.require_number(float(self.seen["train"].losses[-1]))
 
     def _learn(self, inputs: dict[str, Tensor], target_B: Tensor) -> None:
+        if self.team is not None:
+            self.team.begin(self.steps_done)
         outputs_BMK, loss = self._mixed(inputs, target_B) if self.mixing is not None else self._plain(inputs, target_B)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if self.team is None:
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            loss = self.team.backward(loss, losses.weight_of(self.loss, target_B), self.flat)
         step = self.steps_done
         with self.vitals.around(step):
             had = self.flat.step(
@@ -152,7 +183,7 @@ class Learner(lightning.LightningModule):
                 share=self.course.share(step),
             )
         self.vitals.norms.append(had)
-        self.seen["train"].add(loss, outputs_BMK, target_B)
+        self.seen["train"].add(loss, outputs_BMK, target_B, self.team)
         self.steps_done = step + 1
 
     def _plain(self, inputs: dict[str, Tensor], target_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,10 +207,27 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         inputs, target_B = batch
+        if not len(target_B):
+            return
         with self.watch.span("validation"):
             outputs_BMK = self.judged(inputs)
             self.vitals.hush()
             self.seen["val"].add(self.loss(outputs_BMK, target_B), outputs_BMK, target_B)
+
+    def gather(self, team: Team) -> None:
+        """Bring what all processes have seen of the epoch to the first one; the others forget it."""
+        for part, seen in self.seen.items():
+            parts = [seen]
+            for tensors in team.collected(seen.tensors()):
+                parts.append(Seen())
+                parts[-1].load({name: tensor.to(self.device) for name, tensor in tensors.items()})
+            seen.kept = deque(interleaved([list(each.kept) for each in parts]))
+            if part == "val":  # where each batch is one's own
+                seen.losses = interleaved([each.losses for each in parts])
+                seen.sizes = interleaved([each.sizes for each in parts])
+        if not team.leads:
+            self.seen = {part: Seen(seen.rows) for part, seen in self.seen.items()}
+            self.vitals.forget()
 
     def summary(self, part: Part) -> tuple[float, float]:
         """(loss, main score) of the epoch; it is forgotten."""
@@ -257,7 +305,7 @@ class KeepBest(lightning.Callback):
     def on_validation_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         # Lightning validates before it closes the training epoch, so both parts are complete here
         assert isinstance(module, Learner)
-        epoch = self._summed_up(module)
+        epoch = self._summed_up(module) if module.team is None else self._agreed(module, module.team)
         self.remember([epoch])
         if self._better(epoch):
             self.best = epoch
@@ -267,6 +315,11 @@ class KeepBest(lightning.Callback):
         self.laps.append(module.watch.lap())
         self._tell(epoch)
         self.after_epoch()
+
+    def _agreed(self, module: Learner, team: Team) -> Epoch:
+        """What the first process sums up, for all."""
+        module.gather(team)
+        return Epoch.model_validate_json(team.told(self._summed_up(module).model_dump_json() if team.leads else ""))
 
     def _summed_up(self, module: Learner) -> Epoch:
         number = len(self.history) + 1

@@ -12,6 +12,7 @@ from pipeline import artefacts
 from pipeline.features.preprocessor import LABEL
 from pipeline.features.windows import apart, together
 from pipeline.models.batches import Batches, InOrder
+from pipeline.models.devices import Share
 from pipeline.models.network import tensor, tensors
 from pipeline.models.sampling import Rows
 
@@ -32,18 +33,26 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def batches(part: Tensors, size: int, seed: int, device: torch.device, rows: Rows | None = None) -> Batches:
-    """The batches of train."""
+def batches(
+    part: Tensors,
+    size: int,
+    seed: int,
+    device: torch.device,
+    rows: Rows | None = None,
+    *,
+    share: Share | None = None,
+) -> Batches:
+    """The batches of train, or of each the part that is this process's."""
     mapped = on_disk(part)
     inputs, target = tensors(part), tensor(part[LABEL])
     if not mapped and fits(part, device):
         inputs, target = {name: tensor.to(device) for name, tensor in inputs.items()}, target.to(device)
-    return Batches(inputs=inputs, target=target, size=size, seed=seed, rows=rows, mapped=mapped)
+    return Batches(inputs=inputs, target=target, size=size, seed=seed, rows=rows, mapped=mapped, share=share)
 
 
-def in_order(part: Tensors, size: int) -> InOrder:
-    """The batches of val."""
-    return InOrder(inputs=tensors(part), target=tensor(part[LABEL]), size=size)
+def in_order(part: Tensors, size: int, share: Share | None = None) -> InOrder:
+    """The batches of val, or those of them that are this process's."""
+    return InOrder(inputs=tensors(part), target=tensor(part[LABEL]), size=size, share=share)
 
 
 def on_disk(part: Tensors) -> bool:

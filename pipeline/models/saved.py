@@ -11,6 +11,7 @@ health.json             what was measured of its training, and what is to be sai
 manifest.json           what it was made from and the SHA-256 of each file above; written last
 """
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,15 +88,20 @@ def seal(folder: Path, *, seed: int, settings: Section, split: dict[str, Any], s
 def verify(folder: Path) -> Manifest:
     """Read the manifest and compare every hash; raises WorkspaceError when a file was altered or is absent."""
     manifest = Manifest.read(folder / MANIFEST)
-    for name in FILES:
+    require(folder, dict.fromkeys(FILES, "") | manifest.files)
+    return manifest
+
+
+def require(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Raise WorkspaceError for the first file of `folder` that is absent, or has not the SHA-256 that is told of it."""
+    for name, known in hashes.items():
         path = folder / name
-        if not path.is_file() or artefacts.sha256(path) != manifest.files.get(name):
+        if not path.is_file() or artefacts.sha256(path) != known:
             raise WorkspaceError(
                 f"{name} is {'not the file that was written' if path.is_file() else 'absent'}",
                 where=str(folder),
                 fix="train again, or take the model's folder from a backup",
             )
-    return manifest
 
 
 def load(folder: Path) -> "Network":

@@ -1,4 +1,4 @@
-"""How Lightning is used: quietly, on one device, deterministic, and with Ctrl-C as others know it."""
+"""How Lightning is used: quietly, on one device a process, deterministic, and with Ctrl-C as others know it."""
 
 import logging
 import signal
@@ -11,15 +11,18 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 
+from pipeline.models.devices import Share
 from pipeline.models.module import KeepBest
 
 
-def trainer(keep: KeepBest, accelerator: str, root: Path) -> lightning.Trainer:
-    """A trainer for the epochs that are left."""
+def trainer(keep: KeepBest, accelerator: str, root: Path, share: Share | None = None) -> lightning.Trainer:
+    """A trainer for the epochs that are left; of several processes each has the GPU of its rank, or else the CPU."""
+    several = share is not None
+    gpu = accelerator != "cpu" and torch.cuda.is_available()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     return lightning.Trainer(
-        accelerator=accelerator,
-        devices=1,
+        accelerator="cpu" if several and not gpu else accelerator,
+        devices=[share.rank] if share is not None and gpu else 1,
         max_epochs=keep.epochs - len(keep.history),
         callbacks=[keep],
         deterministic=True,

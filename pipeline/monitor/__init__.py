@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import arrival, artefacts, contract, readers, registry
+from pipeline import arrival, artefacts, contract, lineage, readers, registry
 from pipeline.contract import Contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import DataError, WorkspaceError
@@ -166,13 +166,16 @@ def _told(moment: datetime) -> str:
 
 
 def champion_of(workspace: Workspace, agreed: Contract) -> Predictor:
-    """The champion, ready to answer; raises WorkspaceError where there is none, or it tells another label."""
+    """The champion, ready to answer; raises WorkspaceError where there is none, or it was altered, or tells another
+    label.
+    """
     home = registry.champion_folder(workspace)
     if home is None:
         raise WorkspaceError(
             "there is no champion to watch with", where=str(workspace.root), fix="run `keepfit run` first"
         )
     model = Predictor.load(home)
+    lineage.verify(home)  # its threshold, its settings and its contract are papers
     if model.preprocessor.label != agreed.label.name:
         raise WorkspaceError(
             f"the champion tells {model.preprocessor.label}, the contract asks for {agreed.label.name}",

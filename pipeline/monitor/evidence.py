@@ -63,7 +63,7 @@ def drift_since(records: Sequence[MonitoringRecord], settings: MonitorSettings) 
     None where none of the last batches drifted, or their times are not known.
     """
     found = None
-    for record in reversed(unanswered([r for r in records if r.outcome is None] and records)):
+    for record in reversed(unanswered(records)):
         if not moved(record, settings) or record.span is None:
             break
         found = record.span[0]

@@ -12,7 +12,7 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.errors import DataError
-from pipeline.readers import binary, packing, records, text
+from pipeline.readers import binary, packing, records, sheets, text
 from pipeline.readers.alike import require_one_type, require_same_columns
 from pipeline.readers.folders import hidden, open_folder
 from pipeline.readers.source import ERRORS, BadBytes, File, Source, opening, reading, unreadable
@@ -122,7 +122,7 @@ OPENERS: dict[str, Callable[[File], Source]] = {
     ".json": records.open_json,
     **dict.fromkeys(LINES_SUFFIXES, records.open_lines),
     **dict.fromkeys(ARROW_SUFFIXES, binary.open_arrow),
-    **dict.fromkeys(SHEET_SUFFIXES, binary.open_sheet),
+    **dict.fromkeys(SHEET_SUFFIXES, sheets.open_sheet),
 }
 
 

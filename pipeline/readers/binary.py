@@ -1,8 +1,5 @@
-"""Binary tables: Parquet, Arrow IPC (file and stream), Avro, Excel and OpenDocument; with the types that they state."""
+"""Binary tables: Parquet, Arrow IPC (file and stream), Avro; with the types that they state."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,8 +11,6 @@ from pipeline.readers.source import File, Source, opening
 
 ARROW_FILE = b"ARROW1"
 DECODED_CELLS = 5_000_000
-SHEETS = 5  # that are named
-AGAIN = "save it again, as .xlsx or .csv"
 NESTED = (pl.List, pl.Array, pl.Struct)
 
 
@@ -43,43 +38,6 @@ def open_avro(file: File) -> Source:
     """An Avro file, read as a whole."""
     with opening(file.path.name):
         return flat(file.path.name, pl.read_avro(file.plain).lazy(), "Avro")
-
-
-def open_sheet(file: File) -> Source:
-    """A sheet of an Excel or OpenDocument file: the first, or the one that is named; read as a whole."""
-    from fastexcel import read_excel
-
-    name = file.path.name
-    with _unpacking(name):
-        sheets = read_excel(file.plain).sheet_names
-    if not sheets:
-        raise DataError("holds no sheet", where=name, fix=AGAIN)
-    wanted = sheets[0] if file.sheet is None else file.sheet
-    if wanted not in sheets:
-        raise DataError(f"has no sheet {wanted!r}", where=name, fix=f"name one of: {', '.join(sheets)}")
-    with opening(name), _unpacking(f"{name}#{wanted}"):
-        frame = pl.read_excel(
-            file.plain, sheet_name=wanted, drop_empty_rows=False, drop_empty_cols=False, raise_if_empty=False
-        )
-    if not frame.width:
-        raise DataError("holds nothing", where=f"{name}#{wanted}", fix=f"name another sheet: {name}#Sheet")
-    source = flat(f"{name}#{wanted}", frame.lazy(), f"spreadsheet, sheet {wanted} of {len(sheets)}")
-    others = [sheet for sheet in sheets if sheet != wanted] if file.sheet is None else []
-    more = f" and {len(others) - SHEETS:,} more" if len(others) > SHEETS else ""
-    told = f"of {name} the sheet{'s' * (len(others) > 1)} {', '.join(others[:SHEETS])}{more}"
-    return replace(source, beside=told if others else "")
-
-
-@contextmanager
-def _unpacking(name: str) -> Iterator[None]:
-    """Turn what the reader of spreadsheets raises inside into one line about `name`."""
-    from fastexcel import FastExcelError
-
-    try:
-        yield
-    except FastExcelError as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"cannot be read ({reason:.200})", where=name, fix=AGAIN) from error
 
 
 def is_stream(path: Path) -> bool:

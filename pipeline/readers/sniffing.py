@@ -52,7 +52,7 @@ def sniff(head: str, suffix: str, header: bool | None = None, quote: str | None 
     grammar = Grammar(separator=separator, quote=_quote(body, separator, end) if quote == "?" else quote, end=end)
     rows = cells(body, grammar)
     first, header_why = (header, "as told") if header is not None else _header(rows)
-    names, renamed = _names(rows[0] if rows else [""], first)
+    names, renamed = distinct_names(rows[0] if rows else [""], first)
     found = {
         "delimiter": f"{NAMES.get(separator, separator)} ({why})",
         "quote": f"{grammar.quote or 'none'}",
@@ -171,28 +171,29 @@ def _header(rows: Rows) -> tuple[bool, str]:
         [row for row in rows[1:] if len(row) == len(rows[0]) and row != rows[0]],
     )  # the header again: files were joined
     if not rest:
-        named = not any(_typed(cell) for cell in first) and any(first)
+        named = not any(is_value(cell) for cell in first) and any(first)
         return named, "one line alone, without a number" if named else "one line alone, with numbers"
     if _counted(first) and not _counted([cell.strip() for cell in rest[0]]):
         return True, "the first row counts on from column to column"
-    votes = [_vote(cell, [row[i].strip() for row in rest]) for i, cell in enumerate(first)]
+    votes = [vote(cell, [row[i].strip() for row in rest]) for i, cell in enumerate(first)]
     if sum(votes) != 0:
-        like = sum(vote * sum(votes) > 0 for vote in votes)
+        like = sum(each * sum(votes) > 0 for each in votes)
         return sum(votes) > 0, f"the first cell is {'un' * (sum(votes) > 0)}like the others in {like:,} columns"
-    named = len(set(first)) == len(first) and all(first[1:]) and not any(_typed(cell) for cell in first)
+    named = len(set(first)) == len(first) and all(first[1:]) and not any(is_value(cell) for cell in first)
     return named, "its cells differ, and none is a number" if named else "its cells are no names"
 
 
-def _vote(cell: str, others: Sequence[str]) -> int:
+def vote(cell: str, others: Sequence[str]) -> int:
     """1: the cell is no value of its column; -1: it is like the others; 0: no telling."""
     filled = [other for other in others if other not in MISSING]
-    typed = sum(map(_typed, filled))
+    typed = sum(map(is_value, filled))
     if filled and typed >= MOSTLY * len(filled):
-        return -1 if _typed(cell) else int(cell not in MISSING)
+        return -1 if is_value(cell) else int(cell not in MISSING)
     return -1 if cell and cell in filled else 0
 
 
-def _typed(cell: str) -> bool:
+def is_value(cell: str) -> bool:
+    """Whether it is a number or a moment, and so no name."""
     return bool(NUMBER.fullmatch(cell) or MOMENT.fullmatch(cell))
 
 
@@ -200,10 +201,10 @@ def _counted(first: Sequence[str]) -> bool:
     """Whether the numbers of the row, three at least, go up by one: years, or the positions that pandas writes."""
     numbers = [int(cell) for cell in first if re.fullmatch(r"\d{1,9}", cell)]
     steps = {b - a for a, b in pairwise(numbers)}
-    return len(numbers) >= 3 and steps == {1} and not any(_typed(c) for c in first if not c.isdigit())
+    return len(numbers) >= 3 and steps == {1} and not any(is_value(c) for c in first if not c.isdigit())
 
 
-def _names(first: Sequence[str], header: bool) -> tuple[list[str], list[str]]:
+def distinct_names(first: Sequence[str], header: bool) -> tuple[list[str], list[str]]:
     """A name for each column, its own; and what was renamed."""
     if not header:
         return [f"column_{i}" for i in range(1, len(first) + 1)], []

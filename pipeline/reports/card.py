@@ -15,6 +15,7 @@ from pipeline import artefacts, contract, sealed
 from pipeline.contract import Contract
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.remark import Remark
+from pipeline.judgement.speed import size_of
 from pipeline.models import saved
 from pipeline.models.saved import Manifest
 from pipeline.reports import speed, words
@@ -86,7 +87,7 @@ def read(workspace: Workspace) -> Facts:
         quality=_json(workspace.quality),
         champion=_json(workspace.champion),
         opened=sealed.words(opened) if opened else None,
-        size=sum(path.stat().st_size for path in workspace.candidate.iterdir()),
+        size=size_of(workspace.candidate),
     )
 
 

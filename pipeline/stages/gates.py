@@ -88,9 +88,7 @@ def gates(
 ) -> list[Gate]:
     """Every gate with its verdict; pure."""
     against = {pair.model: pair for pair in evaluation.paired if pair.metric == asked.metric}
-    found = [_beats(against[asked.baseline], asked.gain, _unit(evaluation, asked.baseline, asked.metric))]
-    if "champion" in against:
-        found.append(_champion(evaluation, against["champion"], asked, standing))
+    found = _always(evaluation, against, asked, standing)
     found += _floors(evaluation, more.floors)
     found += _margins(evaluation, against, more.margins, standing)
     known = diagnosis or Diagnosis(candidate=evaluation.candidate)
@@ -112,6 +110,31 @@ def table(found: list[Gate]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     padded = [[cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)] for row in rows]
     return ["  ".join([*cells, row[3]]) for cells, row in zip(padded, rows, strict=True)]
+
+
+def _always(evaluation: Evaluation, against: Mapping[str, Paired], asked: Asked, standing: Standing) -> list[Gate]:
+    """The gate of the baseline and, if there is a champion that is a measure, the one of the champion.
+
+    A candidate that is surely better than the champion need not surely beat the baseline, if it is not surely worse
+    than that: the champion would stay, of which still less is known. Its own gate is asked first, so that what is asked
+    of another seed is asked here too.
+    """
+    pair, champion = against[asked.baseline], against.get("champion")
+    first = _beats(pair, asked.gain, _unit(evaluation, asked.baseline, asked.metric))
+    if champion is None:
+        return [first]
+    second = _champion(evaluation, champion, asked, standing)
+    surely_better = second.verdict == "passed" and champion.low > 0
+    if first.verdict == "failed" and pair.high >= 0 and surely_better:
+        first = _left_worse(first, champion)
+    return [first, second]
+
+
+def _left_worse(gate: Gate, champion: Paired) -> Gate:
+    """The failed gate of the baseline, waived."""
+    why = f"surely better than champion, {_difference(champion)}: to refuse it leaves the worse model in place"
+    words, asked = f"{gate.words}; waived, for it is {why}", f"{gate.asked}: surely better than champion"
+    return gate.model_copy(update={"verdict": "waived", "words": words, "asked": asked})
 
 
 def _unit(evaluation: Evaluation, model: str, metric: Metric) -> float:

@@ -50,8 +50,9 @@ class NormalizeSettings(Section):
 
     def by_modality(self, root: Path = Path()) -> dict[str, object]:
         """The settings of each modality, with folders that are given from `root` on as they are found from anywhere."""
-        text = self.text.placed(root)
-        return {name: getattr(self, name) for name in type(self).model_fields} | {"text": text, "text-file": text}
+        text, image = self.text.placed(root), self.image.placed(root)
+        placed = {"text": text, "text-file": text, "image": image}
+        return {name: getattr(self, name) for name in type(self).model_fields} | placed
 
 
 class Normalized(Record):

@@ -1,8 +1,9 @@
 """Stage 8, after the DAG: the candidate becomes champion only if it is proven good enough.
 
 It must pass every gate (pipeline.stages.gates): beat the required baseline, and not be worse than the champion, both
-by the interval of the paired difference on the same test rows, and what else the settings ask. Otherwise the champion
-stays and the reasons are said.
+by the interval of the paired difference on the same test rows, and what else the settings ask. One that is surely
+better than the champion need only not be surely worse than the baseline. Otherwise the champion stays and the reasons
+are said.
 """
 
 from collections.abc import Collection
@@ -51,7 +52,9 @@ class PromoteSettings(Section):
     key: ClassVar[str] = "promote"
     metric: Literal["auto", PairedMetric] = "auto"
     baseline: str = Field(
-        default="auto", description="what must surely be beaten: a baseline, or one of `evaluate.baselines` by its name"
+        default="auto",
+        description="what must surely be beaten: a baseline, or one of `evaluate.baselines` by its name; waived of a "
+        "candidate that is surely better than the champion and not surely worse than the baseline",
     )
     minimum_gain: float = Field(default=0.0, ge=0)
     tolerated_loss: float = Field(default=0.005, ge=0)

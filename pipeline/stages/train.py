@@ -4,10 +4,8 @@ The same workspace trained twice gives the same weights on the same machine: see
 held to deterministic algorithms. What is kept is safetensors and JSON; no checkpoint is pickled.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -36,6 +34,8 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.models.checkpoint import Checkpoints
     from pipeline.models.course import Course
+    from pipeline.models.crew import Work
+    from pipeline.models.devices import Share
     from pipeline.models.module import KeepBest, Learner
     from pipeline.models.network import NetworkShape
     from pipeline.models.pretraining import Task
@@ -229,42 +229,75 @@ def fit(
     `starting`: the weights of another model, to start from. `watch` is called before the first step.
     `names`: those of the dense values, to say which are far out where the training diverges.
     """
+    from pipeline.models.crew import Work, crew, number
+
+    work = Work(
+        tensors=tensors,
+        shape=shape,
+        target=target,
+        settings=settings,
+        seed=seed,
+        checkpoint=checkpoint,
+        starting=starting,
+    )
+    rows, size = len(tensors["train"][LABEL]), rows_of_a_step(settings, tensors["train"])
+    with crew(work, number(settings.devices, settings.accelerator, rows, size)) as share:
+        return trained(work, share, curves=curves, watch=watch, names=names)
+
+
+def trained(
+    work: "Work",
+    share: "Share | None",
+    *,
+    curves: Path,
+    watch: "Callable[[Learner, KeepBest], None] | None" = None,
+    names: Sequence[str] = (),
+) -> "KeepBest":
+    """`fit`, by one of the processes that share the work; None: by this one alone."""
     import pytorch_lightning as lightning
 
-    from pipeline.models import imbalance, placement, stack
+    from pipeline.models import imbalance, placement, precision, stack
     from pipeline.models.batches import Epochs
     from pipeline.models.curves import Curves
+    from pipeline.models.devices import Team, connected
     from pipeline.models.health.attendance import attend
     from pipeline.models.module import KeepBest, Learner
     from pipeline.models.network import Network
+    from pipeline.models.resuming import resuming
     from pipeline.models.stopwatch import Awaited
     from pipeline.models.trainer import lightning_manners, trainer
 
+    settings, seed, (train, val) = work.settings, work.seed, (work.tensors["train"], work.tensors["val"])
     lightning.seed_everything(seed, workers=True, verbose=False)
     memory.keep_freed()
     device = placement.device_of(settings.accelerator)
-    balanced = imbalance.balance(tensors["train"], target, settings.imbalance, settings.loss, seed=seed)
-    size = rows_of_a_step(settings, tensors["train"])
-    batches = placement.batches(balanced.train, size, seed, device, balanced.rows)
-    network = Network(shape)
-    if starting is not None:
-        starting.apply(network)
-    balanced.correct(network, target)
+    balanced = imbalance.balance(train, work.target, settings.imbalance, settings.loss, seed=seed)
+    size = rows_of_a_step(settings, train)
+    batches = placement.batches(balanced.train, size, seed, device, balanced.rows, share=share)
+    network = Network(work.shape)
+    if work.starting is not None:
+        work.starting.apply(network)
+    balanced.correct(network, work.target)
     if device.type == "cpu":
         stack.quicken(network)
-    length = length_of(settings, shape)
-    course = replace(_course(settings, length, shape.backbone, len(batches), seed), starting=starting)
-    learner = Learner(network, course, balanced.loss_of(target), target, size)
+    precision.apply(network, settings.precision, device)
+    length = length_of(settings, work.shape)
+    course = replace(_course(settings, length, work.shape.backbone, len(batches), seed), starting=work.starting)
+    learner = Learner(network, course, balanced.loss_of(work.target), work.target, size)
+    if share is not None:
+        learner.join(Team(share, size=size, rows=batches.epoch_rows, seed=seed))
     with Curves(curves) as live, lightning_manners():
         keep = KeepBest(network, live, length.patience, length.epochs)
-        attend(learner, keep, batches, val_rows=len(tensors["val"][LABEL]), settings=settings.health, names=names)
-        with _resuming(checkpoint, learner, keep, tensors=tensors, shape=shape, settings=settings):
+        attend(learner, keep, batches, val_rows=len(val[LABEL]), settings=settings.health, names=names)
+        with resuming(work, learner, keep):
             if watch is not None:
                 watch(learner, keep)
             if not keep.over:
-                val = placement.in_order(tensors["val"], VAL_BATCHES * size)
                 steps = Epochs(batches=batches, steps_done=lambda: learner.steps_done)
-                trainer(keep, settings.accelerator, curves).fit(learner, Awaited(steps, learner.watch), val)
+                judged = placement.in_order(val, VAL_BATCHES * size, share)
+                with connected(share, device):
+                    fitting = trainer(keep, settings.accelerator, curves, share)
+                    fitting.fit(learner, Awaited(steps, learner.watch), judged)
     return keep
 
 
@@ -277,32 +310,6 @@ def length_of(settings: TrainSettings, shape: "NetworkShape") -> Length:
 def rows_of_a_step(settings: TrainSettings, train: Tensors) -> int:
     """The batch size that is set, or the one that suits so many rows."""
     return settings.batch_size or batch_size(len(train[LABEL]))
-
-
-@contextmanager
-def _resuming(
-    checkpoint: Path | None,
-    learner: "Learner",
-    keep: "KeepBest",
-    *,
-    tensors: Mapping[str, Tensors],
-    shape: "NetworkShape",
-    settings: TrainSettings,
-) -> Iterator[None]:
-    """Go on from the checkpoint, and write others in this block."""
-    from pipeline.models.checkpoint import going_on
-
-    if checkpoint is None:
-        yield
-        return
-    decides = {
-        "target": learner.target.model_dump(mode="json"),
-        "seed": learner.course.seed,
-        "start": learner.course.start,
-    }
-    parts = [tensors["train"], tensors["val"]]
-    with going_on(_checkpoints(checkpoint, parts, shape, settings, decides), learner, keep):
-        yield
 
 
 def trials_of(
@@ -355,23 +362,10 @@ def reference_with_answers(reference: Profile, a_NK: np.ndarray, target: Target)
 
 def checkpoints_of(file: Path, task: "Task", settings: TrainSettings) -> "Checkpoints":
     """Where a pre-training goes on, if it is the same one."""
+    from pipeline.models import resuming
+
     decides = {"columns": task.fitted.dense_columns, "seed": task.course.seed}
-    return _checkpoints(file, [*task.parts.values()], task.shape, settings, decides)
-
-
-def _checkpoints(
-    file: Path, parts: Sequence[Tensors], shape: "NetworkShape", settings: TrainSettings, decides: Mapping[str, Any]
-) -> "Checkpoints":
-    """Those of the training that is told by data, settings, code and what else `decides` its weights."""
-    from pipeline.models.checkpoint import Checkpoints, key_of
-
-    told = {
-        "network": shape.model_dump(mode="json"),
-        "settings": settings.model_dump(mode="json", exclude={"checkpoint_seconds", "health"}),
-        "versions": {name: version(name) for name in saved.VERSIONS_KEPT},
-    }
-    code = [Path(__file__), *sorted(Path(saved.__file__).parent.rglob("*.py"))]
-    return Checkpoints(file=file, key=key_of(parts, {**told, **decides}, code), seconds=settings.checkpoint_seconds)
+    return resuming.checkpoints(file, [*task.parts.values()], task.shape, settings, decides)
 
 
 def _read(path: Path, settings: TrainSettings) -> Tensors:

@@ -10,8 +10,6 @@ import yaml
 from pipeline.errors import SettingsError
 from pipeline.params import parsed_params
 
-INDENT = "  "
-
 
 def changed(text: str, changes: Mapping[str, Any]) -> str:
     """The text with these values under these keys (`train.mlp.dropout`); a key that is not there is added.

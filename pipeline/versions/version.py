@@ -66,10 +66,11 @@ def _champion(workspace: Workspace) -> str:
 def fault(workspace: Workspace, version: Version) -> str | None:
     """What is wrong with the version's files, in words; None where all are as written.
 
-    The model's own are known by its manifest, all others by what the journal says of the folder.
+    The model's own are known by its manifest, its papers by its lineage, and the whole folder by the journal.
     """
     try:
         saved.verify(version.folder)
+        lineage.verify(version.folder)
     except WorkspaceError as error:
         return error.what
     if version.moves and artefacts.sha256(version.folder) != version.moves[-1].whole:

@@ -1,4 +1,4 @@
-"""A workspace with a promoted, and rows that it can be asked about."""
+"""Rows that a champion can be asked about."""
 
 import gzip
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import cli
+from pipeline import artefacts, cli, lineage
 from pipeline.asking import answers
 from pipeline.asking.asked import Part
 from pipeline.asking.sieve import Sieve, Sifted
@@ -41,10 +41,25 @@ def cell(row: int, column: str, value: str | None) -> pl.Expr:
 
 
 def change_settings(workspace: Workspace, old: str, new: str) -> None:
-    """Change the settings that the champion keeps."""
-    params = workspace.registry / "v1" / "workspace" / "params.yaml"
-    assert old in params.read_text()
+    """Make the champion as if it had been registered with other settings."""
+    folder = workspace.registry / "v1"
+    params, known = folder / "workspace" / "params.yaml", lineage.read(folder)
+    assert old in params.read_text() and known is not None
     params.write_text(params.read_text().replace(old, new))
+    papers = known.papers | {"workspace/params.yaml": artefacts.sha256(params)}
+    known.model_copy(update={"papers": papers}).write(folder / lineage.FILE)
+
+
+def test_settings_of_the_champion_that_were_altered_are_not_asked_by(
+    promoted: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = promoted.registry / "v1" / "workspace" / "params.yaml"
+    params.write_text(params.read_text() + "# altered\n")
+
+    assert ask(promoted, promoted.incoming / "2024-04.csv.gz", tmp_path / "told.csv") == 2
+
+    assert "workspace/params.yaml is not the file that was written" in capsys.readouterr().err
+    assert not (tmp_path / "told.csv").exists()
 
 
 def test_answers_are_those_of_the_model_beside_the_ids_and_the_version(
@@ -267,6 +282,17 @@ def test_a_place_where_answers_cannot_go_is_refused_before_anything_is_asked(
 
     assert f"keepfit: --out {tmp_path / out}: is " in capsys.readouterr().err
     assert pl.read_csv(tmp_path / "rows.csv").height == 200
+
+
+def test_mended_rows_are_not_taken_away_by_the_answers_to_them(
+    promoted_once: Workspace, april: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    april.write_csv(tmp_path / "told.aside.csv")
+
+    assert ask(promoted_once, tmp_path / "told.aside.csv", tmp_path / "told.csv") == 2
+
+    assert "told.csv: has its rows set aside where the rows come from; name a file elsewhere" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["told.aside.csv"]
 
 
 def test_rows_are_held_to_the_contract_that_the_champion_keeps(

@@ -70,7 +70,7 @@ def test_missing_is_null_and_nan() -> None:
     family = FAMILIES["missing_share"]
     now = counts([1.0, None, float("nan"), 2.0])
 
-    assert family.told(float(measured(family, CUT, counts(OLD), now)[0][0]), 4, 900) == 0.5
+    assert family.told(float(measured(family, CUT, counts(OLD), now)[0][0]), 4, 900) == pytest.approx(0.5)
 
 
 def test_a_bin_for_what_is_beyond_all_that_was_seen() -> None:

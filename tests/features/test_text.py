@@ -254,7 +254,7 @@ def test_an_encoder_without_transformers_says_what_to_install(tmp_path: Path, mo
     (tmp_path / "model.safetensors").touch()
     monkeypatch.setitem(sys.modules, "transformers", None)
 
-    with pytest.raises(SettingsError, match="keepfit\\[text\\]"):
+    with pytest.raises(SettingsError, match="keepfit\\[pretrained\\]"):
         Sentences.fit(str(tmp_path), 256)
 
 

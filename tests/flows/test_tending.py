@@ -37,11 +37,11 @@ def deployed(workspace: Workspace, server: str) -> tuple[Workspace, Callable[...
     return workspace, schedule, state
 
 
-def test_of_missed_runs_the_newest_stands_for_all(deployed: Any) -> None:
+def test_of_missed_runs_the_oldest_stands_for_all(deployed: Any) -> None:
     from flows.tending import catch_up
 
     workspace, schedule, state = deployed
-    oldest, older, newest, asked, later = (
+    oldest, newer, newest, asked, later = (
         schedule(30),
         schedule(20),
         schedule(10),
@@ -51,8 +51,8 @@ def test_of_missed_runs_the_newest_stands_for_all(deployed: Any) -> None:
 
     assert catch_up(workspace) == 2
 
-    assert [state(run) for run in (oldest, older)] == ["Missed", "Missed"]
-    assert {state(run) for run in (newest, asked, later)} <= {"Scheduled", "Late"}
+    assert [state(run) for run in (newer, newest)] == ["Missed", "Missed"]
+    assert {state(run) for run in (oldest, asked, later)} <= {"Scheduled", "Late"}
     assert catch_up(workspace) == 0
 
 

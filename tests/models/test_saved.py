@@ -29,7 +29,7 @@ def test_a_saved_model_verifies(trained_once: Workspace) -> None:
     assert manifest.rows["train"] == sum(manifest.sources["train"].values())
 
 
-@pytest.mark.parametrize("name", saved.FILES)
+@pytest.mark.parametrize("name", (*saved.FILES, "health.json", "watch.json"))
 def test_a_flipped_byte_is_found(name: str, trained: Workspace) -> None:
     path = trained.candidate / name
     content = bytearray(path.read_bytes())
@@ -40,7 +40,7 @@ def test_a_flipped_byte_is_found(name: str, trained: Workspace) -> None:
         saved.load(trained.candidate)
 
 
-@pytest.mark.parametrize("name", saved.FILES)
+@pytest.mark.parametrize("name", (*saved.FILES, "health.json", "watch.json"))
 def test_an_absent_file_is_found(name: str, trained: Workspace) -> None:
     (trained.candidate / name).unlink()
 

@@ -131,6 +131,41 @@ def test_of_a_workbook_the_first_sheet_is_read_or_the_one_that_is_named(tmp_path
         readers.open_source(tmp_path / "t.xlsx#none", scratch=tmp_path)
 
 
+def test_above_the_table_of_a_sheet_titles_are_left_out_and_names_in_two_lines_are_joined(tmp_path: Path) -> None:
+    lines: list[list[object]] = [
+        ["Sales 2024", None, None, None],
+        [None, None, None, None],
+        ["Order", None, "Result", "note"],
+        ["id", "amount", None, None],
+        [1, 2.5, "yes", None],
+        [2, 3, "no", "late"],
+    ]
+    path = written(tmp_path / "t.xlsx", workbook({"one": lines}))
+
+    source = readers.open_source(path, scratch=tmp_path)
+
+    assert rows(source) == [["Order.id", "Order.amount", "Result", "note"], [1, 2.5, "yes", None], [2, 3, "no", "late"]]
+    assert source.dialect["skipped"] == "2 lines before the table"
+    assert source.dialect["header"].startswith("two lines")
+
+
+def test_a_sheet_whose_first_rows_are_words_keeps_them_as_rows(tmp_path: Path) -> None:
+    lines: list[list[object]] = [["a", None, "c"], ["x", "y", "z"], ["u", "v", "w"]]
+    path = written(tmp_path / "t.xlsx", workbook({"one": lines}))
+
+    assert rows(readers.open_source(path, scratch=tmp_path)) == [["a", "column_2", "c"], *lines[1:]]
+
+
+def test_a_word_far_down_a_column_of_numbers_of_a_sheet_is_not_lost(tmp_path: Path) -> None:
+    lines: list[list[object]] = [["n", "m"], *([i, i] for i in range(1200)), ["none", 1.5]]
+    path = written(tmp_path / "t.xlsx", workbook({"one": lines}))
+
+    frame = readers.open_source(path, scratch=tmp_path).frame.collect()
+
+    assert frame.row(-1) == ("none", 1.5)
+    assert frame.row(7) == ("7", 7.0)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

@@ -75,6 +75,35 @@ def test_a_champion_that_reads_what_is_no_feature_is_no_measure(judged: Evaluati
 
 
 @pytest.mark.parametrize(
+    ("baseline", "champion", "standing", "verdict"),
+    [
+        ((-0.0029, 0.0242), (0.0029, 0.0230), Standing(), "waived"),
+        ((-0.0242, 0.0), (0.0029, 0.0230), Standing(), "waived"),
+        ((-0.0242, -0.0001), (0.0029, 0.0230), Standing(), "failed"),
+        ((-0.0029, 0.0242), (0.0, 0.0230), Standing(), "failed"),
+        ((-0.0029, 0.0242), (0.0029, 0.0230), Standing(fresh=0.0), "failed"),
+        ((-0.0029, 0.0242), (0.0051, 0.0230), Standing(fresh=0.0), "waived"),
+        ((-0.0029, 0.0242), (0.0029, 0.0230), Standing(lost=["minutes"]), "failed"),
+        ((0.0001, 0.0242), (0.0029, 0.0230), Standing(), "passed"),
+    ],
+)
+def test_a_surely_better_model_than_the_champion_need_not_surely_beat_the_baseline(
+    judged: Evaluation,
+    baseline: tuple[float, float],
+    champion: tuple[float, float],
+    standing: Standing,
+    verdict: str,
+) -> None:
+    pairs = against(judged, ("logistic_regression", *baseline), ("champion", *champion))
+
+    told = found(pairs, standing)
+
+    assert told[0].verdict == verdict
+    assert ("to refuse it leaves the worse model in place" in told[0].words) == (verdict == "waived")
+    assert gates.passed(told) == (verdict != "failed")
+
+
+@pytest.mark.parametrize(
     ("floors", "verdict"),
     [
         ({"auc": 0.7}, "passed"),

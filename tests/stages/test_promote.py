@@ -47,7 +47,9 @@ def pair(model: str, low: float, high: float, metric: PairedMetric = "auc") -> P
         ([("logistic_regression", 0.01, 0.02), ("champion", -0.006, 0.01)], {"tolerated_loss": 0.01}, True),
         ([("logistic_regression", 0.01, 0.02), ("champion", 0.0, 0.0)], {"tolerated_loss": 0}, True),
         ([("logistic_regression", 0.01, 0.02), ("champion", -1e-9, 0.0)], {"tolerated_loss": 0}, False),
-        ([("logistic_regression", -0.01, 0.02), ("champion", 0.01, 0.1)], {}, False),
+        ([("logistic_regression", -0.01, 0.02), ("champion", 0.01, 0.1)], {}, True),
+        ([("logistic_regression", -0.01, 0.02), ("champion", 0.0, 0.1)], {}, False),
+        ([("logistic_regression", -0.02, -0.01), ("champion", 0.01, 0.1)], {}, False),
     ],
 )
 def test_the_gates(

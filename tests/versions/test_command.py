@@ -146,9 +146,15 @@ def test_a_version_that_was_altered_is_told(models: Models, two: Workspace) -> N
     code, told = models("log")
 
     assert code == 1
-    assert "v1: a file beside the model was altered after " in told
+    assert f"v1: {registry.EVALUATION} is not the file that was written" in told
     assert f"v2: {saved.WEIGHTS} is not the file that was written" in told
-    assert "was altered after" in models("show", "v1")[1]
+    assert f"{registry.EVALUATION} is not the file that was written" in models("show", "v1")[1]
+
+
+def test_a_file_that_no_list_of_the_version_knows_is_told(models: Models, two: Workspace) -> None:
+    (two.registry / "v1" / "more.txt").write_text("more")
+
+    assert "v1: a file beside the model was altered after " in models("log")[1]
 
 
 def test_a_pointer_that_was_moved_by_hand_is_told(models: Models, two: Workspace) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.drift.cuts import Cut, Kind, Values
-from pipeline.drift.families import shares
+from pipeline.drift.families import closed, opened, shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class Missing:
     """By how much the share of missing cells differs.
 
     >>> cut, past, now = Cut(kind="numeric"), np.array([[10, 90]]), np.array([[60, 40]])
-    >>> Missing().told(float(Missing().measure(cut, past, now)[0]), 100, 100)
+    >>> round(Missing().told(float(Missing().measure(cut, past, now)[0]), 100, 100), 9)
     0.5
     """
 
@@ -26,7 +26,7 @@ class Missing:
         return np.concatenate([missing_B1, counts_BK.sum(axis=-1, keepdims=True) - missing_B1], axis=-1)
 
     def measure(self, cut: Cut, past_BK: Values, now_BK: Values) -> Values:
-        return (shares(now_BK)[..., 0] - shares(past_BK)[..., 0]) ** 2
+        return opened((shares(now_BK)[..., 0] - shares(past_BK)[..., 0]) ** 2)
 
     def told(self, measure: float, now_rows: int, past_rows: int) -> float:
-        return float(measure**0.5)
+        return closed(measure)

@@ -1,6 +1,6 @@
 """The section `train` of params.yaml: the network and how it is trained, all of it."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -29,6 +29,14 @@ from pipeline.models.choices.optimization import (
 from pipeline.models.choices.pretraining import PretrainingSettings
 from pipeline.models.choices.transfer import FREEZE, INIT_FROM, TAKEN_RATE, Freeze
 from pipeline.workspace import Section
+
+Precision: TypeAlias = Literal["auto", "bf16", 32]
+
+
+DEVICES = (
+    "how many GPUs of this machine train together, each on its part of every batch, or without a GPU how many processes; "
+    "auto: all GPUs where a step has 256 rows for each and train a million, else one"
+)
 
 
 class TrainSettings(Section):
@@ -82,6 +90,13 @@ class TrainSettings(Section):
         "scaling), and keep that where it surely helps on val's other rows",
     )
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Precision = Field(
+        default="auto",
+        description="of convolutions over pictures and sounds in training: 32 bits, or their products in bf16, which "
+        "takes half the time where the processor or the GPU has instructions for it; auto: bf16 there, 32 elsewhere. "
+        "All else, and whoever answers, works in 32 bits",
+    )
+    devices: int | Literal["auto"] = Field(default=1, description=DEVICES)
     memory_gigabytes: float | None = Field(
         default=None,
         ge=0,

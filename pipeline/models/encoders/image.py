@@ -15,7 +15,9 @@ from pipeline.artefacts import Record
 from pipeline.contract import Modality
 from pipeline.features.image import LEVELS, AugmentationSettings, ImageNetworkSettings
 from pipeline.models.encoders.residual import ResidualTrunk
+from pipeline.models.encoders.vector import VectorNetwork
 
+VECTOR_WIDTHS, VECTOR_DROPOUT = 4, 0.1
 VALUES_AT_ONCE = 1 << 23  # that a stage holds in answers: 32 MiB
 
 
@@ -30,7 +32,7 @@ class ImageShape(Record):
 
 
 class ImageNetwork(nn.Module):
-    """(B, C, S, S) uint8 → (B, E).
+    """(B, C, S, S) uint8 → (B, E); of the vectors of a pre-trained network it is a VectorNetwork.
 
     >>> shape = {"size": 12, "channels": 1, "mean": [0.5], "deviation": [0.5], "settings": {"width": 4}}
     >>> ImageNetwork.of(shape)(torch.zeros(3, 1, 12, 12, dtype=torch.uint8)).shape
@@ -56,7 +58,10 @@ class ImageNetwork(nn.Module):
         self.register_buffer("deviation_C11", torch.tensor(deviation).reshape(-1, 1, 1), persistent=False)
 
     @classmethod
-    def of(cls, shape: Mapping[str, Any]) -> Self:
+    def of(cls, shape: Mapping[str, Any]) -> Self | VectorNetwork:
+        if "vector" in shape:
+            settings = ImageNetworkSettings.model_validate(shape["settings"])
+            return VectorNetwork(shape["vector"], VECTOR_WIDTHS * settings.width, VECTOR_DROPOUT)
         return cls(ImageShape.model_validate(shape))
 
     def forward(self, block: Tensor) -> Tensor:

@@ -36,12 +36,14 @@ class Block(nn.Module):
 class ResidualTrunk(nn.Module):
     """(B, I, H, W) → (B, C, h, w): stages of `depth` blocks, each of half the size and twice the channels of the last.
 
-    `height` is H; there are as many stages as halve it to 8 or less.
+    `height` is H; there are as many stages as halve it to 8 or less. `rounded`: in training it multiplies in bfloat16.
 
     >>> trunk = ResidualTrunk(1, 28, width=16, depth=1)
     >>> trunk.channels, trunk.height, trunk(torch.zeros(2, 1, 28, 40)).shape
     (64, 7, torch.Size([2, 64, 7, 10]))
     """
+
+    rounded = False
 
     def __init__(self, inputs: int, height: int, *, width: int, depth: int) -> None:
         super().__init__()
@@ -58,8 +60,11 @@ class ResidualTrunk(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # convolutions are faster so
 
     def forward(self, x_BIHW: Tensor) -> Tensor:
-        planes_BChw: Tensor = self.layers(x_BIHW.contiguous(memory_format=torch.channels_last))
-        return planes_BChw
+        ready_BIHW = x_BIHW.contiguous(memory_format=torch.channels_last)
+        if not (self.rounded and self.training):
+            return cast(Tensor, self.layers(ready_BIHW))
+        with torch.autocast(x_BIHW.device.type, torch.bfloat16):
+            return cast(Tensor, self.layers(ready_BIHW)).float()
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

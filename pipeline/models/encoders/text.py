@@ -14,6 +14,7 @@ from torch.nn import functional
 from pipeline.contract import Modality
 from pipeline.features.text import TextNetworkSettings
 from pipeline.features.tokens import PADDING, SPECIAL, UNKNOWN
+from pipeline.models.encoders.vector import VectorNetwork
 
 PATTERNS = (2, 3, 4)  # tokens
 SPREAD = 0.1
@@ -48,9 +49,11 @@ class TextNetwork(nn.Module):
         self.width = self.reading.width
 
     @classmethod
-    def of(cls, shape: Mapping[str, Any]) -> Self | "VectorNetwork":
+    def of(cls, shape: Mapping[str, Any]) -> Self | VectorNetwork:
         settings = TextNetworkSettings.model_validate(shape["settings"])
-        return VectorNetwork(shape["vector"], settings) if "vector" in shape else cls(shape["rareness"], settings)
+        if "vector" in shape:
+            return VectorNetwork(shape["vector"], settings.width, settings.dropout)
+        return cls(shape["rareness"], settings)
 
     def forward(self, tokens_BL: Tensor) -> Tensor:
         tokens_BL = (tokens_BL if torch.compiler.is_exporting() else shortened(tokens_BL)).long()
@@ -64,19 +67,6 @@ class TextFileNetwork(TextNetwork):
     """The same for the text of files."""
 
     kind: ClassVar[Modality] = "text-file"
-
-
-class VectorNetwork(nn.Module):
-    """(B, V) vectors that a pre-trained encoder made → (B, width)."""
-
-    def __init__(self, vector: int, settings: TextNetworkSettings) -> None:
-        super().__init__()
-        self.width = settings.width
-        self.layers = nn.Sequential(nn.LayerNorm(vector), nn.Dropout(settings.dropout), nn.Linear(vector, self.width))
-
-    def forward(self, vectors_BV: Tensor) -> Tensor:
-        values_BE: Tensor = self.layers(vectors_BV)
-        return values_BE
 
 
 class Mean(nn.Module):

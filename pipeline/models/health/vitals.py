@@ -120,6 +120,10 @@ class Vitals:
             found.append(Activation(name=name, kind=kind, scale=scale, **of_kind))
         return found
 
+    def forget(self) -> None:
+        """Forget what was measured and not told."""
+        self.gradients(), self.layers(), self.activations()
+
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint needs: between two steps of an epoch that is what the steps so far had."""
         return {"norms": torch.stack(self.norms)} if self.norms else {}

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.features.text import TextNetworkSettings
 from pipeline.features.tokens import EMPTY, MISSING, PADDING, SPECIAL, UNKNOWN
-from pipeline.models.encoders.text import Layer, TextNetwork, VectorNetwork, rotated
+from pipeline.models.encoders.text import Layer, TextNetwork, rotated
+from pipeline.models.encoders.vector import VectorNetwork
 
 KINDS = ("mean", "cnn", "transformer")
 TOKENS = 40
