@@ -27,6 +27,7 @@ from pipeline.errors import WorkspaceError
 from pipeline.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
+REPORTS_URL = "KEEPFIT_REPORTS_URL"  # set for the runs of a served workspace: where its reports/ can be read
 DASHBOARD_PORT = 4200  # Prefect's own default
 LOOK_SECONDS = 0.2  # how soon a server that was killed is missed
 RESTART_SECONDS = 10.0
@@ -79,25 +80,27 @@ def connected(
     with ExitStack() as stack:
         url = find(dashboard_port or DASHBOARD_PORT)
         if url is None:
-            url = stack.enter_context(_started(dashboard_port, say, meanwhile))
+            url = stack.enter_context(_started(workspace.root, dashboard_port, say, meanwhile))
+            if dashboard_port:
+                stack.enter_context(_named(REPORTS_URL, f"{url.removesuffix('/api')}/keepfit"))
         else:
             meanwhile()
-        stack.enter_context(_named(url))
+        stack.enter_context(_named("PREFECT_API_URL", url))
         stack.enter_context(_settings(url, heartbeat=dashboard_port is not None))
         yield url
 
 
 @contextmanager
-def _named(url: str) -> Iterator[None]:
-    """Have PREFECT_API_URL name `url`; at the end it names what it did before."""
-    before = os.environ.get("PREFECT_API_URL")
-    os.environ["PREFECT_API_URL"] = url
+def _named(variable: str, url: str) -> Iterator[None]:
+    """Have the variable of the environment name `url`; at the end it names what it did before."""
+    before = os.environ.get(variable)
+    os.environ[variable] = url
     try:
         yield
     finally:
-        del os.environ["PREFECT_API_URL"]
+        del os.environ[variable]
         if before is not None:
-            os.environ["PREFECT_API_URL"] = before
+            os.environ[variable] = before
 
 
 def find(port: int) -> str | None:
@@ -127,7 +130,9 @@ def _version(port: int, path: str) -> str:
 
 
 @contextmanager
-def _started(dashboard_port: int | None, say: Callable[[str], None], meanwhile: Callable[[], None]) -> Iterator[str]:
+def _started(
+    root: Path, dashboard_port: int | None, say: Callable[[str], None], meanwhile: Callable[[], None]
+) -> Iterator[str]:
     port = dashboard_port or _free_port()
     if dashboard_port and not _is_free(dashboard_port):
         raise WorkspaceError("is taken by another program", where=f"port {port}", fix="name another with --port")
@@ -141,7 +146,7 @@ def _started(dashboard_port: int | None, say: Callable[[str], None], meanwhile: 
     script = str(Path(__file__).with_name("server.py"))
     kind = "dashboard" if dashboard_port else "bare"
     environ = {**os.environ, "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
-    start = partial(_start, [sys.executable, "-P", script, str(port), kind], log, environ)
+    start = partial(_start, [sys.executable, "-P", script, str(port), kind, str(root)], log, environ)
     artefacts.write_text(log, "")
     process = start()
     try:

@@ -14,11 +14,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import DeploymentStatus
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 
 from flows import dashboard, notices
 from flows.dashboard import failing_plainly
-from flows.training import named_after_data, report, step, training
+from flows.training import report, step, training
 from pipeline import arrival, monitor
+from pipeline.errors import ContractError, DataError, GateFailed, SettingsError
+from pipeline.wording import count
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,25 +37,50 @@ log = logging.getLogger(__name__)
 
 def monitor_workspace(workspace: Workspace, batches: "Sequence[Path]" = ()) -> "list[MonitoringRecord]":
     """Watch these batches, or all that wait; returns their records, with outcomes where retraining ran."""
-    return monitoring(str(workspace.root), [str(batch.resolve()) for batch in batches] or None)
+    with dashboard.tagged(workspace):
+        return monitoring(str(workspace.root), [str(batch.resolve()) for batch in batches] or None)
 
 
 def retrain_workspace(workspace: Workspace) -> "list[MonitoringRecord]":
     """Retrain on the window widened by every drifted batch; returns their records with the outcome."""
-    return retraining(str(workspace.root))
+    with dashboard.tagged(workspace):
+        return retraining(str(workspace.root))
 
 
-@flow(name="monitoring", flow_run_name=named_after_data, persist_result=False)
+def named_after_batches() -> str:
+    """The name of the monitoring that is about to start: `flights · 2 batches to watch · demo`."""
+
+    def of(place: Workspace) -> str:
+        named = flow_run.parameters.get("batches")
+        return f"{count(len(named or monitor.pending(place)), 'batch')} to watch"
+
+    return dashboard.named(flow_run.parameters["workspace"], of)
+
+
+def named_after_drift() -> str:
+    """The name of the retraining that is about to start: `flights · after 2013-06.csv.gz · demo`."""
+
+    def of(place: Workspace) -> str:
+        asked = [record.batch for record in monitor.drifted(place)]
+        return f"after {', '.join(asked)}" if asked else "by schedule"
+
+    return dashboard.named(flow_run.parameters["workspace"], of)
+
+
+@flow(name="monitoring", flow_run_name=named_after_batches, persist_result=False)
 @failing_plainly
 def monitoring(workspace: str, batches: list[str] | None = None) -> "list[MonitoringRecord]":
     """Watch the batches in order: those named, or those in data/incoming/ that have no record yet.
 
     Each batch meets the champion that its predecessors led to. So when a retraining is handed over, the
-    batches behind it wait: its end starts monitoring again.
+    batches behind it wait: its end starts monitoring again. They do not wait for one that failed, which a person must
+    mend: that is tried again with the next training.
     """
     place = Workspace.open(Path(workspace))
-    unanswered = {record.batch for record in monitor.drifted(place)}
-    if unanswered and answer(place, sorted(unanswered)) is None and not batches:
+    drifted = monitor.drifted(place)
+    unanswered = {record.batch for record in drifted}
+    asking = [record.batch for record in drifted if record.failed is None or not is_served(place)]
+    if asking and answer(place, asking) is None and not batches:
         return []
     records: list[MonitoringRecord] = []
     waiting = [Path(batch) for batch in batches] if batches else monitor.pending(place)
@@ -70,34 +98,47 @@ def monitoring(workspace: str, batches: list[str] | None = None) -> "list[Monito
     return records
 
 
-@flow(name="retraining", flow_run_name=named_after_data, persist_result=False)
+@flow(name="retraining", flow_run_name=named_after_drift, persist_result=False)
 @failing_plainly
 def retraining(workspace: str, scheduled: bool = False) -> "list[MonitoringRecord]":
     """Widen the window by every drifted batch without an outcome, train, and write the outcome of each.
 
     `scheduled`: where none drifted, the newest batch may ask, if the settings say so.
 
-    Raises GateFailed when the candidate was not trained on rows of such a batch.
+    Raises GateFailed when the candidate was not trained on rows of such a batch, and what ends a training; what a
+    person must mend is then written on the batches that asked.
     """
     place = Workspace.open(Path(workspace))
     if scheduled and not monitor.drifted(place):
         with place.lock():
             step("schedule", monitor.schedule, place)
+    try:
+        concluded = _widened_and_trained(place)
+    except (GateFailed, DataError, ContractError, SettingsError) as error:
+        with place.lock():
+            failed = monitor.give_up(place, str(error))
+        notices.of_failure(place, failed, str(error))
+        raise
+    for record in concluded:
+        notices.of_outcome(place, record)
+    if concluded:
+        tell(place, RETRAINED, {"batches": [record.batch for record in concluded]})
+    return concluded
+
+
+def _widened_and_trained(place: Workspace) -> "list[MonitoringRecord]":
     drifted = monitor.drifted(place)
     with place.lock():
         for record in drifted:
             step(f"adopt {record.batch}", monitor.adopt, place, record)
         if drifted:
             step("window", monitor.order, place)
-    promotion = training(workspace)
+    with dashboard.tagged(place):
+        promotion = training(str(place.root))
     with place.lock():
         concluded = [step(f"prove {record.batch}", monitor.conclude, place, record, promotion) for record in drifted]
         if concluded:
             step("report", report, place)
-    for record in concluded:
-        notices.of_outcome(place, record)
-    if concluded:
-        tell(place, RETRAINED, {"batches": [record.batch for record in concluded]})
     return concluded
 
 
@@ -110,11 +151,24 @@ def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
     dashboard.show_drift(workspace, record.batch, seen)
     verdict = "retrain" if record.decision.retrain else "keep the champion"
     told = [record.rollback.words] if record.rollback else []
-    dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", [*told, *record.decision.reasons])
+    reasons = [*told, *record.decision.reasons]
+    dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", reasons, _past(workspace))
     conditions = [condition.model_dump(mode="json") for condition in record.decision.conditions]
     dashboard.show_conditions(workspace, record.batch, conditions)
     notices.of_batch(workspace, record)
     return record
+
+
+def _past(workspace: Workspace) -> list[str]:
+    """The batches so far with their live metric, as a small chart."""
+    known = monitor.records(workspace)
+    metric = known[-1].decision.evidence.metric if known else ""
+    told = []
+    for record in known:
+        score = record.live.champion.get(metric) if record.live else None
+        decision = "retrain" if record.decision.retrain else "keep"
+        told.append((record.batch, record.champion, score.value if score else None, decision))
+    return dashboard.past(metric, told) if told else []
 
 
 def answer(workspace: Workspace, batches: list[str]) -> "list[MonitoringRecord] | None":

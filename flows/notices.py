@@ -63,6 +63,13 @@ def of_batch(workspace: Workspace, record: "MonitoringRecord") -> None:
         notify(workspace, f"{record.batch} failed a gate", decision.reasons, "it is kept, and never trained on")
 
 
+def of_failure(workspace: Workspace, records: "Sequence[MonitoringRecord]", why: str) -> None:
+    """Tell of a training that came to no end, and which batches had asked for it."""
+    asked = ", ".join(record.batch for record in records) or "the schedule"
+    done = "the champion stays, the next batches are watched, and the next training tries again"
+    notify(workspace, f"the training that {asked} asked for failed", [why], done)
+
+
 def of_outcome(workspace: Workspace, record: "MonitoringRecord") -> None:
     """Tell what a retraining came to."""
     outcome = record.outcome

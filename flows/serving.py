@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from prefect.flows import Flow
     from prefect.schedules import Schedule
 
-TAGS = ["keepfit"]
 # A retraining asked for while one runs waits for it: the one that runs may have missed the newest batch.
 # A monitoring that starts while one runs has nothing to add: it would look at the same batches.
 ENQUEUE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
@@ -99,7 +98,7 @@ def _deployment(what: "Flow[Any, Any]", workspace: Workspace, **options: Any) ->
     made = what.to_deployment(
         dashboard.slug(workspace),
         parameters={"workspace": str(workspace.root)},
-        tags=TAGS,
+        tags=[*dashboard.TAGS, workspace.dataset],
         paused=False,  # the last Ctrl-C paused it
         entrypoint_type=EntrypointType.MODULE_PATH,
         **options,

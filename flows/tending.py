@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
@@ -46,21 +47,23 @@ def tended(workspace: Workspace, *, poll_seconds: float = POLL_SECONDS) -> Itera
     bury(workspace)
     catch_up(workspace)
     over = threading.Event()
-    thread = threading.Thread(target=_tend, args=(workspace, over, poll_seconds), name="keepfit-tending", daemon=True)
+    within = copy_context().run  # Prefect keeps in the context which server it is
+    work = (_tend, workspace, over, poll_seconds)
+    thread = threading.Thread(target=within, args=work, name="keepfit-tending", daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(timeout=poll_seconds)
+        thread.join()  # a turn ends: each of its requests has a limit of time
 
 
 def _tend(workspace: Workspace, over: threading.Event, poll_seconds: float) -> None:
     arrivals, orphans = Arrivals(workspace), Orphans(workspace)
     while not over.wait(poll_seconds):
-        _forgiving(arrivals.tell)
-        _forgiving(orphans.bury)
-        _forgiving(partial(catch_up, workspace))
+        for work in (arrivals.tell, orphans.bury, partial(catch_up, workspace)):
+            if not over.is_set():
+                _forgiving(work)
 
 
 def _forgiving(work: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ DVC says what is up to date, so a stage that is ends as Cached and one that ran 
 import errno
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from prefect.states import Completed
 from flows import dashboard
 from flows.dashboard import failing_plainly
 from pipeline import progress
-from pipeline.errors import GateFailed, KeepfitError
+from pipeline.errors import GateFailed
 from pipeline.versioning import StageSpec, Versions
 from pipeline.workspace import Workspace
 
@@ -44,16 +44,13 @@ log = logging.getLogger(__name__)
 
 def train_workspace(workspace: Workspace) -> "Promotion":
     """Bring every stage up to date and promote; raises the KeepfitError of the stage that says no."""
-    return training(str(workspace.root))
+    with dashboard.tagged(workspace):
+        return training(str(workspace.root))
 
 
 def named_after_data() -> str:
-    """The name of the flow run that is about to start."""
-    root = Path(flow_run.parameters["workspace"])
-    try:
-        return dashboard.run_name(Workspace.open(root))
-    except KeepfitError:
-        return root.name
+    """The name of the training that is about to start."""
+    return dashboard.named(flow_run.parameters["workspace"], dashboard.files)
 
 
 @flow(name="training", flow_run_name=named_after_data, persist_result=False)
@@ -61,17 +58,29 @@ def named_after_data() -> str:
 def training(workspace: str) -> "Promotion":
     """Ingest to evaluate as dvc.yaml says, then promote; `workspace` is the folder's absolute path."""
     place = Workspace.open(Path(workspace))
+    made: dict[str, State[Any]] = {}  # by out
     with place.lock() as freed:
         with Versions.open(place.root) as versions:
             for spec in versions.stages:
-                step(spec.name, bring_up_to_date, place, versions, spec, freed)
-        promotion = step("promote", promote, place)
-        step("report", report, place)
+                after = [made[path] for path in spec.deps if path in made]
+                ended = ending(spec.name, after, bring_up_to_date, place, versions, spec, freed)
+                made |= dict.fromkeys(spec.outs, ended)
+        promoted = ending("promote", list(made.values())[-1:], promote, place)
+        ending("report", [promoted], report, place)
+    promotion: Promotion = promoted.result()
     return promotion
 
 
 def step(name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` as a task called `name`, again after a transient fault; returns what it returns."""
+    result: R = ending(name, [], work, *args, **kwargs).result()
+    return result
+
+
+def ending(
+    name: str, after: "Sequence[State[Any]]", work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> "State[Any]":
+    """As `step`, drawn behind the tasks that ended as `after`; returns the state that it ended in, raises what it did."""
 
     @task(
         name=name,
@@ -85,7 +94,9 @@ def step(name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     def run() -> R:
         return work(*args, **kwargs)
 
-    return run()
+    state = run(wait_for=after, return_state=True)
+    state.result()  # raises
+    return state
 
 
 def is_transient(_task: "Task[..., Any]", _run: "TaskRun", state: "State[Any]") -> bool:

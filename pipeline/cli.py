@@ -141,9 +141,7 @@ def run(chosen: argparse.Namespace) -> int:
     """`keepfit run`."""
     workspace = _unchecked(chosen)
     promotion = _settled(workspace) or _trained(workspace)
-    stays = f"the champion stays {promotion.version}" if promotion.version else "not promoted, and no model is champion"
-    verdict = f"promoted {promotion.version}" if promotion.promoted else stays
-    for line in (verdict, *(f"  {reason}" for reason in promotion.lines), f"report: {workspace.report}"):
+    for line in (*promotion.lines, f"report: {workspace.report}"):
         _say(line)
     return 0
 

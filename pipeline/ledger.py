@@ -1,5 +1,6 @@
 """Where every row went: kept, repaired, merged into another, or quarantined, and why. It always adds up."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Self
@@ -7,6 +8,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pipeline.artefacts import Record
+from pipeline.wording import count
+
+TOLD = 5  # reasons that are told by themselves
 
 
 class Counts(Record):
@@ -71,6 +75,15 @@ class Ledger(Counts):
             quarantined=sum(entry.quarantined for entry in entries),
             stages=list(entries),
         )
+
+    @property
+    def words(self) -> str:
+        """What became of the rows on a line, and below it the reasons of those that left, most rows first."""
+        out = f"{self.kept:,} kept ({self.repaired:,} repaired), {self.merged:,} merged, {self.quarantined:,} quarantined"
+        left = reasons(sum((Counter(stage.reasons) for stage in self.stages), Counter()))
+        why = [f"  {count(rows, 'row')} {reason}" for reason, rows in left.items()]
+        more = [f"  and {len(why) - TOLD:,} more reasons: keepfit ledger"] if len(why) > TOLD else []
+        return "\n".join([f"{count(self.rows_in, 'row')} in = {out}", *why[:TOLD], *more])
 
 
 def reasons(counted: Mapping[str, int]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError, instead
+from pipeline.judgement.fairness import require as require_groups
 from pipeline.judgement.settings import EvaluateSettings
 from pipeline.judgement.slices import require as require_slices
 from pipeline.metrics import Kind
@@ -81,7 +82,7 @@ def check(workspace: Workspace) -> None:
 
 
 def check_label(workspace: Workspace) -> None:
-    """Raise SettingsError for a metric, baseline or slice that is not of the data, before a training and not after."""
+    """Raise SettingsError for a metric, baseline, slice or group that is not of the data, before a training and not after."""
     series = workspace.section(NormalizeSettings).series
     of_number: Kind = "quantiles" if workspace.section(TrainSettings).loss.quantiles else "quantity"
     number: Kind = "forecast" if series is not None and series.horizon else of_number
@@ -90,4 +91,6 @@ def check_label(workspace: Workspace) -> None:
     workspace.section(PromoteSettings).chosen(kind, judged.baselines)
     rules.require(judged.baselines, agreed, kind)
     require_slices(judged.slices, judged.weak_slices, agreed)
+    if judged.fairness is not None:
+        require_groups(judged.fairness, agreed)
     workspace.section(MonitorSettings).chosen(kind)

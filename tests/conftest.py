@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 ROOT = Path(__file__).parents[1]
+FIRST_STATES: dict[str, Any] = {}  # of the generators that test modules call RANDOM, by the module
 ROWS_A_MONTH = 200
 SHOPS = ("north", "south", "harbour")
 
@@ -74,6 +76,15 @@ evaluate: {resamples: 50}
 promote: {baseline: majority, tolerated_loss: 0.2, champion: not_worse}
 monitor: {min_labelled_rows: 50}
 """
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request: pytest.FixtureRequest) -> None:
+    """A module's RANDOM begins anew with each test: what one draws does not hang on which ran before it."""
+    module = getattr(request.node, "module", None)
+    random = getattr(module, "RANDOM", None)
+    if module is not None and isinstance(random, np.random.Generator):
+        random.bit_generator.state = FIRST_STATES.setdefault(module.__name__, random.bit_generator.state)
 
 
 @pytest.fixture(scope="session")

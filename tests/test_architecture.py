@@ -23,9 +23,9 @@ LAYERS = (  # each may import what stands in its own or a later one
         *("drifting", "versions", "rest"),
     },
     {"settings"},
-    {"asking", "explaining", "export", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
+    {"asking", "explaining", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
     {"reading"},
-    {"stages"},
+    {"stages", "export"},  # a gate of promote exports the candidate
     {
         *("checks", "features", "models", "drift", "registry", "reports", "predict", "judgement", "versioning", "git"),
         *("lineage", "trainings"),

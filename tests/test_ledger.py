@@ -22,6 +22,17 @@ def test_rows_in_are_kept_merged_or_quarantined() -> None:
     assert [entry.stage for entry in ledger.stages] == ["ingest", "clean"]
 
 
+def test_what_became_of_the_rows_is_told_with_the_reasons_of_most_rows() -> None:
+    left = {f"reason {i}": i for i in range(1, 8)}
+    ledger = Ledger.of([Entry(stage="clean", rows_in=1030, kept=1002, repaired=2, quarantined=28, reasons=left)])
+
+    assert ledger.words.split("\n") == [
+        "1,030 rows in = 1,002 kept (2 repaired), 0 merged, 28 quarantined",
+        *(f"  {i} rows reason {i}" for i in range(7, 2, -1)),
+        "  and 2 more reasons: keepfit ledger",
+    ]
+
+
 def test_an_entry_that_does_not_add_up_is_refused() -> None:
     with pytest.raises(ValidationError, match="rows in must equal kept"):
         Entry(stage="clean", rows_in=10, kept=6, merged=1, quarantined=2)

@@ -13,7 +13,7 @@ from pipeline import artefacts, cli, contract, start
 from pipeline.cli import STAGES
 from pipeline.errors import DataError
 from pipeline.features.preprocessor import Preprocessor
-from pipeline.stages import promote
+from pipeline.stages import gates, promote
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.promote import PromoteSettings
 from pipeline.workspace import Workspace
@@ -72,7 +72,7 @@ def test_an_order_makes_a_label_of_ranks(films: Path, tmp_path: Path, label: str
     assert (column.label_kind, column.order) == ("ordinal", order)
     assert made.params["promote"]["metric"] == "quadratic_weighted_kappa"
     assert record.classes == [*(order or "123")]
-    assert promote.decide(record, made.section(PromoteSettings))[0]
+    assert gates.passed(promote.judged(made, record, made.section(PromoteSettings)))
     require_plots(made)
 
 
@@ -102,7 +102,7 @@ def test_a_label_of_tags_is_told_tag_by_tag(films: Path, tmp_path: Path) -> None
     assert (label.label_kind, label.format) == ("tags", ";")
     assert made.params["promote"]["metric"] == "mean_average_precision"
     assert set(record.classes) == {"sad", "long", "loud", "none"}
-    assert promote.decide(record, made.section(PromoteSettings))[0]
+    assert gates.passed(promote.judged(made, record, made.section(PromoteSettings)))
     require_plots(made)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Open = Callable[[argparse.Namespace], "Workspace"]
 Say = Callable[[str], None]
+MOST_DAYS = 36_525  # a century
 
 
 def add(add: Callable[[str, object, str], argparse.ArgumentParser], opened: Open, say: Say) -> None:
@@ -44,8 +45,8 @@ def backtest(chosen: argparse.Namespace, workspace: "Workspace", say: Say) -> in
     from pipeline.backtest import running
     from pipeline.reports import backtest as page
 
-    if chosen.label_delay < 0:
-        raise SettingsError("must be 0 or more", where="--label-delay", fix="name the days")
+    if not 0 <= chosen.label_delay <= MOST_DAYS:
+        raise SettingsError(f"must be from 0 to {MOST_DAYS:,}", where="--label-delay", fix="name the days")
     with workspace.backtest_lock():
         found = running.run(workspace, names=chosen.policy, delay_days=chosen.label_delay, say=say)
     found.write(chosen.json or workspace.backtest)

@@ -86,15 +86,16 @@ def score(metric: Metric, held: Score | None) -> str:
     if held is None:
         return "-"
     said = number if metric in IN_UNIT else "{:.4f}".format
-    return said(held.value) + ("" if held.low is None else f" ({said(held.low)} to {said(held.high or held.low)})")
+    known = held.low is not None and held.high is not None
+    return said(held.value) + (f" ({said(held.low)} to {said(held.high)})" if known else "")
 
 
 def gained(pair: Paired | None, name: str) -> str:
     """How much better than `never`, with its interval."""
     if pair is None or name == NEVER:
         return "-"
-    told = (f"{round(value, 4) + 0.0:+.4f}" for value in (pair.difference, pair.low, pair.high))
-    return "{} ({} to {})".format(*told)
+    gain, low, high = (metrics.signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
+    return f"{gain} ({low} to {high})"
 
 
 def verdict(found: Backtest) -> list[str]:

@@ -13,6 +13,7 @@ from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 
 DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y"),
     *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y"),
 )
 DATED = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|(?i)\d{1,2}[ -][a-zä]{3,9}[ -]\d{4}|[a-zä]{3,9} \d{1,2},? \d{4}"

@@ -17,8 +17,9 @@ from pipeline.wording import count, listed
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 PLAIN = rf"^\s*[+-]?(?:{NUMBER})(?:[eE][+-]?\d+)?\s*$"
+DECIMAL = r"\d+,(?:\d{1,2}|\d{4,})"  # a comma before three digits parts thousands
 QUANTITY = (
-    rf"^\s*(?P<sign>[+-]?)\s*(?P<before>[$€£¥]|USD|EUR|GBP|CHF)?\s*(?P<number>[+-]?(?:{NUMBER}))"
+    rf"^\s*(?P<sign>[+-]?)\s*(?P<before>[$€£¥]|USD|EUR|GBP|CHF)?\s*(?P<number>[+-]?(?:{DECIMAL}|{NUMBER}))"
     r"(?P<blank>\s*)(?P<unit>%|[\p{L}°µ][\p{L}°µ²³/. -]{0,20})?\s*$"
 )
 
@@ -143,7 +144,7 @@ class NumbersAsText:
                 threshold=str(column.dtype),
                 message=f"{column.name} holds a number and a unit in {count(read.height, 'row')}: {shown(read['raw'])}",
                 suggestion="have the source write numbers alone; the policy `repair` takes the number",
-                flags=read.select(ROW_ID, value="raw", suggested="number"),
+                flags=read.select(ROW_ID, value="raw", suggested="written"),
             )
 
 
@@ -151,16 +152,18 @@ CHECKS = (MixedTypesInColumn, NumbersAsText)
 
 
 def quantities(cells: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
-    """The cells that are a number with a known unit or none, with `number` (plain text) and `unit`.
+    """The cells that are a number with a known unit or none, with `number` (plain text), `unit`, `written` (bare).
 
-    >>> quantities(pl.DataFrame({"value": ["12.0 oz.", "$5", "7 dwarfs", "B6"]}), pl.col("value")).rows()
-    [('12.0 oz.', '12.0', 'oz'), ('$5', '5', '$')]
+    >>> quantities(pl.DataFrame({"value": ["12.0 oz.", "$5", "7 dwarfs", "B6", "1,5 kg"]}), pl.col("value")).rows()
+    [('12.0 oz.', '12.0', 'oz', '12.0'), ('$5', '5', '$', '5'), ('1,5 kg', '1.5', 'kg', '1,5')]
     """
     parts = value.str.extract_groups(QUANTITY)
     part = {name: parts.struct.field(name).fill_null("") for name in ("sign", "before", "number", "unit")}
     unit = (part["before"] + part["unit"]).str.to_lowercase().str.replace_all(r"[.\s]+", " ").str.strip_chars()
-    number = (part["sign"] + part["number"]).str.replace_all(",", "")
-    read = cells.with_columns(number=number, unit=unit)
+    signed = part["sign"] + part["number"]
+    comma = signed.str.contains(rf"^[+-]?{DECIMAL}$")
+    number = pl.when(comma).then(signed.str.replace(",", ".")).otherwise(signed.str.replace_all(",", ""))
+    read = cells.with_columns(number=number, unit=unit, written=pl.when(comma).then(signed).otherwise(number))
     read = read.filter(pl.col("number").cast(pl.Float64, strict=False).is_not_null())  # `--5` is none
     first = pl.col("unit").str.split(" ").list.first()
     return read.filter((pl.col("unit") == "") | first.is_in(sorted(UNITS)) | pl.col("unit").is_in(list("$€£¥")))
@@ -171,7 +174,7 @@ def _bare(read: pl.DataFrame, odd: pl.DataFrame) -> dict[str, str]:
     with_unit, without = (_median(part) for part in (odd, read.filter(pl.col("unit") == "")))
     if not without or not 0.2 <= with_unit / without <= 5:
         return {}
-    return dict(odd.select("value", "number").iter_rows())
+    return dict(odd.select("value", "written").iter_rows())
 
 
 def _median(read: pl.DataFrame) -> float:

@@ -79,10 +79,12 @@ def moved(cut: Cut, past_K: Values, now_K: Values) -> str:
 
 
 def _median(cut: Cut, counts_K: Values) -> str:
-    """The edge up to which half of the rows lie."""
+    """The edge up to which half of the rows lie; there is none where the past has no finite number."""
     below_K = np.cumsum(counts_K[1:])
     place = int(np.searchsorted(below_K, below_K[-1] / 2))
-    return number(cut.edges[place]) if place < len(cut.edges) else f"above {number(cut.edges[-1])}"
+    if place < len(cut.edges):
+        return number(cut.edges[place])
+    return f"above {number(cut.edges[-1])}" if cut.edges else "unknown"
 
 
 def _name(cut: Cut, place: int) -> str:

@@ -15,12 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.artefacts import Record
 from pipeline.drift.cuts import Cut, Values
 from pipeline.drift.families import Family
 
 SIMULATED = 200
 LEAST_MEASURES = 3
 LEAST_BLOCKS = 8  # so many at least, even where a batch is larger than an eighth of the past
+FREEDOM = 4.0  # at most, of what the world does: few blocks tell too little of their tail. Of real days dealt out anew,
+# on which nothing changed, it takes a third of the false alarms that their own moments leave
 MANY = 1e6  # values, where they are simulated: their mean is as good as known
 
 
@@ -53,8 +56,7 @@ class Null:
         return float(fdtri(self.freedom, self.freedom * self.values, 1 - p)) * self.mean
 
 
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
+class Calibration(Record):
     """Mean and variance of a measure: of drawing for 1/n + 1/m = 1, and between blocks; `blocks` as seen."""
 
     drawing: tuple[float, float]
@@ -68,7 +70,8 @@ class Calibration:
             return cls(drawing=drawing, between=(0.0, 0.0), blocks=0)
         mean = float((measure_B - drawing[0] * unit_B).mean())
         variance = float(measure_B.var(ddof=1) - (drawing[1] * unit_B**2).mean())
-        return cls(drawing=drawing, between=(max(mean, 0.0), max(variance, 0.0)), blocks=measure_B.size)
+        mean = max(mean, 0.0)
+        return cls(drawing=drawing, between=(mean, max(variance, 2 * mean**2 / FREEDOM)), blocks=measure_B.size)
 
     def null(self, rows: float, past: float) -> Null:
         """The law for a batch of `rows` beside `past` rows."""

@@ -19,16 +19,20 @@ ROUNDS = 30
 NAMED = 5
 
 
-def test(past: Sample, now: Sample) -> Whole:
-    """Tell rows of `now` from those of `past`, with the columns by which it is told."""
+def test(past: Sample, now: Sample, calibration: Calibration | None = None) -> Whole:
+    """Tell rows of `now` from those of `past`, with the columns by which it is told.
+
+    `calibration`: that of the past, where it is known already.
+    """
     place_NF = np.concatenate([past.places, now.places])
     new_N = np.arange(len(place_NF)) >= len(past.block)
     gini, columns = _told(place_NF, new_N, list(past.cuts))
-    null = _calibration(past).null(len(now.block), len(past.block))
+    null = (calibration or calibrated(past)).null(len(now.block), len(past.block))
     return Whole(method="c2st", measure=gini**2, null=null, columns=columns)
 
 
-def _calibration(past: Sample) -> Calibration:
+def calibrated(past: Sample) -> Calibration:
+    """How far stretches of the past are told from the rest of it; of one in no order what drawing makes."""
     if not past.ordered:
         return Calibration(drawing=DRAWING, between=(0.0, 0.0), blocks=0)
     of_N = weights(np.array(past.block), PAST_BLOCKS)

@@ -41,14 +41,21 @@ class ColumnDrift(Record):
 class DriftReport(Record):
     """All feature columns, and the predictions and the label apart.
 
-    `drifted_share` is of the reference's features. `prediction` and `label` are null where they were not
+    `drifted_share` is of the reference's features, `used_share` of what the model uses of them: the importance of those
+    that drifted; null where that is not known. `prediction` and `label` are null where they were not
     profiled, `label` also while no row has one.
     """
 
     columns: list[ColumnDrift]
     drifted_share: float = Field(ge=0, le=1)
+    used_share: float | None = Field(default=None, ge=0, le=1)
     prediction: ColumnDrift | None
     label: ColumnDrift | None
+
+    @property
+    def weight(self) -> float:
+        """How much drifted: of what the model uses, where that is known, else of the columns."""
+        return self.drifted_share if self.used_share is None else self.used_share
 
 
 def compare(
@@ -61,6 +68,7 @@ def compare(
     minimum_outcome_effect: float = 0.1,
     correction: Correction = "benjamini_hochberg",
     chances: Mapping[str, tuple[float, float]] | None = None,
+    uses: Mapping[str, float] | None = None,
 ) -> DriftReport:
     """Compare a batch's profile with the reference: what drifted is both beyond chance and large enough.
 
@@ -68,7 +76,8 @@ def compare(
     label and the column `prediction` (predicted probabilities) `minimum_outcome_effect`. A column that the
     batch lacks, or has as another kind, drifted; one that the reference lacks is listed and has not: no model
     looks at it. Missing labels are no drift, elsewhere missing rows count. `chances` has of columns the p-value and the
-    threshold by how the past varied (Watch.chances): no p is less than that.
+    threshold by how the past varied (pipeline.drift.watch): no p is less than that. `uses`: how much the model uses
+    each column.
     """
     drifts = [_column(name, reference.columns[name], batch.columns.get(name)) for name in reference.columns]
     if label is not None and label in reference.columns:
@@ -86,6 +95,7 @@ def compare(
     return DriftReport(
         columns=[*features, *_unknown(reference, batch)],
         drifted_share=sum(drift.drifted for drift in features) / len(features) if features else 0.0,
+        used_share=used(features, uses or {}),
         prediction=named.get(PREDICTION),
         label=None if label is None else named.get(label),
     )
@@ -107,6 +117,18 @@ def adjust(ps: Sequence[float], correction: Correction) -> list[float]:
     adjusted = np.empty(len(ps))
     adjusted[falling] = np.minimum.accumulate(np.array(ps)[falling] * steps).clip(max=1)
     return [float(p) for p in adjusted]
+
+
+def used(features: Sequence[ColumnDrift], uses: Mapping[str, float]) -> float | None:
+    """The share of the columns' uses that those have which drifted; None where no column is of use."""
+    drifted = sum(use_of(drift.column, uses) for drift in features if drift.drifted)
+    whole = sum(use_of(drift.column, uses) for drift in features)
+    return min(drifted / whole, 1.0) if whole > 0 else None
+
+
+def use_of(column: str, uses: Mapping[str, float]) -> float:
+    """How much is used of a column, or of what a number such as `text: words` stands in for; never less than 0."""
+    return max(uses.get(column, uses.get(column.partition(": ")[0], 0.0)), 0.0)
 
 
 def _column(name: str, reference: ColumnProfile, batch: ColumnProfile | None) -> ColumnDrift:

@@ -65,7 +65,8 @@ class Confidence(Record):
         _, p_NK = _thinned(np.zeros(len(p_NK)), p_NK)
         value = self.expected(p_NK)
         half = SURE * math.hypot(self.drawing(p_NK, seed), self.spread)
-        lowest, highest = (0.0, 1.0) if self.metric not in metrics.LOWER_IS_BETTER else (0.0, math.inf)
+        lowest = -1.0 if self.metric == "quadratic_weighted_kappa" else 0.0
+        highest = math.inf if self.metric in metrics.LOWER_IS_BETTER else 1.0
         return Estimate(
             metric=self.metric,
             value=value,

@@ -1,6 +1,6 @@
 """What a batch showed, and the settings by which that is judged: `monitor` in params.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.drift.columns import Correction, DriftReport
 from pipeline.drift.estimate import Estimate
+from pipeline.drift.whole import WholeVerdict
 from pipeline.findings import Finding
 from pipeline.metrics import OF, Kind, Metric, Score, chosen
 from pipeline.policy.choices import RetrainSettings
@@ -69,7 +70,8 @@ class Evidence:
     there are none; `estimate` is told without labels. `batches_since_training` counts the batches since the last
     training, with this one; `earlier_labelled_rows` are those of them before this one that may be trained on,
     `age_days` is how much newer the newest row is than that training's, null where no time is known. `waited_days`:
-    since the batch was first seen.
+    since the batch was first seen. `together`: the tests of all columns together; `changed`: from which moment on each
+    detector tells that the errors are others.
     """
 
     drift: DriftReport
@@ -86,6 +88,8 @@ class Evidence:
     trainings_this_week: int = 0
     waited_days: float = 0.0
     scheduled: bool = False
+    together: Sequence[WholeVerdict] = ()
+    changed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def new_labelled_rows(self) -> int:

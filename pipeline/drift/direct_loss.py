@@ -80,7 +80,6 @@ def _fitted(loss_N: Values, place_NF: np.ndarray, bins: Sequence[int]) -> tuple[
     base = float(loss_N.mean())
     parts = [np.zeros(count) for count in bins]
     columns = range(len(bins))
-    columns = range(len(bins))
     left_N = loss_N - base
     rows = [np.bincount(place_N, minlength=count) for place_N, count in zip(place_NF.T, bins, strict=True)]
     for _ in range(ROUNDS):

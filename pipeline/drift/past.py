@@ -95,10 +95,16 @@ def blocks_of(frame: pl.LazyFrame, rows: int, blocks: int, time: str | None) -> 
     """(N,) the block of each row, all of about one size; a row without a time stands where it came."""
     place_N = np.arange(rows)
     if time is not None and blocks > 1:
-        moments = frame.select(by_name(time).forward_fill()).collect().to_series()
-        if not moments.is_sorted():
-            place_N[moments.arg_sort(nulls_last=False).to_numpy()] = np.arange(rows)
+        place_N[order_of(frame, rows, time)] = np.arange(rows)
     return place_N * blocks // max(rows, 1)
+
+
+def order_of(frame: pl.LazyFrame, rows: int, time: str) -> Counts:
+    """(N,) the places of the rows by the time; one without a time stands where it came."""
+    moments = frame.select(by_name(time).forward_fill()).collect().to_series()
+    if moments.is_sorted():
+        return np.arange(rows)
+    return moments.arg_sort(nulls_last=False).to_numpy()
 
 
 def column(frame: pl.LazyFrame, name: str, kind: Kind) -> pl.Series:

@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, Family] = {
 }
 USUAL = ("ks", "mann_whitney", "jensen_shannon", "missing_share", "new_categories")
 FALSE_ALARMS = 0.01  # of batches
-LEAST_EFFECT = 0.1  # a normal whose mean moves by a quarter of its standard deviation
+LEAST_EFFECT = 0.05  # a normal whose mean moves by an eighth of its standard deviation
 
 
 class ColumnVerdict(Record):

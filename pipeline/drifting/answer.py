@@ -166,10 +166,11 @@ DRAWN = "each as many rows as are new where it has so many"
 
 
 def _absent(then: Table, present: set[str]) -> list[ColumnVerdict]:
+    """The columns that new rows lack; their labels may still come."""
     return [
         _sure(column.name, "schema", 1.0)
         for column in then.columns
-        if column.role != "ignore" and column.name not in present
+        if column.role not in ("ignore", "label") and column.name not in present
     ]
 
 

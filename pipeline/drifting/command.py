@@ -36,9 +36,9 @@ def add(add: Add, say: Say) -> None:
     command.add_argument(
         "--least-effect",
         type=options.between,
-        default=0.1,
+        default=0.05,
         metavar="EFFECT",
-        help="a Jensen-Shannon distance from which on a change counts, of 0 to 1 (default: 0.1)",
+        help="a Jensen-Shannon distance from which on a change counts, of 0 to 1 (default: 0.05)",
     )
     command.add_argument("--all-methods", action="store_true", help="ask every statistic, not only the usual ones")
     command.add_argument("--columns-alone", action="store_true", help="test no columns together, which takes longest")

@@ -20,11 +20,7 @@ from pipeline.drift.confidence import Confidence
 from pipeline.drift.direct_loss import DirectLoss
 from pipeline.drift.estimate import Estimate
 from pipeline.drift.past import Past, blocks_of
-from pipeline.drift.streams import Detector, changes
-from pipeline.drift.streams.adwin import Adwin
-from pipeline.drift.streams.ddm import Ddm
-from pipeline.drift.streams.eddm import Eddm
-from pipeline.drift.streams.page_hinkley import PageHinkley
+from pipeline.drift.streams import errors
 from pipeline.drift.watch import places
 from pipeline.drifting.watched import Watched
 from pipeline.metrics import Kind, Metric
@@ -144,16 +140,9 @@ def _metric(kind: Kind, metric: Metric, y_N: np.ndarray, a_NK: np.ndarray) -> fl
 
 
 def _changed(errors_N: np.ndarray, errors_M: np.ndarray, row_M: np.ndarray, *, binary: bool) -> dict[str, int]:
-    """The first new row at which each detector tells that errors changed, after it has seen those of the old rows."""
-    detectors: list[Detector] = [Adwin(), PageHinkley()]
-    detectors += [Ddm(), Eddm()] if binary else []
-    found = {}
-    for detector in detectors:
-        told = changes(detector, np.concatenate([errors_N, errors_M]).astype(np.float64).tolist())
-        new = [place - len(errors_N) for place in told if place >= len(errors_N)]
-        if new:
-            found[detector.name] = int(row_M[new[0]])
-    return found
+    """The first new row at which each detector tells that errors changed."""
+    told = errors.changed(errors_N, errors_M, binary=binary)
+    return {name: int(row_M[place]) for name, place in told.items()}
 
 
 def _made(estimate: Estimate, live: float | None, changed: dict[str, int]) -> Expected:

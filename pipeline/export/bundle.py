@@ -98,13 +98,13 @@ class Export:
         tensors = {one.name: loader.tensor_of(one.model_dump(), fed[one.name][some]) for one in self.asked.inputs}
         return program.traced(Answerer(self.teller.network, self.teller.fitted, self.threshold), tensors)
 
-    def checked(self, ask: Ask, file: str) -> Fidelity:
-        """Ask a file about rows of both kinds; raises GateFailed where it is not near enough to the model."""
+    def seen(self, ask: Ask) -> Fidelity:
+        """Ask a file about rows of both kinds."""
         few, made = self.asked.real.head(rows.CHECKED_ROWS), self.asked.made
         answer, told_NK = ask({name: np.concatenate([cells, made.fed[name]]) for name, cells in few.fed.items()})
         wanted_NK = np.concatenate([few.told_NK, made.told_NK])
         apart_NK, unit = fidelity.distance(told_NK, wanted_NK, self.target)
-        seen = Fidelity(
+        return Fidelity(
             unit=unit,
             tolerance=self.tolerance,
             rows=len(few.told_NK),
@@ -113,8 +113,6 @@ class Export:
             mean=float(apart_NK.mean()),
             otherwise=fidelity.otherwise(answer, told_NK, self.target, self.threshold),
         )
-        fidelity.require(seen, file)
-        return seen
 
 
 WHAT: Mapping[type[Target], str] = {
@@ -137,7 +135,9 @@ def write(workspace: Workspace, name: str, to: Path, tolerance: float = fidelity
     export = Export.of(workspace, name, tolerance)
     with artefacts.replacing(to) as folder:
         folder.mkdir()
-        checked = {MODEL: write_onnx(export, folder), loader.WEIGHTS: write_graph(export, folder)}
+        checked = both(export, folder)
+        for file, seen in checked.items():
+            fidelity.require(seen, file)
         cost = write_small(export, folder)
         for paper in (PREPROCESSOR, REPAIRS):
             artefacts.copy(export.folder / paper, folder / paper)
@@ -158,11 +158,16 @@ def found(workspace: Workspace, name: str) -> tuple[str, Path, Path]:
     return called, folder, folder / registry.EVALUATION
 
 
+def both(export: Export, folder: Path) -> dict[str, Fidelity]:
+    """model.onnx and weights.safetensors with what runs it: what was found of each, by its name."""
+    return {MODEL: write_onnx(export, folder), loader.WEIGHTS: write_graph(export, folder)}
+
+
 def write_onnx(export: Export, folder: Path) -> Fidelity:
     """model.onnx."""
     made = onnx_file.onnx_model(export.program, export.asked.inputs, export.outputs, export.classes)
     onnx_file.write(folder / MODEL, made)
-    return export.checked(partial(onnx_file.answers, folder / MODEL), MODEL)
+    return export.seen(partial(onnx_file.answers, folder / MODEL))
 
 
 def write_graph(export: Export, folder: Path) -> Fidelity:
@@ -178,7 +183,7 @@ def write_graph(export: Export, folder: Path) -> Fidelity:
     made.write(folder / loader.GRAPH)
     artefacts.write_tensors(folder / loader.WEIGHTS, weights)
     artefacts.copy(Path(loader.__file__), folder / ANSWER)
-    return export.checked(loader.Model(folder).answers, loader.WEIGHTS)
+    return export.seen(loader.Model(folder).answers)
 
 
 def write_small(export: Export, folder: Path) -> Cost | None:

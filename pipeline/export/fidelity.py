@@ -37,6 +37,11 @@ class Fidelity(Record):
     mean: float
     otherwise: int
 
+    @property
+    def near(self) -> bool:
+        """Whether it is near enough, and every answer follows."""
+        return not self.otherwise and self.farthest <= self.tolerance
+
 
 def distance(told_NK: np.ndarray, wanted_NK: np.ndarray, target: Target) -> tuple[np.ndarray, str]:
     """(N, K) how far the one is from the other, and in which unit; what is no number is as far as can be.

@@ -70,21 +70,22 @@ class AugmentationSettings(BaseModel):
     brightness: float = Field(default=0.1, ge=0, lt=1)
     contrast: float = Field(default=0.1, ge=0, lt=1)
     colour: float = Field(default=0.05, ge=0, lt=1)
-    erased: float = Field(default=0.0, ge=0, lt=1)
+    erased: float = Field(default=0.4, ge=0, lt=1)
 
 
 class ImageNetworkSettings(BaseModel):
     """What looks at a picture in the network.
 
-    `resnet`: residual blocks, `depth` of them in each stage; the first stage has `width` channels, each further one
-    twice as many at half the size, until a side is 8 pixels or less. `flat`: the pixels as they are, each in 0..1.
+    `resnet`: stages of `depth` residual blocks, each of half the size and twice the channels of the last, until a side
+    is 8 pixels or less; the first, of `width` channels at full size, is one convolution where others follow.
+    `flat`: the pixels as they are, each in 0..1.
     Of a pre-trained network's vectors four times `width` values are made, whatever the kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["resnet", "flat"] = "resnet"
     width: int = Field(default=32, ge=4)
-    depth: int = Field(default=1, ge=1)
+    depth: int = Field(default=2, ge=1)
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
 
 

@@ -8,6 +8,7 @@ from pipeline.judgement.calibration import calibration
 from pipeline.judgement.case import Case
 from pipeline.judgement.cost import cost
 from pipeline.judgement.errors import errors
+from pipeline.judgement.fairness import fairness
 from pipeline.judgement.importance import importance
 from pipeline.judgement.learning_curve import Retrain, learning_curve
 from pipeline.judgement.over_time import over_time
@@ -32,6 +33,7 @@ def diagnose(case: Case, settings: EvaluateSettings, retrain: Retrain | None = N
         calibration=calibration(case),
         cost=cost(case, settings.cost) if settings.cost else None,
         errors=errors(case),
+        fairness=fairness(case, settings.fairness) if settings.fairness else None,
         over_time=over_time(case),
         slices=slices(case, settings.slices, settings.weak_slices),
         steadiness=steadiness(case, settings.steadiness) if settings.steadiness else None,

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pipeline.models.network import Network
 
 ANSWERS, FEWEST_ROWS = 200_000, 100  # in all; and of how many rows at least
+WINDOWS = "@windows"  # in the place of a column's name: what rows of series look back over
 OWN_ROWS = 256  # asked about at most where a column has an encoder of its own: such an answer costs a hundred others
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Rows, their tensors, and the network; not of series, whose rows are part of each other's."""
+    """Rows, their tensors, and the network. Of series, whose rows are part of each other's, windows are a block too."""
 
     fitted: Preprocessor
     network: "Network"
@@ -42,6 +43,16 @@ class Probe:
         inputs = model.preprocessor.encode(rows, model.base).inputs
         opened = saved.load(model.folder)
         return cls(fitted=model.preprocessor, network=opened, rows=rows, inputs=inputs, base=model.base)
+
+    @classmethod
+    def of_series(cls, model: Predictor, rows: pl.DataFrame, chosen: np.ndarray) -> "Probe":
+        """Some of the rows, whose windows look at all of them and at the model's past."""
+        from pipeline.models import saved
+
+        encoded = model.preprocessor.encode(rows, model.base, model.past).inputs
+        inputs = {name: np.asarray(tensor[chosen]) for name, tensor in encoded.items()}
+        opened = saved.load(model.folder)
+        return cls(fitted=model.preprocessor, network=opened, rows=rows[chosen], inputs=inputs, base=model.base)
 
     @property
     def columns(self) -> list[str]:
@@ -111,6 +122,8 @@ class Probe:
                 codes += 1
             else:
                 found[encoder.column] = (f"{encoder.kind}:{encoder.column}", (slice(None),))
+        if self.fitted.series is not None:
+            found[WINDOWS] = (f"{self.fitted.series.kind}:{self.fitted.series.column}", (slice(None),))
         return found
 
 

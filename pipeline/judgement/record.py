@@ -7,6 +7,7 @@ from pipeline.judgement.by_class import OneClass
 from pipeline.judgement.calibration import Calibration
 from pipeline.judgement.cost import Cost
 from pipeline.judgement.errors import Errors
+from pipeline.judgement.fairness import Fairness
 from pipeline.judgement.importance import Importance
 from pipeline.judgement.learning_curve import LearningCurve
 from pipeline.judgement.over_time import OverTime
@@ -23,6 +24,7 @@ class Diagnosis(Record):
     calibration: Calibration | None = Field(default=None, exclude_if=lambda part: part is None)
     cost: Cost | None = Field(default=None, exclude_if=lambda part: part is None)
     errors: Errors | None = Field(default=None, exclude_if=lambda part: part is None)
+    fairness: Fairness | None = Field(default=None, exclude_if=lambda part: part is None)
     over_time: OverTime | None = Field(default=None, exclude_if=lambda part: part is None)
     slices: Slices | None = Field(default=None, exclude_if=lambda part: part is None)
     steadiness: Steadiness | None = Field(default=None, exclude_if=lambda part: part is None)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from pipeline.judgement.cost import CostSettings
+from pipeline.judgement.fairness import FairnessSettings
 from pipeline.judgement.importance import ImportanceSettings
 from pipeline.judgement.learning_curve import LearningCurveSettings
 from pipeline.judgement.slices import WeakSlicesSettings
@@ -55,6 +56,7 @@ class EvaluateSettings(Section):
     cost: CostSettings | None = Field(default=None, description="with it thresholds are those that cost least on val")
     slices: dict[str, str] = Field(default_factory=dict, description=SLICES)
     weak_slices: Switch[WeakSlicesSettings] = Field(default_factory=WeakSlicesSettings)
+    fairness: FairnessSettings | None = Field(default=None, description="groups between which answers are compared")
     steadiness: Switch[SteadinessSettings] = Field(default_factory=SteadinessSettings)
     importance: Switch[ImportanceSettings] = Field(default_factory=ImportanceSettings)
     speed: Switch[SpeedSettings] = Field(default_factory=SpeedSettings)

@@ -17,8 +17,9 @@ from pipeline.features.target import Classes, Ordinal, Tags, Target
 from pipeline.judgement.case import CANDIDATE, Case
 from pipeline.judgement.changes import ON_CELLS, ON_TENSORS, Scale, Size
 from pipeline.judgement.hostile import Edge, edges
-from pipeline.judgement.probe import Probe, drawn
+from pipeline.judgement.probe import WINDOWS, Probe, drawn
 from pipeline.judgement.remark import Remark
+from pipeline.judgement.stretches import ON_WINDOWS, Layout
 from pipeline.metrics import LOWER_IS_BETTER, Metric
 from pipeline.wording import listed, number
 
@@ -98,14 +99,19 @@ class Trial:
 
 
 def steadiness(case: Case, settings: SteadinessSettings) -> Steadiness:
-    """Change rows of test, and see what becomes of their answers; of series hostile tables alone are asked."""
+    """Change rows of test, of series their windows, and see what becomes of their answers."""
     fitted, test = case.model.preprocessor, case.rows["test"]
     questions = CHANGES_A_COLUMN * len(fitted.encoders)
     chosen = drawn(test.height, settings.rows, case.seed, fitted, questions=questions)
-    asked = Probe.of(case.model, test[chosen])
     y_N, own_NK = case.truth["test"][chosen], case.own("test")[chosen]
+    if fitted.series:
+        asked = Probe.of_series(case.predictor("test"), test, chosen)
+        own_NK = asked.answers()
+    else:
+        asked = Probe.of(case.model, test[chosen])
     judge = Judge.of(case, y_N, own_NK)
-    found = [] if fitted.series else [judge.moved(trial, asked) for trial in trials(asked, case)]
+    made = of_windows(asked, case) if fitted.series else trials(asked, case)
+    found = [judge.moved(trial, asked) for trial in made]
     modalities = {name: encoder.kind for name, encoder in asked.encoders.items()}
     broken = edges(asked.rows.select(fitted.columns), modalities, case.target, asked.asked_of)
     small = [one.most for one in found if one.size == "small"]
@@ -141,6 +147,15 @@ def trials(asked: Probe, case: Case) -> Iterator[Trial]:
                     for name, block in made.items()
                 )
         yield from _of_tensors(asked, modality, columns, random)
+
+
+def of_windows(asked: Probe, case: Case) -> Iterator[Trial]:
+    """Every change of the windows of series."""
+    random, layout = np.random.default_rng(case.seed), Layout.of(asked.fitted)
+    windows_NWC = asked.block(WINDOWS)
+    for change in ON_WINDOWS:
+        block = change.made(windows_NWC, layout, random)
+        yield Trial(name=change.name, size=change.size, column=None, blocks={WINDOWS: block})
 
 
 def _of_tensors(asked: Probe, modality: Modality, columns: list[str], random: np.random.Generator) -> Iterator[Trial]:

@@ -25,6 +25,7 @@ from pipeline.metrics.score import (
     paired,
     resamples,
     scores,
+    signed,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "paired",
     "resamples",
     "scores",
+    "signed",
 ]
 
 Kind: TypeAlias = Literal["classes", "quantity", "ordinal", "quantiles", "tags", "forecast"]

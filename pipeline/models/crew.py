@@ -165,8 +165,9 @@ def _abort_without(other: Process) -> None:
     assert other.stdout is not None
     other.stdout.read()
     with suppress(RuntimeError, ValueError):  # no training any more
-        if distributed.is_initialized() and distributed.get_backend() != "gloo":
-            distributed.group.WORLD.abort()
+        group = distributed.group.WORLD
+        if group is not None and distributed.get_backend() != "gloo":
+            group.abort()
 
 
 def _lost(rank: int, other: Process, folder: Path) -> KeepfitError:
@@ -188,8 +189,11 @@ def joined(folder: Path, rank: int, world: int) -> Share:
         rmtree(folder, ignore_errors=True)
         os._exit(1)
 
+    def ready() -> None:
+        os.write(sys.stdout.fileno(), READY)
+
     Thread(target=wait, daemon=True).start()
-    return Share(rank=rank, world=world, meeting=folder / MEETING, ready=lambda: os.write(1, READY) and None)
+    return Share(rank=rank, world=world, meeting=folder / MEETING, ready=ready)
 
 
 def _written(part: Tensors, file: Path) -> Path:

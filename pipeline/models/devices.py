@@ -37,6 +37,11 @@ class Share:
     meeting: Path
     ready: Callable[[], None] = lambda: None
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that was asked to train, and that alone writes and tells."""
+        return self.rank == 0
+
     def rows(self, rows: int) -> int:
         """How many rows of a batch of so many are its own: every `world`-th, so that each row is somebody's."""
         return len(range(self.rank, rows, self.world))
@@ -66,8 +71,7 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that was asked to train, and that alone writes and tells."""
-        return self.share.rank == 0
+        return self.share.leads
 
     @property
     def own(self) -> int:

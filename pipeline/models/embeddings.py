@@ -164,7 +164,8 @@ class Features(nn.Module):
         self.own = tuple(own)
 
     def forward(self, dense_BD: Tensor, codes_BC: Tensor, own: Sequence[Tensor]) -> Tensor:
-        return torch.cat([self.numbers(dense_BD), *self.categories(codes_BC), *own], dim=1)
+        parts = [self.numbers(dense_BD), *self.categories(codes_BC), *own]
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def outputs(self, names: Names) -> list[str]:
         """What each value that comes out stands for."""

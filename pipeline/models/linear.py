@@ -60,7 +60,7 @@ class _Product(torch.autograd.Function):
         values_BI, weight_OI = ctx.saved_tensors
         slope_BI = slope_of_values(gradient_BO, weight_OI) if ctx.needs_input_grad[0] else None
         slope_O = gradient_BO.sum(0) if ctx.needs_input_grad[2] else None
-        return slope_BI, slope_of_weight(gradient_BO, values_BI), slope_O
+        return slope_BI, slope_of_weight(gradient_BO, values_BI, torch.empty_like(weight_OI)), slope_O
 
 
 def product(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
@@ -76,11 +76,15 @@ def slope_of_values(slope_BO: Tensor, weight_OI: Tensor) -> Tensor:
     return _by_onednn(slope_BO, weight_OI.t()) if is_quicker(weight_OI.numel()) else slope_BO.mm(weight_OI)
 
 
-def slope_of_weight(slope_BO: Tensor, values_BI: Tensor) -> Tensor:
-    """(O, I) the slope of a product's weight, of the slope of the product."""
-    if is_quicker(slope_BO.shape[1] * values_BI.shape[1]):
-        return _by_onednn(slope_BO.t(), values_BI.t())
-    return slope_BO.t().mm(values_BI)
+def slope_of_weight(slope_BO: Tensor, values_BI: Tensor, into_OI: Tensor) -> Tensor:
+    """`into_OI`, where the slope of a product's weight is written, of the slope of the product."""
+    outputs, inputs = into_OI.shape
+    if not is_quicker(outputs * inputs):
+        return torch.mm(slope_BO.t(), values_BI, out=into_OI)
+    # oneDNN's first factor is copied where it lies across: let it be the narrower one
+    if inputs < outputs:
+        return into_OI.copy_(_by_onednn(values_BI.t(), slope_BO.t()).t())
+    return into_OI.copy_(_by_onednn(slope_BO.t(), values_BI.t()))
 
 
 def is_quicker(weights: int) -> bool:

@@ -111,7 +111,8 @@ class ClassLoss(nn.Module):
     def by_member(self, outputs_BMK: Tensor, class_B: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (B M, K) and classes (B M,): every member has every row."""
         shifted_BMK = outputs_BMK if self.offset_K is None else outputs_BMK + self.offset_K
-        return shifted_BMK.flatten(0, 1), class_B.repeat_interleave(outputs_BMK.shape[1])
+        members = outputs_BMK.shape[1]
+        return shifted_BMK.flatten(0, 1), class_B.repeat_interleave(members) if members > 1 else class_B
 
 
 class CrossEntropy(ClassLoss):

@@ -33,6 +33,7 @@ from pipeline.models.health.symptom import Symptom
 from pipeline.models.health.vitals import Vitals
 from pipeline.models.network import Network, answered, corrected
 from pipeline.models.stopwatch import Lap, Stopwatch, Times, words
+from pipeline.models.tail import Tail
 
 Part: TypeAlias = Literal["train", "val"]
 Item = TypeVar("Item")
@@ -145,6 +146,7 @@ class Learner(lightning.LightningModule):
         optimizer = self.course.optimizer_of(self.network)
         self.flat = FlatWeights(optimizer)
         self.vitals = Vitals(self.network, self.flat, self.course.batches)
+        self.tail = Tail.of(self.network, self.loss)
         return optimizer
 
     def on_train_start(self) -> None:
@@ -170,11 +172,7 @@ class Learner(lightning.LightningModule):
     def _learn(self, inputs: dict[str, Tensor], target_B: Tensor) -> None:
         if self.team is not None:
             self.team.begin(self.steps_done)
-        outputs_BMK, loss = self._mixed(inputs, target_B) if self.mixing is not None else self._plain(inputs, target_B)
-        if self.team is None:
-            loss.backward()  # type: ignore[no-untyped-call]
-        else:
-            loss = self.team.backward(loss, losses.weight_of(self.loss, target_B), self.flat)
+        outputs_BMK, loss = self._taught(inputs, target_B)
         step = self.steps_done
         with self.vitals.around(step):
             had = self.flat.step(
@@ -185,6 +183,16 @@ class Learner(lightning.LightningModule):
         self.vitals.norms.append(had)
         self.seen["train"].add(loss, outputs_BMK, target_B, self.team)
         self.steps_done = step + 1
+
+    def _taught(self, inputs: dict[str, Tensor], target_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (B, M, K) and loss () of a batch, whose gradients lie in `flat`."""
+        if self.tail is not None and self.team is None and self.mixing is None:
+            return self.tail.learn(inputs, target_B)
+        outputs_BMK, loss = self._mixed(inputs, target_B) if self.mixing is not None else self._plain(inputs, target_B)
+        if self.team is not None:
+            return outputs_BMK, self.team.backward(loss, losses.weight_of(self.loss, target_B), self.flat)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return outputs_BMK, loss
 
     def _plain(self, inputs: dict[str, Tensor], target_B: Tensor) -> tuple[Tensor, Tensor]:
         outputs_BMK = self.network(inputs)

@@ -71,13 +71,17 @@ class Network(nn.Module):
         self.register_buffer("focal_gamma", torch.zeros(()))
 
     def forward(self, inputs: Inputs) -> Tensor:
+        own, direct = self.read(inputs)
+        outputs_BMK = self.backbone(inputs["dense"], inputs["codes"], own)
+        for direct_BK in direct:
+            outputs_BMK = outputs_BMK + direct_BK.unsqueeze(1)
+        return outputs_BMK if self.head is None else self.head(outputs_BMK)
+
+    def read(self, inputs: Inputs) -> tuple[list[Tensor], list[Tensor]]:
+        """What encoders give for the backbone, (B, width) each, and what is added to the outputs, (B, K) each."""
         read = [encode(inputs[name]) for name, encode in zip(self.names, self.encoders, strict=True)]
         parts = [(v[:, : v.shape[1] - d], v[:, v.shape[1] - d :]) for v, d in zip(read, self.direct, strict=True)]
-        own = [vector for vector, _ in parts if vector.shape[1]]
-        outputs_BMK = self.backbone(inputs["dense"], inputs["codes"], own)
-        for _, direct_BK in parts:
-            outputs_BMK = outputs_BMK + direct_BK.unsqueeze(1) if direct_BK.shape[1] else outputs_BMK
-        return outputs_BMK if self.head is None else self.head(outputs_BMK)
+        return [vector for vector, _ in parts if vector.shape[1]], [direct for _, direct in parts if direct.shape[1]]
 
 
 def outputs(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> Tensor:

@@ -28,12 +28,8 @@ class Rows:
     def __len__(self) -> int:
         return sum(self.take_K)
 
-    def places(self, epoch: int, rank: int = 0, world: int = 1, device: torch.device | str = "cpu") -> Tensor:
-        """(len // world,) int64 the rows of an epoch for one of `world` processes, in the order of training.
-
-        All processes draw the same and take turns: none has a draw of another, and all have as many, as a training on
-        several devices needs.
-        """
+    def places(self, epoch: int, device: torch.device | str = "cpu") -> Tensor:
+        """(len,) int64 the rows of an epoch in the order of training; processes that share it draw the same."""
         state = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
         random = torch.Generator(device).manual_seed(int(state[0]))
         starts = [sum(self._rows[:k]) for k in range(len(self._rows))]
@@ -42,8 +38,7 @@ class Rows:
             for start, rows, take in zip(starts, self._rows, self.take_K, strict=True)
         ]
         drawn = self._by_class.to(device)[torch.cat(parts)]
-        shuffled = drawn[torch.randperm(len(drawn), generator=random, device=device)]
-        return shuffled[rank::world][: len(shuffled) // world]
+        return drawn[torch.randperm(len(drawn), generator=random, device=device)]
 
     def _within(self, rows: int, take: int, random: torch.Generator) -> Tensor:
         """(take,) places among the `rows` rows of a class."""

@@ -3,9 +3,10 @@
 PyTorch's SyncBatchNorm is of GPUs alone, and has no row that counts for nothing. C channels.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from pipeline.models.devices import Team
@@ -13,7 +14,7 @@ from pipeline.models.devices import Team
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-class SharedNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 # what all of PyTorch's have in common
+class SharedNorm(nn.modules.batchnorm._BatchNorm):
     """(B, C, ...) → the same shape, normalised by mean and deviation of all processes' rows.
 
     A single row of single values is normalised as in use, as `norms.BatchNorm` has it.
@@ -41,8 +42,8 @@ class SharedNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 # what all of
 
     def _summed(self, sum_C: Tensor) -> Tensor:
         """Over all processes, but for one whose row counts for nothing."""
-        summed: Tensor = all_reduce(sum_C if self.team.own else sum_C * 0)  # type: ignore[no-untyped-call]
-        return summed
+        summed_C: Tensor = _Summed.apply(sum_C if self.team.own else sum_C * 0)  # type: ignore[no-untyped-call]
+        return summed_C
 
     def _remember(self, mean_C: Tensor, variance_C: Tensor) -> None:
         assert self.running_mean is not None
@@ -54,9 +55,25 @@ class SharedNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 # what all of
         self.running_var.lerp_(variance_C, self.momentum)
 
 
+class _Summed(torch.autograd.Function):
+    """The sum over all processes; what the sum does to the losses of all goes back to each part of it."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor) -> Tensor:
+        summed = part.contiguous().clone()
+        distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        summed = gradients[0].contiguous().clone()
+        distributed.all_reduce(summed)
+        return summed
+
+
 def share(network: nn.Module, team: Team) -> None:
     """Let the network's batch normalisation be over all processes' rows; weights and buffers stay as they are."""
     for module in network.modules():
         if isinstance(module, NORMS):
-            module.__class__ = SharedNorm
-            module.team = team
+            shared: Any = module
+            shared.__class__, shared.team = SharedNorm, team

@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 
 from pipeline import artefacts, contract
+from pipeline.confident import one_thread
 from pipeline.drift import past, watch
 from pipeline.drift.cuts import Kind
+from pipeline.drift.joint import Joint
 from pipeline.drift.watch import Held, Watch
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.models.saved import REFERENCE
@@ -32,9 +34,14 @@ def write(
     known = Profile.read(folder / REFERENCE).columns
     kinds = {name: KINDS[each.kind] for name, each in known.items()}
     rows = {part: _rows(workspace, fitted, part, a_NK) for part, a_NK in told.items()}
-    learnt = past.learn(rows["train"], kinds, time=contract.load(workspace.contract_file).time)
-    held = Held(fitted.target.truth(label_N), told["val"], rows["val"])
-    Watch.learn(learnt, fitted.label, fitted.target.kind, held).write(folder / watch.FILE)
+    time = contract.load(workspace.contract_file).time
+    learnt = past.learn(rows["train"], kinds, time=time)
+    held = Held(fitted.target.truth(label_N), told["val"], rows["val"], time)
+    watched = Watch.learn(learnt, fitted.label, fitted.target.kind, held)
+    features = watched.past.only([name for name in kinds if name != PREDICTION])
+    with one_thread():
+        joint = Joint.learn(features, rows["train"], time=time)
+    watched.model_copy(update={"joint": joint}).write(folder / watch.FILE)
 
 
 def _rows(workspace: Workspace, fitted: Preprocessor, part: str, a_NK: np.ndarray) -> pl.LazyFrame:

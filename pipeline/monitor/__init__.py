@@ -22,7 +22,7 @@ from pipeline.monitor.judged import repaired
 from pipeline.monitor.order import order
 from pipeline.monitor.record import Live, MonitoringRecord, Outcome, Rollback, Seen, drifted, file_of, records
 from pipeline.monitor.seen import look, opened
-from pipeline.monitor.window import adopt, conclude
+from pipeline.monitor.window import adopt, conclude, give_up
 from pipeline.policy.decision import decide
 from pipeline.predict import Predictor
 from pipeline.stages import ingest
@@ -37,6 +37,7 @@ __all__ = [
     "champion_of",
     "conclude",
     "drifted",
+    "give_up",
     "look",
     "opened",
     "order",

@@ -24,7 +24,7 @@ from pipeline.workspace import Workspace
 class Batch:
     """A batch that was read and cleaned. `usable`: rows whose features hold, labelled or not; `labelled`: the rest.
 
-    Both are repaired by the champion's rules; `table` is what was read.
+    Both are repaired by the champion's rules; `table` is what was read. Of `private` columns no value may be shown.
     """
 
     table: Table
@@ -32,6 +32,7 @@ class Batch:
     labelled: pl.DataFrame
     findings: list[Finding]
     ledger: list[Entry]
+    private: frozenset[str] = frozenset()
 
 
 def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> Batch:
@@ -77,4 +78,4 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
     labelled = kept.drop_nulls(label)
     if agreed.label.is_quantity:
         labelled = labelled.filter(pl.col(label).is_finite())
-    return Batch(table=table, usable=usable, labelled=labelled, findings=findings, ledger=entries)
+    return Batch(table=table, usable=usable, labelled=labelled, findings=findings, ledger=entries, private=judged.private)

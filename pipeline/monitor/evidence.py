@@ -41,6 +41,8 @@ def evidence(
         waited_days=(now - first_seen) / timedelta(days=1),
         findings=seen.findings,
         scheduled=scheduled,
+        together=seen.told.together,
+        changed=seen.told.changed,
     )
 
 
@@ -74,7 +76,7 @@ def moved(record: MonitoringRecord, settings: MonitorSettings) -> bool:
     """Whether the outcome drifted, or enough features."""
     drift = record.drift
     outcome = any(one is not None and one.drifted for one in (drift.prediction, drift.label))
-    return outcome or drift.drifted_share >= settings.drifted_share
+    return outcome or drift.weight >= settings.drifted_share
 
 
 def _days(earlier: str, later: str) -> float:

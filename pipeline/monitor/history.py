@@ -58,11 +58,18 @@ def told(record: MonitoringRecord) -> Iterator[tuple[str, str, float]]:
         "labelled": record.labelled,
         "findings": len(record.findings),
         "drifted_share": record.drift.drifted_share,
+        "used_share": record.drift.used_share,
+        "detectors_of_changed_errors": len(record.told.changed),
         "retrain": record.decision.retrain,
         "promoted": bool(record.outcome and record.outcome.promoted),
         "rolled_back": record.rollback is not None,
     }
     yield from ((WHOLE, name, value) for name, value in _numbers(whole))
+    for test in record.told.together:
+        yield from ((WHOLE, f"{test.method}.{name}", value) for name, value in _numbers(test.model_dump()))
+    if record.estimate is not None:
+        ends = record.estimate.model_dump(include={"value", "low", "high"})
+        yield from ((WHOLE, f"estimate.{record.estimate.metric}.{name}", value) for name, value in _numbers(ends))
     for who, scores in (("live", record.live.champion), ("first", record.live.first)) if record.live else ():
         for metric, score in scores.items():
             ends = {"": score.value, ".low": score.low, ".high": score.high}

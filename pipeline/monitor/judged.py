@@ -1,14 +1,16 @@
 """What a batch says of the champion: how far its columns drifted, and the live scores (used by monitor)."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from pipeline import lookback, metrics, plan, profile, registry
+from pipeline import contract, lookback, metrics, plan, profile, registry
 from pipeline.contract import ROW_ID
-from pipeline.drift import columns
+from pipeline.drift import columns, watch
 from pipeline.drift.columns import DriftReport
 from pipeline.drift.decision import MonitorSettings
 from pipeline.drift.estimate import Estimate
@@ -16,10 +18,15 @@ from pipeline.drift.watch import Watch, frame
 from pipeline.errors import DataError
 from pipeline.features.target import Target
 from pipeline.findings import Table
+from pipeline.judgement import units
+from pipeline.judgement.settings import EvaluateSettings
+from pipeline.judgement.units import Units
 from pipeline.metrics import Values
 from pipeline.models import saved
+from pipeline.monitor import told
 from pipeline.monitor.batch import Batch
 from pipeline.monitor.record import Live
+from pipeline.monitor.told import Told
 from pipeline.predict import PREDICTION, Predictor, comparable, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
@@ -29,18 +36,27 @@ from pipeline.stages.ingest import IngestSettings
 from pipeline.workspace import Workspace
 
 
-def drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> tuple[DriftReport, Estimate | None]:
-    """The batch's profile, with the champion's answers, against the champion's reference; and the metric that is to be
-    expected of these answers, as far as the champion is kept with what tells it."""
+class Drift(NamedTuple):
+    """How far the columns are, the metric to be expected, and all that is said of it."""
+
+    report: DriftReport
+    estimate: Estimate | None
+    told: Told
+
+
+def drift(model: Predictor, batch: Batch, settings: MonitorSettings, time: str | None = None) -> Drift:
+    """The batch's profile, with the champion's answers, against the champion's reference; the metric that is to be
+    expected of these answers, as far as the champion is kept with what tells it; and what that means."""
     reference = Profile.read(model.folder / saved.REFERENCE)
     kinds = {name: column.kind for name, column in reference.columns.items() if name != PREDICTION}
     rows = model.preprocessor.watched(batch.usable.lazy(), model.base)
     seen, a_NK = profile.profile(rows, kinds), model.answers(batch.usable)
-    told = prediction_frame(a_NK, model.preprocessor.target)
-    answers = profile.profile(told, {PREDICTION: "numeric"})
+    answers = profile.profile(prediction_frame(a_NK, model.preprocessor.target), {PREDICTION: "numeric"})
     kept = Watch.of(model.folder)
     both = frame(rows, {PREDICTION: model.preprocessor.target.watched(a_NK)}) if kept else rows
     metric = settings.chosen(model.preprocessor.target.kind)
+    tested = kept.tests(both, blocks=told.blocks_of(batch.usable.height), time=time) if kept else []
+    uses = told.uses(model.folder)
     report = columns.compare(
         reference,
         Profile(rows=seen.rows, columns=seen.columns | answers.columns),
@@ -49,9 +65,25 @@ def drift(model: Predictor, batch: Batch, settings: MonitorSettings) -> tuple[Dr
         minimum_effect=settings.minimum_effect,
         minimum_outcome_effect=settings.minimum_outcome_effect,
         correction=settings.correction,
-        chances=kept.chances(both) if kept else None,
+        chances=watch.chances(tested),
+        uses=uses,
     )
-    return report, kept.estimate(metric, a_NK, both) if kept else None
+    moved = told.drifted(tested, report, both, time=time, uses=uses, private=batch.private)
+    found = Told(
+        alarms=[*told.broken(batch.findings, model.folder), *moved],
+        together=told.together(kept, both, alpha=settings.alpha, least_effect=settings.minimum_effect) if kept else [],
+        changed=_changed(kept, model, batch.labelled, time) if kept else {},
+    )
+    return Drift(report, kept.estimate(metric, a_NK, both) if kept else None, found)
+
+
+def _changed(kept: Watch, model: Predictor, rows: pl.DataFrame, time: str | None) -> dict[str, str]:
+    """What the labels that came say of the errors; nothing of rows of a class that the model never saw."""
+    target = model.preprocessor.target
+    encoded_N = target.encode(rows) if rows.height and kept.errors else None
+    if encoded_N is None:
+        return {}
+    return told.changed(kept, target.truth(encoded_N), model.answers(rows), rows, time)
 
 
 def live(workspace: Workspace, model: Predictor, batch: Batch, first: Path | None) -> Live | None:
@@ -67,7 +99,26 @@ def live(workspace: Workspace, model: Predictor, batch: Batch, first: Path | Non
         scores = lookback.scored(model, {"champion": model, "first": frozen}, rows, workspace.seed)
         return None if scores is None else Live(champion=scores["champion"], first=scores["first"])
     values = both(workspace, model, batch, Predictor.load(first, model.base))
-    return None if values is None else Live(champion=metrics.scores(values[0]), first=metrics.scores(values[1]))
+    if values is None:
+        return None
+    drawn = alike(workspace, model, rows).record
+    return Live(champion=metrics.scores(values[0]), first=metrics.scores(values[1]), resampled=drawn)
+
+
+def alike(workspace: Workspace, model: Predictor, rows: pl.DataFrame) -> Units:
+    """Which labelled rows are drawn together for intervals, as of test (pipeline.judgement.units)."""
+    agreed, settings = contract.load(workspace.contract_file), workspace.section(EvaluateSettings)
+    return units.units_of(rows, agreed, settings.resample, in_time=_later(model, rows, agreed.time))
+
+
+def _later(model: Predictor, rows: pl.DataFrame, time: str | None) -> bool:
+    """Whether most of the rows came after what the model was trained on."""
+    learnt = model.manifest.span.get("train")
+    if time is None or learnt is None or rows[time].null_count() == rows.height:
+        return False
+    middle = rows[time].drop_nulls().sort()[(rows.height - rows[time].null_count()) // 2]
+    first, last = (datetime.fromisoformat(str(each)).replace(tzinfo=None) for each in (middle, learnt[1]))
+    return first > last
 
 
 def both(workspace: Workspace, model: Predictor, batch: Batch, other: Predictor) -> tuple[Values, Values] | None:
@@ -85,17 +136,18 @@ def both(workspace: Workspace, model: Predictor, batch: Batch, other: Predictor)
             fix="mend the label, or train on data that have the new class",
         )
     same = rows if other.repairs == model.repairs else repaired(workspace, batch.table, other.repairs, rows)
-    label_N, w_RN = known.target.truth(encoded_N), metrics.resamples(rows.height, workspace.seed)
-    told = [
+    label_N, drawn = known.target.truth(encoded_N), alike(workspace, model, rows)
+    w_RN = metrics.resamples(rows.height, workspace.seed, unit_N=drawn.unit_N)
+    answers = [
         comparable(one.answers(its), one.preprocessor.target, known.target)
         for one, its in ((model, rows), (other, same))
     ]
-    both_N = np.logical_and(*(np.isfinite(a_NK).all(axis=1) for a_NK in told))  # no answer where a file cannot be read
+    both_N = np.logical_and(*(np.isfinite(a_NK).all(axis=1) for a_NK in answers))  # no answer where a file cannot be read
     if rows.filter(both_N)[known.label].n_unique() < 2:
         return None
     return (
-        valued(model, label_N[both_N], told[0][both_N], known.target, w_RN=w_RN[:, both_N]),
-        valued(other, label_N[both_N], told[1][both_N], known.target, w_RN=w_RN[:, both_N]),
+        valued(model, label_N[both_N], answers[0][both_N], known.target, w_RN=w_RN[:, both_N]),
+        valued(other, label_N[both_N], answers[1][both_N], known.target, w_RN=w_RN[:, both_N]),
     )
 
 

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from pipeline.artefacts import Record
 from pipeline.drift.columns import DriftReport
 from pipeline.drift.estimate import Estimate
 from pipeline.findings import Finding
+from pipeline.judgement.units import Resampled
 from pipeline.ledger import Entry
 from pipeline.metrics import Paired, Scores
+from pipeline.monitor.told import Told
 from pipeline.policy.decision import Decision
 from pipeline.workspace import Workspace
 
@@ -44,10 +48,14 @@ class Rollback(Record):
 
 
 class Live(Record):
-    """The scores on the batch's labelled rows: of the champion, and of the first model, frozen."""
+    """The scores on the batch's labelled rows: of the champion, and of the first model, frozen.
+
+    `resampled`: what was drawn for their intervals; None of a forecast, whose rows are drawn by horizons.
+    """
 
     champion: Scores
     first: Scores
+    resampled: Resampled | None = None
 
 
 class Seen(Record):
@@ -64,6 +72,7 @@ class Seen(Record):
     ledger: list[Entry]
     drift: DriftReport
     estimate: Estimate | None = None
+    told: Told = Field(default_factory=Told)
     live: Live | None
     reference: Scores
 
@@ -74,13 +83,17 @@ class Seen(Record):
 
 
 class MonitoringRecord(Seen):
-    """Everything about one batch: monitoring/<batch>.json."""
+    """Everything about one batch: monitoring/<batch>.json.
+
+    `failed`: why the last training that it asked for came to no end, where one did so.
+    """
 
     monitored_at: str
     first_seen_at: str | None = None
     decision: Decision
     rollback: Rollback | None = None
     outcome: Outcome | None = None
+    failed: str | None = None
 
 
 def records(workspace: Workspace) -> list[MonitoringRecord]:

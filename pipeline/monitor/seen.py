@@ -31,7 +31,7 @@ def look(workspace: Workspace, path: Path, model: Predictor, batch: Batch, *, fi
     """What a batch shows of a model; `first`: the folder of the model whose live scores stand beside this one's, or
     None for no live scores."""
     settings, agreed = workspace.section(MonitorSettings), contract.load(workspace.contract_file)
-    moved, estimate = drift(model, batch, settings)
+    found = drift(model, batch, settings, agreed.time)
     return Seen(
         batch=path.name,
         sha256=artefacts.sha256(path),
@@ -42,8 +42,9 @@ def look(workspace: Workspace, path: Path, model: Predictor, batch: Batch, *, fi
         champion=model.folder.name,
         findings=batch.findings,
         ledger=batch.ledger,
-        drift=moved,
-        estimate=estimate,
+        drift=found.report,
+        estimate=found.estimate,
+        told=found.told,
         live=live(workspace, model, batch, first),
         reference=Evaluation.read(model.folder / registry.EVALUATION).scores["candidate"]["test"],
     )

@@ -7,7 +7,7 @@ from pipeline import arrival, artefacts, registry
 from pipeline.errors import DataError, GateFailed
 from pipeline.models import saved
 from pipeline.monitor.history import keep
-from pipeline.monitor.record import MonitoringRecord, Outcome, file_of, records
+from pipeline.monitor.record import MonitoringRecord, Outcome, drifted, file_of, records
 from pipeline.stages.promote import Promotion
 from pipeline.workspace import Workspace
 
@@ -50,6 +50,14 @@ def _require_same(path: Path, record: MonitoringRecord) -> None:
         )
 
 
+def give_up(workspace: Workspace, why: str) -> list[MonitoringRecord]:
+    """Write on each batch that asks for a training why the last one came to no end; the next one tries again."""
+    failed = [record.model_copy(update={"failed": why}) for record in drifted(workspace)]
+    for record in failed:
+        record.write(file_of(workspace, record.batch))
+    return failed
+
+
 def conclude(workspace: Workspace, record: MonitoringRecord, promotion: Promotion) -> MonitoringRecord:
     """Write what came of the retraining; raises GateFailed when the candidate saw no row of the batch.
 
@@ -73,7 +81,7 @@ def conclude(workspace: Workspace, record: MonitoringRecord, promotion: Promotio
         candidate=candidate.identity,
         concluded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    concluded = record.model_copy(update={"outcome": outcome})
+    concluded = record.model_copy(update={"outcome": outcome, "failed": None})
     concluded.write(file_of(workspace, record.batch))
     keep(workspace)
     return concluded

@@ -38,6 +38,14 @@ class RetrainSettings(BaseModel):
         description="whether drift of the outcome, or of enough features, asks; harmful: only beside a live metric "
         "that is worse by more than is tolerated, or surely worse at all, or an estimated one that is surely worse",
     )
+    together: bool = Field(
+        default=False,
+        description="whether drift that is told of all columns together asks, of the kind that each alone may not show",
+    )
+    errors: bool = Field(
+        default=False,
+        description="whether errors that changed by at least two of the detectors ask, once labels are there",
+    )
     metric: bool = Field(default=True, description="whether a live metric that is surely worse asks")
     estimate: bool = Field(
         default=True, description="whether, where there is no live metric, an estimated one that is surely worse asks"

@@ -5,14 +5,27 @@ from typing import Literal, TypeAlias
 from pipeline.artefacts import Record
 from pipeline.drift.columns import DriftReport
 from pipeline.drift.decision import Evidence, MonitorSettings
+from pipeline.drift.whole import WholeVerdict
 from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER, Metric, Score
 from pipeline.wording import number
 
 Name: TypeAlias = Literal[
-    "gate", "labels", "metric", "drift", "estimate", "new_rows", "age", "schedule", "cool_down", "budget"
+    "gate",
+    "labels",
+    "metric",
+    "drift",
+    "together",
+    "errors",
+    "estimate",
+    "new_rows",
+    "age",
+    "schedule",
+    "cool_down",
+    "budget",
 ]
 Verdict: TypeAlias = Literal["asks", "silent", "met", "unmet", "waived", "off"]
 WEEK_DAYS = 7
+AGREEING = 2  # detectors of changed errors: each alone is known for false alarms
 
 
 class Condition(Record):
@@ -157,7 +170,7 @@ def drifts(report: DriftReport, settings: MonitorSettings) -> list[str]:
         for name, drift in (("the prediction", report.prediction), ("the label", report.label))
         if drift is not None and drift.drifted
     ]
-    if report.drifted_share >= settings.drifted_share:
+    if report.weight >= settings.drifted_share:
         reasons.append(f"{_share(report)} drifted (at least {settings.drifted_share:g} counts): {_names(report)}")
     return reasons
 
@@ -168,13 +181,42 @@ def quiet(report: DriftReport, settings: MonitorSettings) -> str:
 
 
 def _share(report: DriftReport) -> str:
-    return f"a share {report.drifted_share:.2f} of the features"
+    told = f"a share {report.drifted_share:.2f} of the features"
+    return told if report.used_share is None else f"{told}, {report.used_share:.2f} of what the model uses"
 
 
 def _names(report: DriftReport) -> str:
     """The drifted features by falling effect."""
     drifted = sorted((c for c in report.columns if c.drifted), key=lambda c: (-c.effect, c.column))
     return ", ".join(f"{c.column} {c.effect:.2f}" for c in drifted)
+
+
+def together(evidence: Evidence, settings: MonitorSettings) -> Condition:
+    """Whether all columns together tell the batch from the past, beyond chance and far enough."""
+    seen = "; ".join(_whole(each) for each in evidence.together) or "not tested"
+    moved = any(each.drift for each in evidence.together)
+    verdict: Verdict = "off" if not settings.retrain.together else "asks" if moved else "silent"
+    return Condition(
+        name="together",
+        seen=seen,
+        asked=f"beyond chance, with an effect of {settings.minimum_effect:g}",
+        verdict=verdict,
+        words=f"all columns together {'drifted' if moved else 'did not drift'}: {seen}",
+    )
+
+
+def _whole(each: WholeVerdict) -> str:
+    by = f", mostly by {', '.join(list(each.columns)[:3])}" if each.drift and each.columns else ""
+    return f"{each.method} {each.statistic:.2f}, chance reaches {each.threshold:.2f}{by}"
+
+
+def errors(evidence: Evidence, settings: MonitorSettings) -> Condition:
+    """Whether detectors agree that the errors are others, once labels are there."""
+    seen = ", ".join(f"{name} since {since}" for name, since in evidence.changed.items()) or "no change of errors told"
+    asks = len(evidence.changed) >= AGREEING
+    verdict: Verdict = "off" if not settings.retrain.errors else "asks" if asks else "silent"
+    words = f"errors changed: {seen}" if asks else seen
+    return Condition(name="errors", seen=seen, asked=f"{AGREEING} detectors agree", verdict=verdict, words=words)
 
 
 def estimate(evidence: Evidence, settings: MonitorSettings) -> Condition:

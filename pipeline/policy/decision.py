@@ -47,6 +47,8 @@ def decide(evidence: Evidence, settings: MonitorSettings) -> Decision:
     asking = [
         metric,
         conditions.drift(evidence, settings),
+        conditions.together(evidence, settings),
+        conditions.errors(evidence, settings),
         conditions.estimate(evidence, settings),
         conditions.new_rows(evidence, settings),
         conditions.age(evidence, settings),
@@ -102,6 +104,7 @@ def _numbers(evidence: Evidence) -> dict[str, bool | int | float | str]:
         "live_high": evidence.live.high if evidence.live else None,
         "estimated_value": estimated[0].value if estimated else None,
         "drifted_share": evidence.drift.drifted_share,
+        "used_share": evidence.drift.used_share,
         "prediction_effect": evidence.drift.prediction.effect if evidence.drift.prediction else None,
         "label_effect": evidence.drift.label.effect if evidence.drift.label else None,
         "rows": evidence.rows,

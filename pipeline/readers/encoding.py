@@ -8,6 +8,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from pipeline.readers.packing import BLOCK
@@ -81,15 +82,33 @@ def encoding(path: Path) -> Encoding:
 
 
 def first_bad(parts: Iterable[bytes]) -> tuple[int, str] | None:
-    """The offset of the first byte that is no UTF-8, and what is wrong with it; `parts` are whole lines."""
-    offset = 0
-    for part in parts:
+    """The offset of the first byte that is no UTF-8, and what is wrong with it; `parts` may be cut anywhere."""
+    decoder, offset = _decoder(), 0
+    for part in chain(parts, [b""]):
+        held = len(decoder.getstate()[0])  # bytes of a character that the last part cut
         try:
-            part.isascii() or part.decode("utf-8")
+            if held or not part.isascii() or not part:
+                decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
-            return offset + error.start, error.reason
+            return offset - held + error.start, error.reason
         offset += len(part)
     return None
+
+
+def text_of(path: Path) -> Iterator[str]:
+    """The text of a file that is UTF-8, in blocks that are cut between any two characters."""
+    decoder = _decoder()
+    yield from filter(None, (decoder.decode(part) for part in blocks_of(path)))
+
+
+def blocks_of(path: Path, size: int = BLOCK) -> Iterator[bytes]:
+    """The bytes of a plain file in blocks, as long as its lines may be."""
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(size), b"")
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")()
 
 
 def transcode(path: Path, found: Encoding, target: Path) -> list[BadBytes]:
@@ -119,8 +138,7 @@ def transcode(path: Path, found: Encoding, target: Path) -> list[BadBytes]:
 
 def lines_of(path: Path, end: bytes = b"\n", size: int = BLOCK) -> Iterator[bytes]:
     """The bytes in blocks of whole lines; `end` is the line's end, and a block holds at least one line."""
-    with path.open("rb") as file:
-        yield from whole_lines(iter(lambda: file.read(size), b""), end)
+    yield from whole_lines(blocks_of(path, size), end)
 
 
 def whole_lines(parts: Iterable[bytes], end: bytes = b"\n") -> Iterator[bytes]:
@@ -160,6 +178,8 @@ def _wide(start: bytes) -> str | None:
 def _broken(path: Path) -> list[bytes]:
     """Lines with bytes outside ASCII, from the first blocks that are not UTF-8 throughout."""
     found: list[bytes] = []
+    if first_bad(blocks_of(path)) is None:  # lines may be as long as the file
+        return found
     for part in lines_of(path):
         if part.isascii():
             continue

@@ -12,7 +12,7 @@ import polars as pl
 import polars.selectors as cs
 
 from pipeline.errors import DataError
-from pipeline.readers.encoding import encoding, first_bad, lines_of, transcode
+from pipeline.readers.encoding import blocks_of, encoding, first_bad, lines_of, text_of, transcode
 from pipeline.readers.lines import Stray
 from pipeline.readers.nested import flattened, paths_within
 from pipeline.readers.source import File, Source, opening
@@ -60,7 +60,7 @@ class Text:
 
     def __init__(self, name: str, plain: Path) -> None:
         self.name, self.held, self.at = name, "", 0
-        self._parts = (part.decode() for part in lines_of(plain))
+        self._parts = text_of(plain)
         self._line, self._byte = 1, 0  # where `held` begins, from 1 and from 0
         self._more()
         if self.held.startswith("\ufeff"):
@@ -180,9 +180,9 @@ def _utf8(file: File) -> tuple[Path, int]:
         target = file.fresh(".json")
         transcode(plain, found, target)
         return target, 0
-    if bad := first_bad(lines_of(plain)):
+    if bad := first_bad(blocks_of(plain)):
         stray = Stray(bad[0], f"is not UTF-8 ({bad[1]})", "save it as UTF-8: JSON allows no other encoding")
-        raise stray.told(file.path.name, lines_of(plain), "\n")
+        raise stray.told(file.path.name, blocks_of(plain), "\n")
     return plain, found.mark
 
 

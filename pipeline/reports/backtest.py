@@ -9,7 +9,7 @@ from functools import partial
 from markupsafe import Markup
 
 from pipeline.artefacts import Record
-from pipeline.metrics import IN_UNIT, LOWER_IS_BETTER
+from pipeline.metrics import LOWER_IS_BETTER, signed
 from pipeline.reports import charts, document, svg, words
 from pipeline.reports.charts import NARROW, NOTHING, Entry
 from pipeline.reports.figures import both, half
@@ -63,7 +63,8 @@ def _claim(told: Json) -> str:
         return f"{count(len(told['runs']), 'policy', 'policies')} over {count(len(told['batches']), 'past batch')}"
     word = "better than" if pair["low"] > 0 else "worse than" if pair["high"] < 0 else "about as good as"
     return (
-        f"This policy would have been {word} never retraining: {metric(told['metric'])} {pair['difference']:+.4f} "
+        f"This policy would have been {word} never retraining: {metric(told['metric'])} "
+        f"{signed(told['metric'], pair['difference'])} "
         f"for {count(ours['trainings'], 'training')}"
     )
 
@@ -112,7 +113,7 @@ def _gains(runs: Sequence[Json], name: str, width: float) -> Markup:
         shape = {"good": "up", "bad": "down"}.get(style, "diamond")
         tip = f"{run['name']}: {metric(name)} {_gain(run, name)} against never"
         interval = Interval(pair["difference"], pair["low"], pair["high"])
-        note = f"{pair['difference']:+.4f}"
+        note = signed(name, pair["difference"])
         entries.append(Entry(name=run["name"], interval=interval, style=style, note=note, tip=tip, shape=shape))
     if not entries:
         return NOTHING
@@ -229,5 +230,5 @@ def _gain(run: Json, name: str) -> str:
     pair = run["gain"].get(name)
     if pair is None or run["name"] == NEVER:
         return UNSAID
-    said = number if name in IN_UNIT else lambda value: f"{round(value, 4) + 0.0:+.4f}"
-    return f"{said(pair['difference'])} ({said(pair['low'])} to {said(pair['high'])})"
+    gain, low, high = (signed(name, pair[end]) for end in ("difference", "low", "high"))
+    return f"{gain} ({low} to {high})"

@@ -194,11 +194,11 @@ def _how_good(facts: Facts) -> Chapter:
 
 
 def _compared(evaluation: Json, main: str) -> Iterator[str]:
-    for pair in evaluation["paired"]:
-        if pair["metric"] == main:
-            gain, low, high = words.alike(pair["difference"], pair["low"], pair["high"])
-            said = words.compared(pair)
-            yield f"It is {said} {words.model(pair['model'])} by {words.metric(main)}: {gain} ({low} to {high})."
+    several = words.correction(evaluation, main)
+    for pair in words.pairs(evaluation, main):
+        gain, low, high = words.alike(pair["difference"], pair["low"], pair["high"])
+        said = words.compared(pair)
+        yield f"It is {said} {words.model(pair['model'])} by {words.metric(main)}: {gain} ({low} to {high}{several})."
 
 
 def _diagnosed(facts: Facts) -> Iterator[Chapter]:

@@ -169,7 +169,7 @@ def _scores(entries: Sequence[Entry], name: str, label: str, width: float) -> Ma
 def paired(evaluation: Json, names: Mapping[str, str], name: str, width: float) -> Markup:
     """The candidate less each other model on the same rows; right of zero it is better."""
     entries = []
-    known = {pair["model"]: pair for pair in evaluation["paired"] if pair["metric"] == name}
+    known = {pair["model"]: pair for pair in words.pairs(evaluation, name)}
     for pair in (known[model] for model in names if model in known):
         word = words.compared(pair).removesuffix(" than").removeprefix("about ").replace("as well as", "unclear")
         style = {"better": "good", "worse": "bad"}.get(word, "even")

@@ -216,6 +216,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "seal": sealed.words(sources.seal) if sources.seal else "",
         **_of_kind(evaluation, names),
         "unseen": words.unseen(evaluation),
+        "correction": words.correction(evaluation, main),
         "verdicts": [words.answer(one) for one in evaluation.get("verdicts", ())],
         "resampled": words.resampled(evaluation),
     }

@@ -170,6 +170,30 @@ def compared(pair: Json) -> str:
     return "worse than" if pair["high"] < 0 else "about as well as"
 
 
+def pairs(evaluation: Json, name: str) -> list[Json]:
+    """The candidate against each other model by a metric; intervals are corrected for as many as were compared.
+
+    So a sentence and the chart beside it say the same. Other metrics than the main one are not corrected.
+
+    >>> pair = {"model": "ridge", "metric": "r2", "difference": 0.02, "low": 0.01, "high": 0.03}
+    >>> wider = {**pair, "low": -0.01, "high": 0.05, "word": "not shown to be better", "compared": 3}
+    >>> [compared(one) for one in pairs({"paired": [pair], "verdicts": [wider]}, "r2")]
+    ['about as well as']
+    """
+    corrected = {one["model"]: one for one in evaluation.get("verdicts", ()) if one["metric"] == name}
+    return [corrected.get(pair["model"], pair) for pair in evaluation["paired"] if pair["metric"] == name]
+
+
+def correction(evaluation: Json, name: str) -> str:
+    """What is said of intervals that are wider as several models are compared, as the end of a phrase.
+
+    >>> correction({"verdicts": [{"metric": "auc", "compared": 3}]}, "auc"), correction({}, "auc")
+    (', corrected for 3 comparisons', '')
+    """
+    several = next((one["compared"] for one in evaluation.get("verdicts", ()) if one["metric"] == name), 1)
+    return f", corrected for {several} comparisons" if several > 1 else ""
+
+
 def answer(verdict: Json) -> str:
     """Whether the candidate is better than a model, and by how much.
 
@@ -208,15 +232,15 @@ def verdict(evaluation: Json, champion: Json | None) -> tuple[str, str]:
     """The judgement against the strongest baseline, in one sentence: what is claimed, and its range."""
     who, label, scores = subject(evaluation, champion), evaluation["label"], evaluation["scores"]
     main = main_metric(evaluation)
-    pairs = [p for p in evaluation["paired"] if p["metric"] == main and p["model"] not in ("champion", *UNSEEING)]
-    if not pairs:
+    others = [pair for pair in pairs(evaluation, main) if pair["model"] not in ("champion", *UNSEEING)]
+    if not others:
         own = interval(scores["candidate"]["test"].get(main))
         return f"{who} predicts {label} with an {metric(main)} of {own} on test", ""
-    pair = min(pairs, key=lambda p: float(p["difference"]))  # the strongest: all are against the same candidate
+    pair = min(others, key=lambda p: float(p["difference"]))  # the strongest: all are against the same candidate
     own, other = (number(scores[name]["test"][main]["value"]) for name in ("candidate", pair["model"]))
     gain, low, high = alike(pair["difference"], pair["low"], pair["high"])
     claim = f"{who} predicts {label} {compared(pair)} {model(pair['model'])}: {metric(main)} {own} against {other}"
-    return claim, f"(difference {gain}, 95% interval {low} to {high})"
+    return claim, f"(difference {gain}, 95% interval {low} to {high}{correction(evaluation, main)})"
 
 
 def standing(evaluation: Json | None, champion: Json | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import artefacts, contract
+from pipeline import artefacts, contract, progress
 from pipeline.checks.missing import missing
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
@@ -73,6 +73,7 @@ def run(workspace: Workspace) -> Ledger:
         require_rows(cleaned, workspace.relative(workspace.quality))
     ledger = Ledger.of([ingest.entry(workspace), cleaned])
     ledger.write(workspace.ledger)
+    progress.report(1.0, ledger.words)
     return ledger
 
 

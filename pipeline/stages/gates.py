@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline import metrics
 from pipeline.artefacts import Record
 from pipeline.errors import SettingsError
+from pipeline.judgement.fairness import Measure
 from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import Metric, Paired
 from pipeline.stages.evaluate import Evaluation
@@ -45,9 +46,20 @@ class GateSettings(BaseModel):
     slice_loss: float | None = Field(
         default=None, ge=0, description="the same of the metric in each of `evaluate.slices`, as `tolerated_loss`"
     )
+    group_gaps: dict[Measure, float] = Field(
+        default_factory=dict,
+        description="by measure of `evaluate.fairness`, how far apart groups of a column may be on test, at most",
+    )
     calibration_error: float | None = Field(default=None, gt=0, le=1, description="of probabilities on test, at most")
     milliseconds: float | None = Field(default=None, gt=0, description="of a call with one row, 19 of 20 times at most")
     megabytes: float | None = Field(default=None, gt=0, description="of the model's folder, at most")
+    export: bool = Field(
+        default=False,
+        description="whether it must say the same as ONNX and as safetensors, on rows of val; needs keepfit[export]",
+    )
+    export_tolerance: float = Field(
+        default=1e-4, gt=0, description="how far these may be off: in probability, or deviations of the label"
+    )
 
 
 class Gate(Record):
@@ -95,6 +107,7 @@ def gates(
     rival = "champion" if "champion" in against and not standing.lost else asked.baseline
     found += _classes(known, more.class_loss, rival)
     found += _slices(known, more.slice_loss, rival, asked.metric)
+    found += _groups(known, more.group_gaps)
     found += _limits(known, more)
     return found
 
@@ -256,6 +269,19 @@ def _slices(diagnosis: Diagnosis, loss: float | None, rival: str, metric: Metric
         yield _gate(name, pair.low >= -loss * unit, asked=f"loss tolerated {_amount(pair, loss, unit)}", found=found)
 
 
+def _groups(diagnosis: Diagnosis, gaps: Mapping[Measure, float]) -> Iterator[Gate]:
+    """Each column of `evaluate.fairness` by each measure that is asked."""
+    compared = diagnosis.fairness.columns if diagnosis.fairness else []
+    for measure, most in gaps.items():
+        asked = f"at most {most:g} apart"
+        known = [(one.column, each) for one in compared for each in one.between if each.measure == measure]
+        if not known:
+            yield _unmeasured(f"{measure} of groups", asked)
+        for column, each in known:
+            found = f"{number(each.gap.value)} between {each.largest} and {each.smallest}"
+            yield _gate(f"{measure} by {column}", each.gap.value <= most, asked=asked, found=found)
+
+
 def _limits(diagnosis: Diagnosis, more: GateSettings) -> Iterator[Gate]:
     """Calibration, latency and size: one number each that must not be above what is asked."""
     told, speed = diagnosis.calibration, diagnosis.speed
@@ -284,10 +310,6 @@ def _amount(pair: Paired, amount: float, unit: float) -> str:
 
 def _difference(pair: Paired) -> str:
     """How much better, and in words where the metric's own way might mislead: a `+` is in the candidate's favour."""
-    difference, low, high = (_signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
+    difference, low, high = (metrics.signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
     better = " better" if pair.metric in metrics.IN_UNIT else ""
     return f"{pair.metric} {difference}{better} (95% interval {low} to {high}, same test rows)"
-
-
-def _signed(metric: Metric, value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{number(abs(value))}" if metric in metrics.IN_UNIT else f"{value:+.4f}"

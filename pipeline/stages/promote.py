@@ -82,7 +82,8 @@ class PromoteSettings(Section):
 
     def judged(self, evaluation: Evaluation, standing: Standing, diagnosis: Diagnosis | None) -> list[Gate]:
         """Every gate with its verdict."""
-        metric, baseline = self.chosen(evaluation.target, [*evaluation.scores])
+        rivals = [model for model in evaluation.scores if model not in ("candidate", "champion")]
+        metric, baseline = self.chosen(evaluation.target, rivals)
         asked = Asked(
             metric=metric,
             baseline=baseline,
@@ -104,9 +105,11 @@ class Promotion(Record):
 
     @property
     def lines(self) -> list[str]:
-        """What is printed: the table of the gates, and what no gate says."""
+        """What is printed: the verdict; below it the table of the gates, and what no gate says."""
         told = {gate.words for gate in self.gates}
-        return [*(gates.table(self.gates) if self.gates else []), *(why for why in self.reasons if why not in told)]
+        stays = f"the champion stays {self.version}" if self.version else "not promoted, and no model is champion"
+        below = [*(gates.table(self.gates) if self.gates else []), *(why for why in self.reasons if why not in told)]
+        return [f"promoted {self.version}" if self.promoted else stays, *(f"  {line}" for line in below)]
 
 
 def run(workspace: Workspace) -> Promotion:
@@ -117,7 +120,7 @@ def run(workspace: Workspace) -> Promotion:
     champion = registry.champion(workspace)
     if champion.version is not None and champion.identity == candidate:
         reasons = ["the candidate is the champion already"]
-        tag = _commit_left(workspace, champion.version, evaluation, settings) if settings.commit else None
+        tag = _commit_left(workspace, champion.version) if settings.commit else None
         return Promotion(promoted=False, version=champion.version, reasons=reasons, tag=tag)
     _require_of(evaluation, "candidate", candidate, workspace)
     _require_of(evaluation, "champion", champion.version, workspace)
@@ -155,18 +158,19 @@ def _require_of(
         )
 
 
-def decide(evaluation: Evaluation, settings: PromoteSettings) -> tuple[bool, list[str]]:
-    """Whether the candidate may become champion by its scores alone, with a reason for each gate; pure."""
-    found = settings.judged(evaluation, Standing(), None)
-    return gates.passed(found), [gate.words for gate in found]
-
-
 def judged(workspace: Workspace, evaluation: Evaluation, settings: PromoteSettings) -> list[Gate]:
     """Every gate of the candidate, with what is known of it beside its scores."""
     diagnosis = Diagnosis.read(workspace.diagnosis) if workspace.diagnosis.is_file() else None
     if diagnosis is not None and diagnosis.candidate != evaluation.candidate:
         diagnosis = None
-    return settings.judged(evaluation, _standing(workspace), diagnosis)
+    found = settings.judged(evaluation, _standing(workspace), diagnosis)
+    return [*found, _exported(workspace, settings.gates)] if settings.gates.export else found
+
+
+def _exported(workspace: Workspace, more: GateSettings) -> Gate:
+    from pipeline.export import gate
+
+    return gate.gate(workspace, more.export_tolerance)
 
 
 def _standing(workspace: Workspace) -> Standing:
@@ -194,11 +198,12 @@ def commit_move(workspace: Workspace, pointer: Champion) -> str | None:
     return git.assign_champion(workspace.root, workspace.dataset, version)
 
 
-def _commit_left(workspace: Workspace, version: str, evaluation: Evaluation, settings: PromoteSettings) -> str | None:
-    """Commit the champion's promotion if that was killed before it had its tag."""
-    if git.git(workspace.root, "tag", "--list", f"{workspace.dataset}@{version}.*"):
+def _commit_left(workspace: Workspace, version: str) -> str | None:
+    """Commit the champion's promotion, for the reasons of then, if that was killed before it had its tag."""
+    if git.commit_of(workspace.root, git.version_tag(workspace.dataset, version)):
         return None
-    return _commit(workspace, version, decide(evaluation, settings)[1])
+    moves = [move for move in registry.promotions(workspace).entries() if move.version == version]
+    return _commit(workspace, version, moves[-1].why if moves else [])
 
 
 def _commit(workspace: Workspace, version: str, reasons: list[str]) -> str:

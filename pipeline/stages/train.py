@@ -17,6 +17,7 @@ from pipeline.features import target as targets
 from pipeline.features.preprocessor import LABEL, Preprocessor
 from pipeline.features.target import Ordinal, Target
 from pipeline.models import history, saved, settling, watching
+from pipeline.models.choices import pictures
 from pipeline.models.choices.auto import OF_OTHERS, OF_TABLES, Length, Pick, Size, batch_size, pick
 from pipeline.models.choices.backbones import Plain
 from pipeline.models.choices.optimization import Method
@@ -55,6 +56,7 @@ def run(workspace: Workspace) -> Manifest:
     with artefacts.replacing(workspace.curves) as curves, artefacts.replacing(workspace.candidate) as folder:
         folder.mkdir()
         network = shape(fitted, settings, tensors["train"])
+        settings = pictures.advised(settings, network.own, len(tensors["train"][LABEL]))
         starting = starting_of(workspace, fitted, network, settings)
         starting, pretrained = pretrained_start(workspace, tensors, network, fitted, settings, starting=starting)
         tried = trials_of(tensors, network, fitted.target, settings, seed=workspace.seed, starting=starting)
@@ -231,6 +233,7 @@ def fit(
     """
     from pipeline.models.crew import Work, crew, number
 
+    settings = pictures.advised(settings, shape.own, len(tensors["train"][LABEL]))
     work = Work(
         tensors=tensors,
         shape=shape,
@@ -288,7 +291,8 @@ def trained(
         learner.join(Team(share, size=size, rows=batches.epoch_rows, seed=seed))
     with Curves(curves) as live, lightning_manners():
         keep = KeepBest(network, live, length.patience, length.epochs)
-        attend(learner, keep, batches, val_rows=len(val[LABEL]), settings=settings.health, names=names)
+        if share is None or share.leads:
+            attend(learner, keep, batches, val_rows=len(val[LABEL]), settings=settings.health, names=names)
         with resuming(work, learner, keep):
             if watch is not None:
                 watch(learner, keep)
@@ -331,7 +335,8 @@ def trials_of(
         share = len(train[LABEL]) / len(tensors["train"][LABEL])
         epochs = min(settings.imbalance.trial_epochs, length_of(settings, shape).epochs)
         size = max(1, round(share * rows_of_a_step(settings, tensors["train"])))
-        tried = with_method(settings, method).model_copy(update={"epochs": epochs, "batch_size": size})
+        few = {"epochs": epochs, "batch_size": size, "devices": 1}
+        tried = with_method(settings, method).model_copy(update=few)
         with TemporaryDirectory() as folder:
             parts = {"train": train, "val": val}
             kept = fit(parts, shape, target, tried, seed=seed, curves=Path(folder) / "curves", starting=starting)

@@ -4,13 +4,14 @@ Findings go to reports/quality.json, the rows that they hit to data/flags.parque
 to reports/data_docs. A finding whose policy is `stop` fails the gate, after everything has been written.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline import artefacts, checks, contract
+from pipeline import artefacts, checks, contract, progress
 from pipeline.artefacts import Record
 from pipeline.errors import GateFailed
 from pipeline.expectations import validate_batches
@@ -18,9 +19,11 @@ from pipeline.expectations.outcome import BatchResult
 from pipeline.findings import Check, Finding, Hit, Policy, Table, finding
 from pipeline.inspection import Account, inspect
 from pipeline.stages import ingest
+from pipeline.wording import clip, count
 from pipeline.workspace import Section, Workspace
 
 BATCH_EXPECTATIONS = "batch_expectations"
+TOLD = 5  # errors that are told by themselves while the stage runs
 
 
 class ChecksSettings(Section):
@@ -58,6 +61,15 @@ class Quality(Record):
         """The findings that fail the gate."""
         return [found for found in self.findings if found.policy == "stop"]
 
+    @property
+    def words(self) -> str:
+        """How many findings there are, by severity, and below it each that is surely broken."""
+        of = Counter(found.severity for found in self.findings)
+        told = ", ".join(count(of[severity], severity) for severity in ("error", "warning", "info"))
+        errors = [f"  error {found.check}: {clip(found.message)}" for found in self.findings if found.severity == "error"]
+        more = [f"  and {len(errors) - TOLD:,} more errors: keepfit report"] if len(errors) > TOLD else []
+        return "\n".join([f"{count(self.rows, 'row')}: {told}", *errors[:TOLD], *more])
+
 
 def run(workspace: Workspace) -> Quality:
     """Validate what was ingested; raises GateFailed when a finding's policy is `stop`."""
@@ -83,6 +95,7 @@ def run(workspace: Workspace) -> Quality:
     )
     artefacts.write_parquet(workspace.flags, inspection.flags.lazy())
     quality.write(workspace.quality)
+    progress.report(1.0, quality.words)
     gate(quality.stopping(), workspace.quality)
     return quality
 

@@ -224,8 +224,7 @@ def _params(found: Inferred, seed: int, forecast: horizons.Plan | None) -> str:
         "SERIES": _sets(found, count) + ("" if forecast is None else forecast.series),
         "COUNT": str(count),
         "NETWORK": _network(found) if forecast is None else forecast.network,
-        "EPOCHS": str(epochs),
-        "BATCH": str(batch),
+        "PACE": _pace(found, epochs, batch),
         "LABELLED": str(min(1000, max(50, found.rows // 10))),
         **(quantity if _is_quantity(found) else labels.GATES[labels.kind_of(found)]),
     }
@@ -243,6 +242,14 @@ def _network(found: Inferred) -> str:
     if modalities <= {"text", "text-file"}:
         return "model: linear # over what is read of the text; `text: {kind: cnn}` or transformer reads its order too"
     return "mlp: {hidden: [128, 64], dropout: 0.2}"
+
+
+def _pace(found: Inferred, epochs: int, batch: int) -> str:
+    """How long and how fast it is trained; of pictures what suits them, which `train` knows by itself."""
+    if any(column.modality == "image" and column.role == "feature" for column in found.columns):
+        return "image: {augmentation: {flip: none}} # horizontal, where a mirrored picture keeps its label"
+    lines = [f"epochs: {epochs}", "patience: 5", f"batch_size: {batch}", "optimizer: {learning_rate: 0.002}"]
+    return "\n  ".join(lines)
 
 
 _GATE_OF_QUANTITY = {

@@ -23,10 +23,7 @@ normalize:
 SERIES
 train:
   NETWORK
-  epochs: EPOCHS
-  patience: 5
-  batch_size: BATCH
-  optimizer: {learning_rate: 0.002}
+  PACE
 
 evaluate:
   resamples: 200

@@ -145,7 +145,7 @@ def batch_size(workspace: Workspace, say: Say) -> Found:
         rates[size] = rate
         say(f"{size:,} rows a step: {rate:,.0f} rows a second")
     best = knee(rates)
-    now = train.rows_of_a_step(material.settings, material.tensors["train"])
+    now = train.rows_of_a_step(material.advised, material.tensors["train"])
     words = [
         f"suggested: {best}, the smallest at {NEAR:.0%} of the highest rate; it is {now} now",
         f"the largest that was tried and fits is {max(rates):,}. This is about time alone: larger batches are fewer "
@@ -210,7 +210,8 @@ class Clock:
 
 def _cut_off(material: Material, update: Mapping[str, Any], watch: "Callable[[Learner, KeepBest], None]") -> None:
     """Train as it is set but for `update` until the watch has had enough."""
-    settings = material.settings.model_copy(update={"patience": STEPS + TIMED_STEPS, **material.always, **update})
+    alone = {"patience": STEPS + TIMED_STEPS, "devices": 1}  # the watch is of this process
+    settings = material.settings.model_copy(update={**alone, **material.always, **update})
     shape = train.shape(material.fitted, settings, material.tensors["train"])
     starting = train.starting_of(material.workspace, material.fitted, shape, settings)
     with TemporaryDirectory() as scratch, progress.muted():

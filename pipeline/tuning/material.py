@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import artefacts, metrics, registry
-from pipeline.features.preprocessor import Preprocessor
+from pipeline.features.preprocessor import LABEL, Preprocessor
 from pipeline.models import placement, saved
+from pipeline.models.choices import pictures
 from pipeline.models.choices.tuning import TuneSettings
 from pipeline.stages import train
 from pipeline.stages.train import Tensors, TrainSettings
@@ -58,10 +59,15 @@ class Material:
         """The network of the settings as they are."""
         return train.shape(self.fitted, self.settings, self.tensors["train"])
 
+    @cached_property
+    def advised(self) -> TrainSettings:
+        """The settings as they are, with what suits pictures where nothing is set."""
+        return pictures.advised(self.settings, self.shape.own, len(self.tensors["train"][LABEL]))
+
     @property
     def length(self) -> tuple[int, int]:
         """How many epochs a trial has at most, and its patience."""
-        found = train.length_of(self.settings, self.shape)
+        found = train.length_of(self.advised, self.shape)
         return self.tune.epochs or found.epochs, found.patience
 
     @cached_property
@@ -76,9 +82,9 @@ class Material:
     @cached_property
     def knobs(self) -> list[Knob]:
         """What is searched."""
-        batch = train.rows_of_a_step(self.settings, self.tensors["train"])
+        batch = train.rows_of_a_step(self.advised, self.tensors["train"])
         own = dict.fromkeys(each.kind.removesuffix("-file") for each in self.shape.own)
-        return space.knobs(self.settings, self.shape.backbone, batch, list(own), self.tune)
+        return space.knobs(self.advised, self.shape.backbone, batch, list(own), self.tune)
 
     @cached_property
     def key(self) -> str:

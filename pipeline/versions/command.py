@@ -87,7 +87,7 @@ def compare_two(chosen: argparse.Namespace, workspace: "Workspace", say: Say) ->
 def promote_one(chosen: argparse.Namespace, workspace: "Workspace", say: Say) -> int:
     """`keepfit models promote [V]`; exit code 1 when the candidate does not pass."""
     from pipeline import registry, versioning
-    from pipeline.stages import promote
+    from pipeline.stages import gates, promote
 
     versioning.prepare(workspace.root)
     with workspace.lock():
@@ -98,7 +98,7 @@ def promote_one(chosen: argparse.Namespace, workspace: "Workspace", say: Say) ->
         promotion = promote.run(workspace)
     for line in promotion.lines:
         say(line)
-    return 0 if promotion.promoted or promotion.version else 1
+    return 0 if gates.passed(promotion.gates) else 1
 
 
 def roll_back(chosen: argparse.Namespace, workspace: "Workspace", say: Say) -> int:

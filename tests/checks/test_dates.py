@@ -31,6 +31,12 @@ def test_days_written_otherwise_are_told_and_rewritten() -> None:
     }
 
 
+def test_days_in_three_formats_are_told_with_years_of_two_digits_too(make: Make) -> None:
+    table = make({"d": [f"2024-03-{day:02}" for day in range(1, 29)] + ["03/29/24", "30.03.2024"]})
+
+    assert told(MixedDateFormats(), table) == {"d": [(28, "03/29/24", "2024-03-29"), (29, "30.03.2024", "2024-03-30")]}
+
+
 def test_a_time_of_day_is_no_other_format(make: Make) -> None:
     table = make({"t": [f"2024-01-{day:02}T10:00:00Z" for day in range(1, 31)] + ["2024-02-01 11:30"]})
 

@@ -99,6 +99,14 @@ def test_quantities_are_read_with_their_unit() -> None:
     ]  # fmt: skip
 
 
+def test_a_decimal_comma_beside_a_unit_is_read_and_kept(make: Make) -> None:
+    weights = [f"{60 + i},5 kg" for i in range(30)] + ["148,2 lbs"]
+    bare = [f"{60 + i},5" for i in range(30)] + ["71,25 kg"]
+
+    assert told(NumbersAsText(), make({"w": weights}))["w"][-1] == (30, "148,2 lbs", None)
+    assert told(NumbersAsText(), make({"w": bare}))["w"] == [(30, "71,25 kg", "71,25")]
+
+
 def test_two_signs_and_digits_of_other_scripts_are_no_number() -> None:
     cells = ["12"] * 50 + [str(i) for i in range(50)] + ["--5", "\uff15", "7 kg"]
 

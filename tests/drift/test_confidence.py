@@ -38,14 +38,16 @@ def test_answers_that_turn_out_wrong_widen_the_interval() -> None:
     assert Confidence.learn(late, p_NK, kind="classes", metric="auc").spread > 0.05
 
 
-def test_three_classes() -> None:
-    p_NK = RANDOM.dirichlet([0.5, 0.5, 0.5], 1500)
-    y_N = (p_NK.cumsum(axis=1) < RANDOM.random((1500, 1))).sum(axis=1)
+def test_of_three_classes_the_interval_holds_the_metric_nearly_always() -> None:
+    held = 0
+    for _ in range(10):
+        p_NK = RANDOM.dirichlet([0.5, 0.5, 0.5], 1500)
+        y_N = (p_NK.cumsum(axis=1) < RANDOM.random((1500, 1))).sum(axis=1)
+        made = Confidence.learn(y_N[:1000], p_NK[:1000], kind="classes", metric="log_loss").estimate(p_NK[1000:])
+        true = metrics.OF["classes"].each["log_loss"](y_N[1000:], p_NK[1000:], 0.5, np.ones((1, 500)))[0]
+        held += made.low <= true <= made.high
 
-    made = Confidence.learn(y_N[:1000], p_NK[:1000], kind="classes", metric="log_loss").estimate(p_NK[1000:])
-
-    true = metrics.OF["classes"].each["log_loss"](y_N[1000:], p_NK[1000:], 0.5, np.ones((1, 500)))[0]
-    assert made.low <= true <= made.high
+    assert held >= 8
 
 
 def test_errors_that_grow_with_a_column_are_told_where_it_moves() -> None:

@@ -45,10 +45,9 @@ def test_wasserstein_is_scipys_over_the_spread() -> None:
     assert told("wasserstein", new=within) == pytest.approx(steps / spread, rel=0.15)  # by straight lines, not by steps
 
 
-@pytest.mark.parametrize("method", sorted(FAMILIES))
+@pytest.mark.parametrize("method", sorted(name for name, family in FAMILIES.items() if "numeric" in family.kinds))
 def test_the_same_rows_are_no_distance(method: str) -> None:
-    if "numeric" in FAMILIES[method].kinds:
-        assert told(method, new=OLD) == pytest.approx(0)
+    assert told(method, new=OLD) == pytest.approx(0)
 
 
 def test_new_categories_are_counted_and_known_ones_are_not() -> None:

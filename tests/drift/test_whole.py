@@ -10,8 +10,8 @@ from pipeline.drift import classifier, mmd, past
 from pipeline.drift.sample import Sample, draw
 from pipeline.drift.whole import Whole
 
-RANDOM = np.random.default_rng(0)
 TESTS = [classifier.test, mmd.test]
+RANDOM = np.random.default_rng(0)
 
 
 def rows(count: int, sign: float) -> pl.LazyFrame:

@@ -57,6 +57,24 @@ def test_an_absent_column_and_cells_that_do_not_parse_are_drift_of_their_own_kin
     assert found["size", "contract"].statistic == pytest.approx(1 / 9, abs=0.001)
 
 
+def test_labels_that_are_still_to_come_are_no_drift(tmp_path: Path) -> None:
+    told = compared(tmp_path, rows(1).drop("late"), roles={"late": "label"}, together=False)
+
+    assert not told.answer.drift
+    assert told.answer.estimated_metric["live"] is None
+
+
+def test_a_column_without_a_finite_number_may_be_missing_more_often(tmp_path: Path) -> None:
+    endless = pl.Series([float("inf")] * ROWS)
+    fewer = pl.Series([None if place % 3 else float("inf") for place in range(ROWS)])
+
+    told = compared(tmp_path, rows(1, weight=fewer), rows(0, weight=endless), together=False)
+
+    assert [(alarm.column, alarm.moved) for alarm in told.alarms] == [
+        ("weight", "missing: 0% → 66.7%, median: unknown → unknown")
+    ]
+
+
 def test_a_later_batch_is_judged_by_how_the_past_varied_and_one_of_the_same_time_by_drawing(tmp_path: Path) -> None:
     days = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2023, 12, 31), "1d", eager=True).alias("day")
     warm = np.sin(np.arange(days.len()) / 365 * 2 * np.pi) * 10 + np.random.default_rng(0).normal(size=days.len())

@@ -16,6 +16,8 @@ from pipeline.cli import STAGES
 from pipeline.errors import DataError, SettingsError, WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Forecast
+from pipeline.judgement.record import Diagnosis
+from pipeline.judgement.stretches import ON_WINDOWS
 from pipeline.models import baselines
 from pipeline.predict import Predictor
 from pipeline.reports import report
@@ -129,6 +131,20 @@ def test_it_is_promoted_for_what_it_does_better(record: Evaluation, made_once: W
 
     assert promoted
     assert reasons[0].startswith("beats persistence: rmse +")
+
+
+def test_small_changes_of_the_windows_move_forecasts_by_a_number_and_rough_ones_break_none(
+    made_once: Workspace,
+) -> None:
+    found = Diagnosis.read(made_once.diagnosis).steadiness
+
+    assert found is not None and found.jump is not None
+    assert 0 < found.jump < 0.05
+    assert {one.change for one in found.moved} == {change.name for change in ON_WINDOWS}
+    assert [one.change for one in found.moved if one.broken] == []
+    far = {one.change: one.most for one in found.moved}
+    assert found.jump < far["a window that stands still"] < far["the last step far above all"]
+    assert [edge for edge in found.edges if edge.fault] == []
 
 
 def test_twice_gives_the_same_bytes(made: Workspace, made_once: Workspace) -> None:
@@ -288,6 +304,8 @@ def test_without_a_horizon_the_window_is_read_beside_the_columns(made: Workspace
     for stage in ("normalize", "train", "evaluate"):
         import_module(f"pipeline.stages.{stage}").run(changed)
 
-    judged = Evaluation.read(changed.evaluation)
+    judged, steady = Evaluation.read(changed.evaluation), Diagnosis.read(changed.diagnosis).steadiness
+    assert steady is not None and steady.jump is not None
+    assert [one.change for one in steady.moved if one.broken] == []
     assert judged.target == "quantity"
     assert judged.rows["test"] == pl.read_parquet(changed.split / "test.parquet").height

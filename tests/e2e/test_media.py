@@ -5,6 +5,7 @@ import re
 import shutil
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import polars as pl
@@ -91,6 +92,15 @@ def bars_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def bars(bars_once: Workspace, tmp_path: Path) -> Workspace:
     shutil.copytree(bars_once.root, tmp_path / "moved")
     return Workspace.open(tmp_path / "moved")
+
+
+def test_a_new_workspace_of_pictures_leaves_open_what_suits_them(tmp_path: Path) -> None:
+    for number in range(ROWS):
+        picture(tmp_path / "bars" / ("down", "across")[number % 2] / f"{number}.png", "down", number)
+
+    workspace = start.initialise(tmp_path / "new", tmp_path / "bars", roles={"label": "label"})
+
+    assert workspace.params["train"] == {"mlp": ANY, "image": {"augmentation": {"flip": "none"}}}
 
 
 def test_a_folder_of_pictures_is_learnt(bars_once: Workspace) -> None:

@@ -19,7 +19,7 @@ class FakeMonitor:
         self.batches: list[Path] = []
         self.unproven = False
 
-    def told(self, workspace: Workspace, record: Any) -> None:
+    def told(self, workspace: Workspace, *what: Any) -> None:
         """Nobody is to be notified."""
 
     def pending(self, workspace: Workspace) -> list[Path]:
@@ -36,7 +36,8 @@ class FakeMonitor:
         column = SimpleNamespace(model_dump=lambda mode: {"column": "wind", "effect": 0.1})
         drift = SimpleNamespace(columns=[column], prediction=column, label=None)
         decision = SimpleNamespace(retrain="drift" in batch.name, reasons=("wind <b>",), conditions=[])
-        record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, rollback=None, outcome=None)
+        kept = {"rollback": None, "outcome": None, "failed": None}
+        record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, **kept)
         self.records[batch.name] = record
         return record
 
@@ -49,6 +50,12 @@ class FakeMonitor:
 
     def schedule(self, workspace: Workspace) -> None:
         """Nothing is to be trained on by schedule."""
+
+    def give_up(self, workspace: Workspace, why: str) -> list[Any]:
+        """Write why."""
+        for record in self.drifted(workspace):
+            record.failed = why
+        return self.drifted(workspace)
 
     def conclude(self, workspace: Workspace, record: Any, promotion: Any) -> Any:
         """Write the outcome, or say that the proof failed."""
@@ -69,7 +76,8 @@ def watcher(monkeypatch: pytest.MonkeyPatch, versions: Any, stages: Any) -> Fake
     from flows import monitoring
 
     monkeypatch.setattr(monitoring, "monitor", fake)
-    monkeypatch.setattr(monitoring, "notices", SimpleNamespace(of_batch=fake.told, of_outcome=fake.told))
+    silent = SimpleNamespace(of_batch=fake.told, of_outcome=fake.told, of_failure=fake.told)
+    monkeypatch.setattr(monitoring, "notices", silent)
     return fake
 
 
@@ -159,6 +167,28 @@ def test_a_candidate_that_never_saw_the_batch_fails_the_flow(workspace: Workspac
     watcher.unproven = True
     with pytest.raises(GateFailed, match="no row of 1-drift"):
         monitor_workspace(workspace)
+
+
+def test_a_served_workspace_goes_on_behind_a_training_that_failed_and_tries_again_with_the_next(
+    workspace: Workspace, watcher: FakeMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import monitoring
+
+    monkeypatch.setattr(monitoring, "is_served", lambda workspace: True)
+    monkeypatch.setattr(monitoring, "emit_event", lambda **event: None)
+    watcher.batches = [Path("1-drift"), Path("2-calm"), Path("3-drift")]
+    watcher.unproven = True
+    monitoring.monitor_workspace(workspace)
+    with pytest.raises(GateFailed):
+        monitoring.retrain_workspace(workspace)
+    assert "no row of 1-drift" in watcher.records["1-drift"].failed
+
+    monitoring.monitor_workspace(workspace)
+    assert [line for line in watcher.log if "watch" in line] == ["watch 1-drift", "watch 2-calm", "watch 3-drift"]
+
+    watcher.unproven = False
+    monitoring.retrain_workspace(workspace)
+    assert [record.outcome for record in watcher.records.values()] == ["v2", None, "v2"]
 
 
 def test_named_batches_are_all_watched(

@@ -1,5 +1,6 @@
 """Beside the schedules: dead runs are told as crashed, missed ones do not pile up, files that arrive are told once."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,6 +96,29 @@ def test_a_run_within_a_killed_run_has_crashed_at_the_second_look(deployed: Any)
     assert state(alone) == "Running"
     assert orphans.bury() == 1
     assert state(alone) == "Crashed"
+
+
+def test_the_thread_beside_the_schedules_asks_the_same_server(
+    workspace: Workspace, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows import tending
+
+    asked: dict[str, str] = {}
+    twice = threading.Event()
+
+    def ask(place: Workspace) -> None:
+        with get_client(sync_client=True) as client:
+            asked[threading.current_thread().name] = str(client.api_url).rstrip("/")
+        if len(asked) == 2:
+            twice.set()
+
+    monkeypatch.setattr(tending, "catch_up", ask)
+    with tending.tended(workspace, poll_seconds=0.01):
+        assert twice.wait(timeout=60), asked
+
+    assert set(asked.values()) == {server}
 
 
 def test_runs_of_another_workspace_are_left_alone(deployed: Any, tmp_path: Any) -> None:

@@ -216,7 +216,7 @@ def test_what_is_random_goes_on() -> None:
 def test_a_checkpoint_is_written_when_due_but_not_between_train_and_val(
     step: int, age: float, writes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner: Any = SimpleNamespace(steps_done=step, course=SimpleNamespace(batches=4))
+    learner: Any = SimpleNamespace(steps_done=step, course=SimpleNamespace(batches=4), team=None)
     checkpoints: Any = SimpleNamespace(age=age, seconds=1.0)
     resumption = Resumption(checkpoints=checkpoints, learner=learner, keep=learner)
     saved: list[bool] = []

@@ -1,14 +1,8 @@
-"""Rows of an epoch: how many of each class, the same for the same seed, a share for each process."""
-
-from pathlib import Path
+"""Rows of an epoch: how many of each class, the same for the same seed."""
 
 import numpy as np
 import pytest
 import torch
-from torch import distributed, nn
-from torch.multiprocessing.spawn import spawn
-from torch.nn import functional
-from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.models.sampling import Rows
 
@@ -70,53 +64,3 @@ def test_rows_come_in_no_order_of_class() -> None:
     classes = CLASS_N[rows([50, 50]).places(0)]
 
     assert 20 < (classes.diff() != 0).sum() < 80
-
-
-@pytest.mark.parametrize("world", [2, 3, 7])
-def test_processes_share_the_draws_of_an_epoch(world: int) -> None:
-    drawn = rows([51, 50])
-
-    parts = [drawn.places(0, rank, world) for rank in range(world)]
-
-    whole = drawn.places(0)[: world * (101 // world)]
-    assert {len(part) for part in parts} == {101 // world}
-    assert torch.equal(torch.stack(parts, dim=1).flatten(), whole)
-
-
-def taught(rank: int, world: int, meeting: str, found: str) -> None:
-    """One of `world` processes that train a linear layer together on the draws of two epochs; writes its weights."""
-    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)
-    network = DistributedDataParallel(layer())
-    for epoch in range(2):
-        step(network, rows([50, 50]).places(epoch, rank, world))
-    torch.save(network.module.state_dict(), f"{found}/{rank}")
-    distributed.destroy_process_group()
-
-
-def layer() -> nn.Linear:
-    torch.manual_seed(0)
-    return nn.Linear(1, 2)
-
-
-def step(network: nn.Module, places: torch.Tensor) -> None:
-    """A step of gradient descent at a rate of 0.5 on these rows."""
-    network.zero_grad()
-    x_BD = torch.linspace(-1, 1, 100)[places, None]
-    functional.cross_entropy(network(x_BD), CLASS_N[places]).backward()  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        for parameter in network.parameters():
-            assert parameter.grad is not None
-            parameter.sub_(0.5 * parameter.grad)
-
-
-def test_two_processes_learn_together_what_one_learns_alone(tmp_path: Path) -> None:
-    alone = layer()
-    for epoch in range(2):
-        step(alone, rows([50, 50]).places(epoch))
-
-    spawn(taught, (2, str(tmp_path / "meeting"), str(tmp_path)), nprocs=2)  # type: ignore[no-untyped-call]
-
-    for rank in range(2):
-        together = torch.load(tmp_path / str(rank), weights_only=True)
-        assert torch.allclose(together["weight"], alone.weight, atol=1e-6)
-    assert not torch.allclose(alone.weight, layer().weight, atol=1e-3)

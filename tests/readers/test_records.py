@@ -12,6 +12,8 @@ import pytest
 
 from pipeline import readers
 from pipeline.errors import DataError
+from pipeline.readers.packing import BLOCK
+from pipeline.readers.records import Text
 from pipeline.readers.spool import spool
 
 from .conftest import Open, rows, shared, written
@@ -97,6 +99,17 @@ def test_an_array_is_read_value_by_value(opened: Open) -> None:
     frame = opened("t.json", json.dumps(records)).frame.collect()
 
     assert frame["n"].to_list() == list(range(2000))
+
+
+def test_of_an_array_on_one_line_only_a_few_blocks_are_held(tmp_path: Path) -> None:
+    records = [{"text": "ü" * 3000, "n": i} for i in range(4000)]
+    path = written(tmp_path / "t.json", json.dumps(records, ensure_ascii=False))
+    text = Text("t.json", path)
+
+    longest = max(len(text.held) for _ in text.records())
+
+    assert "\n" not in path.read_text()
+    assert longest < 4 * BLOCK < path.stat().st_size
 
 
 @pytest.mark.parametrize(

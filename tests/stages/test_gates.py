@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.judgement.by_class import ClassPair, OneClass
+from pipeline.judgement.fairness import Between, Compared, Fairness, Measure
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.slices.named import Named
 from pipeline.metrics import Paired, Score
@@ -151,6 +152,25 @@ def test_the_first_candidate_has_no_champion_to_be_held_against(judged: Evaluati
 def test_what_cannot_be_asked_is_said(judged: Evaluation, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         found(against(judged, BEATEN), gates=settings)
+
+
+def test_groups_may_not_be_farther_apart_than_is_asked(judged: Evaluation, diagnosis: Diagnosis) -> None:
+    def apart(measure: Measure, gap: float) -> Between:
+        return Between(measure=measure, largest="a", smallest="b", gap=Score(value=gap))
+
+    between = [apart("selection_rate", 0.2), apart("true_positive_rate", 0.05)]
+    compared = Compared(column="sex", chosen="yes", groups=[], small=0, between=between)
+    told = diagnosis.model_copy(update={"fairness": Fairness(columns=[compared])})
+    asked: dict[str, Any] = {"gates": {"group_gaps": {"selection_rate": 0.1, "true_positive_rate": 0.1}}}
+
+    measured = found(against(judged, BEATEN), diagnosis=told, **asked)
+    unmeasured = found(against(judged, BEATEN), diagnosis=diagnosis, **asked)
+
+    assert [(gate.name, gate.verdict) for gate in measured[1:]] == [
+        ("selection_rate by sex", "failed"),
+        ("true_positive_rate by sex", "passed"),
+    ]
+    assert [gate.verdict for gate in unmeasured[1:]] == ["failed", "failed"]
 
 
 def of_classes(diagnosis: Diagnosis, *pairs: tuple[str, str, float]) -> Diagnosis:

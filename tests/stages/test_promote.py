@@ -10,8 +10,9 @@ import pytest
 from pipeline import artefacts, git, metrics, registry, versioning
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.metrics import Paired
-from pipeline.stages import evaluate, normalize, promote, train
+from pipeline.stages import evaluate, gates, normalize, promote, train
 from pipeline.stages.evaluate import Evaluation
+from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PairedMetric, PromoteSettings
 from pipeline.workspace import Workspace
 
@@ -57,20 +58,28 @@ def test_the_gates(
 ) -> None:
     judged = Evaluation.read(trained_once.evaluation).model_copy(update={"paired": [pair(*each) for each in pairs]})
 
-    decided, reasons = promote.decide(judged, PromoteSettings.model_validate(settings))
+    found = PromoteSettings.model_validate(settings).judged(judged, Standing(), None)
 
-    assert decided is promoted
-    assert len(reasons) == 1 + any(model == "champion" for model, _, _ in pairs)
-    assert all("95% interval" in reason and "same test rows" in reason for reason in reasons)
+    assert gates.passed(found) is promoted
+    assert len(found) == 1 + any(model == "champion" for model, _, _ in pairs)
+    assert all("95% interval" in gate.words and "same test rows" in gate.words for gate in found)
 
 
 @pytest.mark.parametrize("metric", metrics.OF["classes"].paired)
 def test_any_metric_that_may_be_asked_for_was_compared(metric: str, trained_once: Workspace) -> None:
     judged = Evaluation.read(trained_once.evaluation)
+    settings = PromoteSettings.model_validate({"metric": metric, "baseline": "majority"})
 
-    _, reasons = promote.decide(judged, PromoteSettings.model_validate({"metric": metric, "baseline": "majority"}))
+    assert settings.judged(judged, Standing(), None)[0].words.startswith("beats majority: " + metric)
 
-    assert reasons[0].startswith("beats majority: " + metric)
+
+@pytest.mark.parametrize("baseline", ["candidate", "champion"])
+def test_neither_candidate_nor_champion_is_a_baseline(baseline: str, trained_once: Workspace) -> None:
+    judged = Evaluation.read(trained_once.evaluation)
+    judged = judged.model_copy(update={"scores": judged.scores | {"champion": judged.scores["candidate"]}})
+
+    with pytest.raises(SettingsError, match=rf"promote\.baseline: cannot be {baseline}"):
+        PromoteSettings.model_validate({"baseline": baseline}).judged(judged, Standing(), None)
 
 
 def test_a_metric_that_hangs_on_a_threshold_is_refused(tiny: Workspace) -> None:
@@ -143,7 +152,8 @@ def test_another_seed_is_no_reason_for_another_champion(trained: Workspace) -> N
     assert (promotion.promoted, promotion.version) == (False, "v1")
     assert [gate.verdict for gate in promotion.gates] == ["passed", "failed"]
     assert "0% of its training rows are new: without new rows it must surely be better" in promotion.reasons[1]
-    assert [line.split()[0] for line in promotion.lines[:3]] == ["verdict", "passed", "failed"]
+    assert promotion.lines[0] == "the champion stays v1"
+    assert [line.split()[0] for line in promotion.lines[1:4]] == ["verdict", "passed", "failed"]
 
 
 def test_a_candidate_without_the_leak_follows_a_champion_with_it(trained: Workspace) -> None:
@@ -284,6 +294,8 @@ def test_a_promotion_killed_before_its_commit_is_committed_by_the_next_run(
     assert registry.champion(committing).version == "v1"
 
     assert promote.run(committing).tag == "tiny@v1.0.0"
+    why = registry.promotions(committing).entries()[-1].why
+    assert all(f"- {reason}" in git.git(committing.root, "log", "-1", "--format=%b") for reason in why)
     head = git.git(committing.root, "rev-parse", "HEAD")
     assert promote.run(committing).tag is None
     assert git.git(committing.root, "rev-parse", "HEAD") == head

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline import checks
+from pipeline import checks, progress
 from pipeline.errors import ContractError, GateFailed, KeepfitError
 from pipeline.expectations.outcome import BatchResult
 from pipeline.findings import FLAG_SCHEMA, Finding
@@ -92,6 +92,18 @@ def test_a_leak_stops(tiny: Workspace) -> None:
 
     with pytest.raises(GateFailed, match=r"minutes alone tells slow = true|minutes is missing where slow is"):
         validate.run(ingested(tiny))
+
+
+def test_an_error_is_told_while_the_stage_runs_though_it_only_warns(tiny: Workspace) -> None:
+    contract = tiny.contract_file.read_text().replace('metadata={"role": "ignore"}', 'metadata={"modality": "numeric"}')
+    tiny.contract_file.write_text(contract)
+    heard: list[str] = []
+
+    with progress.listening(lambda _, words: heard.append(words)):
+        quality = validate.run(ingested(tiny, target_leak="warn"))
+
+    leak = next(found for found in quality.findings if found.check == "target_leak")
+    assert f"  error target_leak: {leak.message}" in heard[-1].split("\n")
 
 
 def test_a_label_of_one_class_stops(tiny: Workspace) -> None:

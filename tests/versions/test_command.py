@@ -123,6 +123,28 @@ def test_a_version_is_promoted_by_hand(models: Models, two: Workspace) -> None:
     assert code == 2 and "the registry has no version v7; use one of: v1, v2" in told
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
+def test_a_candidate_that_does_not_pass_is_told_by_the_table_and_the_exit_code(
+    trained: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.point(trained, registry.register(trained))
+    text = (
+        trained.params_file.read_text()
+        .replace("seed: 7", "seed: 8")
+        .replace("promote: {", "promote: {minimum_gain: 1, ")
+    )
+    trained.params_file.write_text(text)
+    for stage in ("train", "evaluate"):
+        assert cli.main(["-w", str(trained.root), "stage", stage]) == 0
+    capsys.readouterr()
+
+    assert cli.main(["-w", str(trained.root), "models", "promote"]) == 1
+
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "the champion stays v1"
+    assert told[2].split()[:3] == ["failed", "beats", "majority"]
+
+
 def test_a_rollback_is_committed_and_tagged_where_promotions_are(models: Models, two: Workspace) -> None:
     two.params_file.write_text(two.params_file.read_text().replace("promote: {", "promote: {commit: true, "))
     git.git(two.root, "init", "--quiet", "--initial-branch=main")

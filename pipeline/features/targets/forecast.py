@@ -16,6 +16,8 @@ from pipeline.features.series import Laid, Series, grouped
 from pipeline.features.windows import Windows
 from pipeline.metrics import At
 
+FARTHEST = 1e6  # deviations; of N rows none is farther from their mean than the root of N
+
 
 class Forecast(Record):
     """The label's next `horizon` values; the network tells (value - center) / scale, of each group its own of train.
@@ -69,12 +71,17 @@ class Forecast(Record):
         """None: what comes after a row is in other rows (`ahead`)."""
 
     def scaled(self, rows: pl.DataFrame) -> np.ndarray:
-        """(R,) float32: the scaled value of each row, NaN where it is missing, infinite, or in no column."""
+        """(R,) float32: the scaled value of each row, NaN where it is missing, infinite, or in no column.
+
+        One beyond FARTHEST is taken to be so far: networks of 32 bits answer larger ones with what is no number.
+        """
         if self.column not in rows.columns:
             return np.full(rows.height, np.nan, dtype=np.float32)
         value_R = rows[self.column].cast(pl.Float64).to_numpy()
         center_R, scale_R = self._scales(rows)
-        return np.where(np.isfinite(value_R), (value_R - center_R) / scale_R, np.nan).astype(np.float32)
+        with np.errstate(over="ignore"):
+            away_R = np.where(np.isfinite(value_R), (value_R - center_R) / scale_R, np.nan)
+        return away_R.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
     def in_unit(self, a_NH: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
         """(N, H) answers of these rows, as they are judged → in the label's unit, whatever the group."""

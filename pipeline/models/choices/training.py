@@ -1,6 +1,6 @@
 """The section `train` of params.yaml: the network and how it is trained, all of it."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -34,8 +34,8 @@ Precision: TypeAlias = Literal["auto", "bf16", 32]
 
 
 DEVICES = (
-    "how many GPUs of this machine train together, each on its part of every batch, or without a GPU how many processes; "
-    "auto: all GPUs where a step has 256 rows for each and train a million, else one"
+    "how many GPUs of this machine train together, each on its part of every batch; without a GPU, how many processes; "
+    "auto: all GPUs where a step has 256 rows for each and train has a million, else one"
 )
 
 
@@ -58,16 +58,20 @@ class TrainSettings(Section):
     epochs: int | None = Field(
         default=None,
         ge=1,
-        description="at most so many passes over train; null: 200, or 12 where a column has an encoder of its own",
+        description="at most so many passes over train; null: 200, or 12 where a column has an encoder of its own; "
+        "of few pictures as many as show 64,000, at most 60",
     )
     patience: int | None = Field(
         default=None,
         ge=1,
         description="after so many epochs that are no better on val it stops; null: 16, as in the papers of tables, or "
-        "3 where a column has an encoder of its own",
+        "3 where a column has an encoder of its own; of pictures it does not, for the rate falls until the last epoch",
     )
     batch_size: int | None = Field(
-        default=None, ge=1, description="rows of a step; null: by the rows of train, 32 to 1024, as in TabM's paper"
+        default=None,
+        ge=1,
+        description="rows of a step; null: by the rows of train, 32 to 1024, as in TabM's paper; "
+        "of pictures at most 128",
     )
     loss: LossSettings = Field(default_factory=LossSettings)
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
@@ -96,7 +100,7 @@ class TrainSettings(Section):
         "takes half the time where the processor or the GPU has instructions for it; auto: bf16 there, 32 elsewhere. "
         "All else, and whoever answers, works in 32 bits",
     )
-    devices: int | Literal["auto"] = Field(default=1, description=DEVICES)
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(default=1, description=DEVICES)
     memory_gigabytes: float | None = Field(
         default=None,
         ge=0,

@@ -49,7 +49,8 @@ class ImageNetwork(nn.Module):
         self.augmentation = settings.augmentation if settings.kind == "resnet" else None
         flat = settings.kind == "flat"
         pixels = shape.channels * shape.size**2
-        trunk = None if flat else ResidualTrunk(shape.channels, shape.size, width=settings.width, depth=settings.depth)
+        sizes = {"width": settings.width, "depth": settings.depth}
+        trunk = None if flat else ResidualTrunk(shape.channels, shape.size, full=False, **sizes)
         self.trunk = trunk
         self.width = trunk.channels if trunk else pixels
         self.rows_at_once = max(1, VALUES_AT_ONCE // (settings.width * shape.size**2))

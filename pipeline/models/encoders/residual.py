@@ -36,7 +36,8 @@ class Block(nn.Module):
 class ResidualTrunk(nn.Module):
     """(B, I, H, W) → (B, C, h, w): stages of `depth` blocks, each of half the size and twice the channels of the last.
 
-    `height` is H; there are as many stages as halve it to 8 or less. `rounded`: in training it multiplies in bfloat16.
+    `height` is H; there are as many stages as halve it to 8 or less. Not `full`: the first stage has no block where
+    others follow, as blocks cost most at full size. `rounded`: in training it multiplies in bfloat16.
 
     >>> trunk = ResidualTrunk(1, 28, width=16, depth=1)
     >>> trunk.channels, trunk.height, trunk(torch.zeros(2, 1, 28, 40)).shape
@@ -45,7 +46,7 @@ class ResidualTrunk(nn.Module):
 
     rounded = False
 
-    def __init__(self, inputs: int, height: int, *, width: int, depth: int) -> None:
+    def __init__(self, inputs: int, height: int, *, width: int, depth: int, full: bool = True) -> None:
         super().__init__()
         heights = [height]
         while heights[-1] > SMALLEST_SIDE:
@@ -53,7 +54,7 @@ class ResidualTrunk(nn.Module):
         layers: list[nn.Module] = [_convolution(inputs, width)]
         self.channels, self.height = width, heights[-1]
         for stage in range(len(heights)):
-            for place in range(depth):
+            for place in range(depth if full or stage or len(heights) == 1 else 0):
                 layers.append(Block(self.channels, width << stage, stride=2 if stage and not place else 1))
                 self.channels = width << stage
         self.layers = nn.Sequential(*layers, nn.BatchNorm2d(self.channels), nn.ReLU())

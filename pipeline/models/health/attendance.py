@@ -33,7 +33,8 @@ def attend(
 ) -> None:
     """Let the training be watched; `names` are those of its dense values, empty where they are not known."""
     device = batches.target.device
-    learner.watch = Stopwatch(meter=energy.meter([device.index or 0] if device.type == "cuda" else []))
+    gpus = [device.index or 0] if batches.share is None else [*range(batches.share.world)]
+    learner.watch = Stopwatch(meter=energy.meter(gpus if device.type == "cuda" else []))
     learner.suspect = lambda: extreme(batches.inputs["dense"], names)
     keep.checkup = Checkup(facts=facts(learner, keep, batches, val_rows, names), settings=settings)
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.features.image import AugmentationSettings
 from pipeline.models.encoders.image import ImageNetwork, augmented
+from pipeline.models.encoders.residual import Block
 
 STILL = {"shift": 0, "rotation_degrees": 0, "flip": "none", "brightness": 0, "contrast": 0, "colour": 0, "erased": 0}
 
@@ -15,7 +16,9 @@ STILL = {"shift": 0, "rotation_degrees": 0, "flip": "none", "brightness": 0, "co
 def network(size: int = 12, channels: int = 1, **settings: Any) -> ImageNetwork:
     torch.manual_seed(0)
     shape = {"size": size, "channels": channels, "mean": [0.5] * channels, "deviation": [0.25] * channels}
-    return ImageNetwork.of({**shape, "settings": {"width": 4, "depth": 1, **settings}})
+    made = ImageNetwork.of({**shape, "settings": {"width": 4, "depth": 1, **settings}})
+    assert isinstance(made, ImageNetwork)
+    return made
 
 
 def pictures(rows: int, size: int = 12, channels: int = 1) -> torch.Tensor:
@@ -158,3 +161,17 @@ def test_a_few_pictures_can_be_learnt() -> None:
         optimizer.step()
 
     assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize(("size", "blocks"), [(8, 3), (28, 6), (96, 12)])
+def test_there_is_no_block_at_full_size_where_smaller_ones_follow(size: int, blocks: int) -> None:
+    made, seen = network(size, depth=3), []
+    assert made.trunk is not None
+    found = [module for module in made.trunk.modules() if isinstance(module, Block)]
+    for block in found:
+        block.register_forward_pre_hook(lambda block, given: seen.append((block, given[0].shape[-1])))
+
+    made(pictures(2, size))
+
+    assert len(found) == blocks
+    assert [side for _, side in seen].count(size) == (1 if size > 8 else blocks)
