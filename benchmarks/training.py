@@ -62,7 +62,7 @@ def by_hand(x_NF: np.ndarray, y_N: np.ndarray, batch: int, one_dnn: bool) -> Epo
         torch.addmm(b1, x, w1.t(), out=a1).relu_()
         torch.addmm(b2, a1, w2.t(), out=a2).relu_()
         torch.addmm(b3, a2, w3.t(), out=logits)
-        p = torch.softmax(logits, 1).sub_(y).div_(len(x))
+        p = torch.log_softmax(logits, 1).exp_().sub_(y).div_(len(x))
         product(p.t(), a2, out=g3), torch.sum(p, 0, out=h3)
         cut(product(p, w3, out=d2), a2, 0, grad_input=d2)
         product(d2.t(), a1, out=g2), torch.sum(d2, 0, out=h2)
@@ -71,17 +71,17 @@ def by_hand(x_NF: np.ndarray, y_N: np.ndarray, batch: int, one_dnn: bool) -> Epo
 
     def forward_backward_dnn(x: Any, y: Any) -> None:
         logits = out[: len(x)]
-        a1, a2 = linear(x, w1, b1, "relu", [], ""), None
+        a1 = linear(x, w1, b1, "relu", [], "")
         a2 = linear(a1, w2, b2, "relu", [], "")
         torch.addmm(b3, a2, w3.t(), out=logits)
-        p = torch.softmax(logits, 1).sub_(y).div_(len(x))
+        p = torch.log_softmax(logits, 1).exp_().sub_(y).div_(len(x))
         product(p.t(), a2, out=g3), torch.sum(p, 0, out=h3)
         d2 = hidden[2][: len(x)]
         cut(product(p, w3, out=d2), a2, 0, grad_input=d2)
         g2.copy_(linear(d2.t(), a1.t(), None, "none", [], "")), torch.sum(d2, 0, out=h2)
         d1 = linear(d2, w2.t(), None, "none", [], "")
         cut(d1, a1, 0, grad_input=d1)
-        g1.copy_(linear(d1.t(), x.t(), None, "none", [], "")), torch.sum(d1, 0, out=h1)
+        g1.copy_(linear(x.t(), d1.t(), None, "none", [], "").t()), torch.sum(d1, 0, out=h1)
 
     work = forward_backward_dnn if one_dnn else forward_backward
     adam: dict[str, Any] = {"lr": RATE, "beta1": BETAS[0], "beta2": BETAS[1], "weight_decay": DECAY, "eps": EPSILON}

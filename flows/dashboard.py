@@ -66,7 +66,7 @@ def slug(workspace: Workspace) -> str:
 
 
 def named(root: str, what: Callable[[Workspace], str]) -> str:
-    """A run's name, of the workspace at `root` and what of it: `flights · 5 files · demo`; the folder's if it is none."""
+    """A run's name, of the workspace at `root` and what of it: `flights · 5 files · demo`; else the folder's."""
     try:
         place = Workspace.open(Path(root))
         return f"{place.dataset} · {what(place)} · {place.root.name}"

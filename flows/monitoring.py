@@ -7,7 +7,7 @@ training window, trains, and writes the outcome into each batch's record. Where 
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -27,6 +27,7 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.metrics import Metric
     from pipeline.monitor import MonitoringRecord
 
 DRIFT_FOUND = "keepfit.drift.found"
@@ -162,13 +163,14 @@ def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
 def _past(workspace: Workspace) -> list[str]:
     """The batches so far with their live metric, as a small chart."""
     known = monitor.records(workspace)
-    metric = known[-1].decision.evidence.metric if known else ""
-    told = []
+    if not known:
+        return []
+    told, metric = [], cast("Metric", known[-1].decision.evidence["metric"])
     for record in known:
         score = record.live.champion.get(metric) if record.live else None
         decision = "retrain" if record.decision.retrain else "keep"
         told.append((record.batch, record.champion, score.value if score else None, decision))
-    return dashboard.past(metric, told) if told else []
+    return dashboard.past(metric, told)
 
 
 def answer(workspace: Workspace, batches: list[str]) -> "list[MonitoringRecord] | None":

@@ -80,7 +80,7 @@ def step(name: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
 def ending(
     name: str, after: "Sequence[State[Any]]", work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> "State[Any]":
-    """As `step`, drawn behind the tasks that ended as `after`; returns the state that it ended in, raises what it did."""
+    """As `step`, drawn behind the tasks that ended as `after`; returns the state that it ended in."""
 
     @task(
         name=name,
@@ -95,7 +95,8 @@ def ending(
         return work(*args, **kwargs)
 
     state = run(wait_for=after, return_state=True)
-    state.result()  # raises
+    if not state.is_completed():
+        state.result()  # raises
     return state
 
 

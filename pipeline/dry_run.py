@@ -66,10 +66,11 @@ def _planned(flags: pl.DataFrame, table: Table, derive: dict[str, str]) -> pl.Da
 
 
 def private_columns(flags: pl.DataFrame, cells: pl.DataFrame) -> set[str]:
-    """Columns whose values the flags keep to themselves, though these cells hold some."""
+    """Columns whose values the flags keep to themselves, though these cells hold others than stars."""
     told = pl.col("value").fill_null(HIDDEN) != HIDDEN
     silent = flags.group_by("column").agg(told.any().alias("told")).filter(~pl.col("told"))
-    return set(silent["column"].drop_nulls()) & set(cells.drop_nulls("before")["column"])
+    held = cells.filter(pl.any_horizontal(pl.col("before", "after").fill_null(HIDDEN) != HIDDEN))
+    return set(silent["column"].drop_nulls()) & set(held["column"])
 
 
 def told(cells: pl.DataFrame, private: set[str]) -> Iterator[str]:
@@ -83,9 +84,12 @@ def told(cells: pl.DataFrame, private: set[str]) -> Iterator[str]:
         state = "repaired" if approved else f"not repaired: `{_key(str(check))}: repair` under checks would"
         alone = "; these rows alone, no later batch" if how == "alone" else ""
         yield f"{check} {column}: {count} {state}{alone}"
+        if column in private:
+            yield "             what stood there, and what stands there then, is not shown: the column is private"
+            continue
         pairs = own.group_by("before", "after").len().sort("len", "before", "after", descending=[True, False, False])
         for before, after, rows in pairs.head(SHOWN).iter_rows():
-            yield f"    {rows:>7,}  {_shown(before, column in private)} → {_shown(after, column in private)}"
+            yield f"    {rows:>7,}  {_shown(before)} → {_shown(after)}"
         if pairs.height > SHOWN:
             yield f"    and {pairs.height - SHOWN:,} more"
 
@@ -94,5 +98,5 @@ def _key(check: str) -> str:
     return check if check in checks.registered() else ContractBroken.name
 
 
-def _shown(cell: str | None, hidden: bool) -> str:
-    return "nothing" if cell is None else HIDDEN if hidden else repr(cell)
+def _shown(cell: str | None) -> str:
+    return "nothing" if cell is None else repr(cell)

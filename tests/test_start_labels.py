@@ -116,6 +116,17 @@ def test_an_order_that_cannot_be_is_told(films: Path, tmp_path: Path, order: Any
     assert not (tmp_path / "new").exists()
 
 
+def test_a_missing_label_is_no_class_that_an_order_must_name(tmp_path: Path) -> None:
+    rows = [(str(place % 5 + 1) if place % 20 else "", place) for place in range(200)]
+    pl.DataFrame(rows, schema=["stars", "n"], orient="row").write_csv(tmp_path / "stars.csv")
+
+    made = start.initialise(
+        tmp_path / "new", tmp_path / "stars.csv", roles={"stars": "label"}, order=("1", "2", "3", "4", "5")
+    )
+
+    assert contract.load(made.contract_file).label.order == ("1", "2", "3", "4", "5")
+
+
 def test_a_class_that_the_order_does_not_name_is_told_before_training(films: Path, tmp_path: Path) -> None:
     made = start.initialise(tmp_path / "new", films, roles={"grade": "label"}, order=("poor", "fair", "great"))
 

@@ -143,4 +143,19 @@ def test_values_of_private_columns_are_masked(value: str | None) -> None:
 
     lines = list(dry_run.told(cells, dry_run.private_columns(flags, cells)))
 
-    assert lines == ["string_typos mail: 1 cell repaired", "          1  *** → nothing"]
+    assert lines[0] == "string_typos mail: 1 cell repaired"
+    assert "the column is private" in lines[1]
+    assert not any("a@b.org" in line for line in lines)
+
+
+def test_stars_that_stand_in_the_data_are_no_private_values() -> None:
+    cells = pl.DataFrame(
+        [("r#1", "rebate", "mixed_null_tokens", "***", None, "by rule", True)],
+        schema=["row_id", "column", "check", "before", "after", "how", "approved"],
+        orient="row",
+    )
+    flags = pl.DataFrame({"column": ["rebate"], "value": ["***"]})
+
+    lines = list(dry_run.told(cells, dry_run.private_columns(flags, cells)))
+
+    assert lines[1] == "          1  '***' → nothing"

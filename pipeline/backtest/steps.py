@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline import arrival, artefacts, metrics, readers, registry
+from pipeline import arrival, artefacts, lineage, metrics, readers, registry
 from pipeline.artefacts import Record
 from pipeline.backtest.replay import Look, Model, Verdict
 from pipeline.errors import DataError
@@ -193,7 +192,7 @@ class Scratch:
     def _definition(self) -> dict[str, Any]:
         """All but files that decides what a training comes to: settings, contract, code, and what keepfit runs on."""
         params = {name: value for name, value in self._params().items() if name not in NOT_TRAINING}
-        return {"params": params, "contract": artefacts.sha256(self.workspace.contract_file), "code": _code()}
+        return {"params": params, "contract": artefacts.sha256(self.workspace.contract_file), "code": lineage.code()}
 
     def _looking(self) -> dict[str, Any]:
         monitor = self.workspace.params.get("monitor") or {}
@@ -231,14 +230,6 @@ class Scratch:
         for name in batches:
             arrival.carry(place, self._batch(name), place.raw / name)
         place.incoming.mkdir(parents=True, exist_ok=True)
-
-
-@cache
-def _code() -> str:
-    """The hash of keepfit's own code."""
-    code = Path(__file__).parents[1]
-    lines = [f"{path.relative_to(code)} {artefacts.sha256(path)}" for path in sorted(code.rglob("*.py"))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -110,7 +110,7 @@ def _first_questions(name: str, dtype: pl.DataType, head: pl.Series) -> dict[str
     asked = {"values": cell.is_not_nan().sum() if dtype.is_float() else cell.count()}
     if dtype == pl.Null or dtype.is_nested() or dtype == pl.Object:
         return asked
-    asked |= {"distinct": cell.approx_n_unique()}
+    asked |= {"distinct": cell.approx_n_unique().cast(pl.Int64) - (cell.null_count() > 0)}  # null counts as one
     if dtype.is_numeric():
         return asked | {"low": cell.min().cast(pl.Float64), "high": cell.max().cast(pl.Float64)}
     if dtype != pl.String or 2 * head.cast(pl.Float64, strict=False).count() < head.count():

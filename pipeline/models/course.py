@@ -56,8 +56,20 @@ class Course:
         return optimizers.plateau(val_losses, self.schedule)
 
     def share(self, step: int) -> float:
-        """How far the mean of weights goes to the weights after a step (from 0)."""
-        return optimizers.average_weight(step, self.steps, self.batches, self.averaging)
+        """How far the mean of weights goes to the weights after a step (from 0): 0 where it stays.
+
+        In long epochs it takes several steps at once, the last step of an epoch always among them.
+        """
+        place = step % self.batches
+        since = place % self._mean_steps + 1
+        if since < self._mean_steps and place + 1 < self.batches:
+            return 0.0
+        share = optimizers.average_weight(step, self.steps, self.batches, self.averaging)
+        return 1 - (1 - share) ** since
+
+    @cached_property
+    def _mean_steps(self) -> int:
+        return min(MEAN_STEPS, max(1, self.batches // MEANS_AN_EPOCH))
 
     def mixing(self, epoch: int) -> Tensor | None:
         """(batches,) which share of a row is its own at each step of an epoch (from 0); None without mixup."""

@@ -39,6 +39,7 @@ Process: TypeAlias = "subprocess.Popen[bytes]"
 ROOT = Path(__file__).parents[2]
 PROGRAM = "pipeline.stages.beside"
 MEETING, READY = "meeting", b"ready\n"
+ENDING_SECONDS = 20.0  # that a process may take from its last word to its end
 WHERE = "params.yaml: train.devices"
 ROWS_EACH = 256  # of a step, and
 ROWS_ALL = 1_000_000  # of train: of fewer `auto` expects no gain. Neither was measured
@@ -124,7 +125,7 @@ def crew(work: Work, world: int) -> Iterator[Share | None]:
         except RuntimeError as error:  # what PyTorch says of a process that does not answer
             for rank, other in enumerate(others, start=1):
                 with suppress(subprocess.TimeoutExpired):
-                    other.wait(timeout=1)
+                    other.wait(timeout=ENDING_SECONDS / len(others))
                     raise _lost(rank, other, folder) from error
             raise
 

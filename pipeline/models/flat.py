@@ -64,7 +64,8 @@ class FlatWeights:
         with torch.no_grad():
             self._advance()
             for flat in self.groups:
-                flat.mean_P.lerp_(flat.value_P, share)
+                if share:
+                    flat.mean_P.lerp_(flat.value_P, share)
                 flat.gradient_P.zero_()
         return had
 

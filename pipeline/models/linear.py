@@ -93,5 +93,11 @@ def is_quicker(weights: int) -> bool:
 
 
 def _by_onednn(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(values_BI, weight_OI, bias_O, then, [], "")
+    product: Tensor = _kernel()(values_BI, weight_OI, bias_O, then, [], "")
     return product
+
+
+@cache
+def _kernel() -> Any:
+    """Looked up once: that takes as long as a small operation."""
+    return torch.ops.mkldnn._linear_pointwise.default

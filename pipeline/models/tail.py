@@ -1,7 +1,7 @@
 """A plain stack and the loss behind it without autograd: slopes are written where the optimiser's step looks for them.
 
-What comes before the stack, embeddings and encoders, learns by autograd. Where batches are small, its graph over the
-rest of a multilayer perceptron takes as long as a fifth of the products.
+What comes before the stack, embeddings and encoders, learns by autograd. Where batches are small, each operation costs
+more than its arithmetic, as the products have taken the processor's caches: so there are few here.
 B rows, I inputs of the stack, M members (1), K outputs.
 """
 
@@ -19,6 +19,13 @@ from pipeline.models.stack import Stack
 
 NO_CLASS = -100  # what PyTorch's loss takes for a row without a class; none has it
 MEAN = 1  # its number of a mean over the rows
+ATEN = torch.ops.aten
+NLL, NLL_BACK, LOG_SOFTMAX_BACK, SQUARED_BACK = (  # looked up once: it takes as long as a small operation
+    ATEN.nll_loss_forward.default,
+    ATEN.nll_loss_backward.default,
+    ATEN._log_softmax_backward_data.default,
+    ATEN.mse_loss_backward.default,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +37,10 @@ class Tail:
 
     network: Network
     backbone: Layered
-    layers: Stack
     loss: nn.Module
+    weights: list[nn.Parameter]
+    shares: list[float]
+    bare: bool  # whether the stack's input are the dense values and nothing else
 
     @classmethod
     def of(cls, network: Network, loss: nn.Module) -> "Tail | None":
@@ -39,52 +48,60 @@ class Tail:
         backbone = network.backbone
         if not isinstance(backbone, Layered) or type(backbone.layers) is not Stack:
             return None
-        learns = all(weight.requires_grad for weight in backbone.layers.parameters())
-        if network.head is not None or any(network.direct) or not learns:
+        weights, features = backbone.layers.weights(), backbone.features
+        if network.head is not None or any(network.direct) or not all(weight.requires_grad for weight in weights):
             return None
-        return cls(network=network, backbone=backbone, layers=backbone.layers, loss=loss)
+        return cls(
+            network=network,
+            backbone=backbone,
+            loss=loss,
+            weights=weights,
+            shares=backbone.layers.shares(),
+            bare=features.numbers.embedding is None and features.width == len(features.numbers.widths),
+        )
 
     def learn(self, inputs: Inputs, target_B: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (B, M, K) and their loss (); what its slopes are is in the gradients, in place of what was there."""
-        own, _ = self.network.read(inputs)
-        values_BI = self.backbone.features(inputs["dense"], inputs["codes"], own)
-        weights, shares = self.layers.weights(), self.layers.shares()
+        values_BI = inputs["dense"] if self.bare else self._features(inputs)
         with torch.no_grad():
-            outputs_BK, seen = stack.ahead(values_BI, shares, weights)
-            outputs_BMK = outputs_BK.unsqueeze(1)
-            loss, slope_BK = slope_of_loss(self.loss, outputs_BMK, target_B)
-            slope_BO = stack.back(slope_BK, seen, shares, weights, [weight.grad for weight in weights])
+            outputs_BK, seen = stack.ahead(values_BI, self.shares, self.weights)
+            loss, slope_BK = slope_of_loss(self.loss, outputs_BK, target_B)
+            gradients = [weight.grad for weight in self.weights]
+            slope_BO = stack.back(slope_BK, seen, self.shares, self.weights, gradients)  # type: ignore[arg-type]
         if values_BI.requires_grad:
-            values_BI.backward(linear.slope_of_values(slope_BO, weights[0].detach()))
-        return outputs_BMK, loss
+            values_BI.backward(linear.slope_of_values(slope_BO, self.weights[0].detach()))
+        return outputs_BK.unsqueeze(1), loss
+
+    def _features(self, inputs: Inputs) -> Tensor:
+        own, _ = self.network.read(inputs)
+        values_BI: Tensor = self.backbone.features(inputs["dense"], inputs["codes"], own)
+        return values_BI
 
 
-def slope_of_loss(loss: nn.Module, outputs_BMK: Tensor, target_B: Tensor) -> tuple[Tensor, Tensor]:
+def slope_of_loss(loss: nn.Module, outputs_BK: Tensor, target_B: Tensor) -> tuple[Tensor, Tensor]:
     """The loss () of the outputs of one member, and its slope (B, K)."""
     if isinstance(loss, CrossEntropy) and not loss.label_smoothing:
-        return _of_classes(loss, outputs_BMK, target_B)
+        return _of_classes(loss, outputs_BK, target_B)
     if isinstance(loss, QuantityLoss) and loss.measure is functional.mse_loss:
-        return _of_quantities(outputs_BMK, target_B)
+        return _of_quantities(outputs_BK, target_B)
     with torch.enable_grad():
-        leaf_BMK = outputs_BMK.detach().requires_grad_()
-        (slope_BMK,) = torch.autograd.grad(value := loss(leaf_BMK, target_B), leaf_BMK)
-    return value.detach(), slope_BMK.flatten(1)
+        leaf_BK = outputs_BK.detach().requires_grad_()
+        (slope_BK,) = torch.autograd.grad(value := loss(leaf_BK.unsqueeze(1), target_B), leaf_BK)
+    return value.detach(), slope_BK
 
 
-def _of_classes(loss: CrossEntropy, outputs_BMK: Tensor, class_B: Tensor) -> tuple[Tensor, Tensor]:
+def _of_classes(loss: CrossEntropy, outputs_BK: Tensor, class_B: Tensor) -> tuple[Tensor, Tensor]:
     """What autograd does of the cross-entropy."""
-    shifted_BK, class_B = loss.by_member(outputs_BMK, class_B)
-    log_p_BK, weight_K = shifted_BK.log_softmax(1), loss.weights
-    value, weight = torch.ops.aten.nll_loss_forward(log_p_BK, class_B, weight_K, MEAN, NO_CLASS)
-    of_log_BK = torch.ops.aten.nll_loss_backward(
-        torch.ones_like(value), log_p_BK, class_B, weight_K, MEAN, NO_CLASS, weight
-    )
-    return value, torch.ops.aten._log_softmax_backward_data(of_log_BK, log_p_BK, 1, log_p_BK.dtype)
+    weight_K = loss.weights
+    log_p_BK = torch.log_softmax(outputs_BK if loss.offset_K is None else outputs_BK + loss.offset_K, 1)
+    value, total = NLL(log_p_BK, class_B, weight_K, MEAN, NO_CLASS)
+    one = torch.ones_like(value)
+    of_log_BK = NLL_BACK(one, log_p_BK, class_B, weight_K, MEAN, NO_CLASS, total)
+    return value, LOG_SOFTMAX_BACK(of_log_BK, log_p_BK, 1, log_p_BK.dtype)
 
 
-def _of_quantities(outputs_BMK: Tensor, value_B: Tensor) -> tuple[Tensor, Tensor]:
+def _of_quantities(told_BK: Tensor, value_B: Tensor) -> tuple[Tensor, Tensor]:
     """What autograd does of the mean squared error."""
-    told_BK = outputs_BMK.flatten(1)
     true_BK = value_B.to(told_BK.dtype).view_as(told_BK)
     value = functional.mse_loss(told_BK, true_BK)
-    return value, torch.ops.aten.mse_loss_backward(torch.ones_like(value), told_BK, true_BK, MEAN)
+    return value, SQUARED_BACK(torch.ones_like(value), told_BK, true_BK, MEAN)

@@ -10,7 +10,7 @@ from pipeline.drift.estimate import Estimate
 from pipeline.findings import Finding
 from pipeline.judgement.units import Resampled
 from pipeline.ledger import Entry
-from pipeline.metrics import Paired, Scores
+from pipeline.metrics import Paired, Scores, signed
 from pipeline.monitor.told import Told
 from pipeline.policy.decision import Decision
 from pipeline.workspace import Workspace
@@ -41,9 +41,10 @@ class Rollback(Record):
     def words(self) -> str:
         """In a sentence."""
         pair = self.paired
+        gain, low, high = (signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
         return (
-            f"rolled back from {self.left} to {self.version}: {pair.metric} {pair.difference:+.4f} beside it "
-            f"(95% interval {pair.low:+.4f} to {pair.high:+.4f}, same rows)"
+            f"rolled back from {self.left} to {self.version}: {pair.metric} {gain} beside it "
+            f"(95% interval {low} to {high}, same rows)"
         )
 
 

@@ -21,7 +21,7 @@ from pipeline.drift.watch import Held, Watch
 from pipeline.drift.whole import WholeVerdict
 from pipeline.findings import Finding
 from pipeline.judgement.record import Diagnosis
-from pipeline.wording import number, share
+from pipeline.wording import share
 
 BLOCKS, LEAST_ROWS = 16, 50  # of the batch, by which is told since when
 QUALITY = "quality"
@@ -151,11 +151,3 @@ def changed(kept: Watch, truth: np.ndarray, answers: np.ndarray, rows: pl.DataFr
     found = kept.changed(Held(truth, answers, rows.lazy(), time))
     return {} if time is None else {name: f"{rows[time][row]} ({rows[ROW_ID][row]})" for name, row in found.items()}
 
-
-def said(told: Told, expected: tuple[str, float, float, float, float] | None) -> list[str]:
-    """All of it in sentences; `expected`: metric, estimate, its interval, and what it was at promotion."""
-    lines = [alarm.words for alarm in told.alarms]
-    if expected is not None:
-        name, value, low, high, was = expected
-        lines.append(f"expected {name}: {number(value)} ({number(low)} to {number(high)}), {number(was)} at promotion")
-    return lines

@@ -314,6 +314,21 @@ def _curve(raw: Json, name: str, best: tuple[float, str]) -> Markup:
     return half(lambda width: charts.lines(series, label, names=("epoch", metric(name)), width=width, best=best))
 
 
+def gradients(evaluation: Json) -> Markup | None:
+    """The norm of the gradient by epoch: of the median step, and the highest; None where none was measured."""
+    raw = evaluation.get("gradients")
+    epochs = evaluation["curves"].get("epoch") or range(1, 1 + len(raw["median"])) if raw else ()
+    series = [
+        Series(name=name, points=known, style=style, shape=shape)
+        for name, style, shape in (("highest", "split-train", "square"), ("median", "split-val", "circle"))
+        if (known := [(x, y) for x, y in zip(epochs, raw[name], strict=True) if y is not None] if raw else [])
+    ]
+    if not series:
+        return None
+    label = "The norm of the gradient by epoch: of the median step, and the highest"
+    return half(lambda width: charts.lines(series, label, names=("epoch", "norm"), width=width))
+
+
 def flow(ledger: Json) -> Markup:
     """The ledger as a flow."""
     steps = [

@@ -211,6 +211,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         },
         "splits": {name: figures.splits(evaluation, name) for name in beside if name in measured},
         "curves": figures.curves(evaluation),
+        "gradients": figures.gradients(evaluation),
         "took": words.took(evaluation, sources.times),
         "coverage": words.coverage(evaluation),
         "seal": sealed.words(sources.seal) if sources.seal else "",

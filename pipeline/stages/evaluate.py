@@ -28,7 +28,7 @@ from pipeline.metrics import At, Kind, Paired, Scores, classification, drawn, fo
 from pipeline.metrics.drawn import Below, OneTag, Residuals
 from pipeline.metrics.verdict import Verdict, verdicts
 from pipeline.models import baselines, forecasts, rules, saved
-from pipeline.models.health.checkup import Health
+from pipeline.models.health.checkup import Gradients, Health
 from pipeline.models.health.symptom import Symptom
 from pipeline.models.rules import Told
 from pipeline.predict import Predictor, comparable
@@ -73,6 +73,7 @@ class Evaluation(Record):
     curves: dict[str, list[float]]
     best_epoch: int
     health: list[Symptom] | None = None
+    gradients: Gradients | None = None
     predicted: list[tuple[float, float]] = Field(default_factory=list, exclude_if=lambda dots: not dots)
     residuals: list[Residuals] = Field(default_factory=list, exclude_if=lambda tenths: not tenths)
     below: list[Below] = Field(default_factory=list, exclude_if=lambda quantiles: not quantiles)
@@ -200,6 +201,7 @@ def _facts(workspace: Workspace, fitted: Preprocessor) -> dict[str, Any]:
     """What the record says beside the scores."""
     split = SplitRecord.read(workspace.split / "manifest.json")
     history = artefacts.read_json(workspace.candidate / saved.HISTORY)
+    health = Health.read(workspace.candidate / saved.HEALTH)
     spans = sorted(split.span.values())
     return {
         "label": fitted.label,
@@ -212,7 +214,8 @@ def _facts(workspace: Workspace, fitted: Preprocessor) -> dict[str, Any]:
         "window": {"first": spans[0][0] if spans else None, "last": max(e for _, e in spans) if spans else None},
         "curves": {key: [epoch[key] for epoch in history["epochs"]] for key in history["epochs"][0]},
         "best_epoch": history["best_epoch"],
-        "health": Health.read(workspace.candidate / saved.HEALTH).symptoms,
+        "health": health.symptoms,
+        "gradients": Gradients.of(health),
     }
 
 

@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pipeline import cli
 from pipeline.backtest.policies import NEVER, OURS, policies
+from pipeline.backtest.record import Backtest
 from pipeline.backtest.replay import Look, Model, State, Verdict, replay, summed
-from pipeline.backtest.running import verdict
+from pipeline.backtest.running import gained, score, verdict
 from pipeline.drift.columns import DriftReport
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError
 from pipeline.ledger import Entry
-from pipeline.metrics import Score
+from pipeline.metrics import Paired, Score
 from pipeline.monitor.record import Live, Seen
 from pipeline.policy.choices import RetrainSettings
 from pipeline.policy.window import Window
+from pipeline.workspace import Workspace
 
 BATCHES = [("1", "2024-01-31T00:00:00"), ("2", "2024-02-29T00:00:00"), ("3", "2024-03-31T00:00:00")]
+DAYS = ("2024-01-01T00:00:00", "2024-01-05T00:00:00", "2024-01-09T00:00:00")
 FIRST = Model(key="first", identity="first", learnt_until="2023-12-31T00:00:00")
 NO_DRIFT = DriftReport(columns=[], drifted_share=0.0, prediction=None, label=None)
 SETTINGS = MonitorSettings(min_labelled_rows=10)
@@ -55,10 +59,16 @@ class Fakes:
         return Verdict(promoted=self.promotes, reasons=["so"], rows=70, seconds=1.0)
 
 
-def replayed(name: str, fakes: Fakes, delay: float = 0, settings: MonitorSettings = SETTINGS) -> State:
+def replayed(
+    name: str,
+    fakes: Fakes,
+    delay: float = 0,
+    settings: MonitorSettings = SETTINGS,
+    batches: Sequence[tuple[str, str]] = BATCHES,
+) -> State:
     """The state after all batches under a policy."""
     chosen = next(policy for policy in policies(settings) if policy.name == name)
-    return replay(chosen, fakes, FIRST, batches=BATCHES, metric="auc", delay=delay)
+    return replay(chosen, fakes, FIRST, batches=batches, metric="auc", delay=delay)
 
 
 def test_never_trains_never() -> None:
@@ -114,8 +124,10 @@ def test_a_budget_counts_trainings_in_the_time_of_the_batches() -> None:
     settings = SETTINGS.model_copy(update={"retrain": retrain})
 
     state = replayed(OURS, Fakes(), settings=settings)
+    close = replayed(OURS, Fakes(), settings=settings, batches=[("1", DAYS[0]), ("2", DAYS[1]), ("3", DAYS[2])])
 
     assert [moment.decision.retrain for moment in state.moments] == [True, True, True]
+    assert [moment.decision.retrain for moment in close.moments] == [True, False, True]
 
 
 def test_a_champion_that_is_worse_than_the_one_before_it_gives_its_place_back_if_the_settings_say_so() -> None:
@@ -163,9 +175,23 @@ def test_never_is_always_there() -> None:
     assert [policy.name for policy in policies(SETTINGS, [OURS])] == [NEVER, OURS]
 
 
-def test_nothing_is_claimed_of_a_policy_that_was_not_replayed() -> None:
-    from pipeline.backtest.record import Backtest
+def test_scores_and_gains_are_told_in_the_digits_of_their_metric() -> None:
+    pair = Paired(model=NEVER, metric="rmse", difference=12_345.6, low=-0.5, high=20_000.0, resamples=50)
 
+    assert score("auc", Score(value=-0.1, low=-0.2, high=0.0)) == "-0.1000 (-0.2000 to 0.0000)"
+    assert score("auc", Score(value=0.7)) == "0.7000"
+    assert gained(pair, OURS) == "+12,346 (-0.500 to +20,000)"
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "-1", "1e300"])
+def test_a_delay_that_is_no_number_of_days_is_one_line(
+    tiny_once: Workspace, capsys: pytest.CaptureFixture[str], days: str
+) -> None:
+    assert cli.main(["-w", str(tiny_once.root), "backtest", f"--label-delay={days}"]) == 2
+    assert capsys.readouterr().err == "keepfit: --label-delay: must be from 0 to 36,525; name the days\n"
+
+
+def test_nothing_is_claimed_of_a_policy_that_was_not_replayed() -> None:
     found = Backtest(
         dataset="d", metric="auc", metrics=["auc"], delay_days=0, batches=["1"], first=1, seconds=0, runs=[]
     )

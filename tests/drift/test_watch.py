@@ -74,7 +74,7 @@ def test_what_a_season_does_is_no_surprise_to_the_report() -> None:
     sides = [profile(frame.select("x"), kinds) for frame in (rows(4000, 0)[0], season)]  # type: ignore[arg-type]
 
     alone = compare(*sides).columns[0]
-    held = compare(*sides, chances=kept.chances(season)).columns[0]
+    held = compare(*sides, chances=watch.chances(kept.tests(season))).columns[0]
 
     assert alone.threshold is None and held.threshold is not None
     assert held.p >= alone.p

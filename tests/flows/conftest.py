@@ -42,7 +42,9 @@ class FakeVersions:
 
     def add(self, name: str, command: str = "") -> None:
         """Add a stage of dvc.yaml, one of ours unless it has a command of its own."""
-        self.stages.append(SimpleNamespace(name=name, command=command or f"keepfit stage {name}"))
+        before = [self.stages[-1].name] if self.stages else []
+        command = command or f"keepfit stage {name}"
+        self.stages.append(SimpleNamespace(name=name, command=command, deps=before, outs=[name]))
 
     def is_up_to_date(self, name: str) -> bool:
         """Whether the test said so."""

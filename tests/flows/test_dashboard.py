@@ -20,14 +20,14 @@ def test_its_doctests() -> None:
 
 
 def test_a_run_is_named_after_the_data_files_that_are_read(workspace: Workspace) -> None:
-    from flows.dashboard import run_name
+    from flows.dashboard import files, named
 
     (workspace.raw / ".gitkeep").touch()
     (workspace.raw / "notes.pdf").touch()
-    names = [run_name(workspace)]
+    names = [named(str(workspace.root), files)]
     (workspace.root / "given.csv").write_text("x\n1\n", encoding="utf-8")
     workspace.params_file.write_text("dataset: flights\ningest: {source: given.csv}\n", encoding="utf-8")
-    names.append(run_name(Workspace.open(workspace.root)))
+    names.append(named(str(workspace.root), files))
 
     assert names == [f"flights · {files} · {workspace.root.name}" for files in ("2 files", "1 file")]
 

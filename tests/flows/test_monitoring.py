@@ -15,7 +15,7 @@ class FakeMonitor:
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
-        self.records: dict[str, Any] = {}
+        self.known: dict[str, Any] = {}
         self.batches: list[Path] = []
         self.unproven = False
 
@@ -24,11 +24,15 @@ class FakeMonitor:
 
     def pending(self, workspace: Workspace) -> list[Path]:
         """What has no record."""
-        return [batch for batch in self.batches if batch.name not in self.records]
+        return [batch for batch in self.batches if batch.name not in self.known]
 
     def drifted(self, workspace: Workspace) -> list[Any]:
         """What waits for an outcome."""
-        return [r for r in self.records.values() if r.decision.retrain and r.outcome is None]
+        return [r for r in self.known.values() if r.decision.retrain and r.outcome is None]
+
+    def records(self, workspace: Workspace) -> list[Any]:
+        """None has a live metric."""
+        return []
 
     def watch(self, workspace: Workspace, batch: Path) -> Any:
         """Decide by the name."""
@@ -38,7 +42,7 @@ class FakeMonitor:
         decision = SimpleNamespace(retrain="drift" in batch.name, reasons=("wind <b>",), conditions=[])
         kept = {"rollback": None, "outcome": None, "failed": None}
         record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, **kept)
-        self.records[batch.name] = record
+        self.known[batch.name] = record
         return record
 
     def adopt(self, workspace: Workspace, record: Any) -> None:
@@ -63,7 +67,7 @@ class FakeMonitor:
             raise GateFailed(f"no row of {record.batch}", where="manifest", fix="look at the window")
         self.log.append(f"conclude {record.batch}")
         done = SimpleNamespace(**{**vars(record), "outcome": promotion.version})
-        self.records[record.batch] = done
+        self.known[record.batch] = done
         return done
 
 
@@ -110,7 +114,7 @@ def test_drift_that_an_earlier_run_left_is_answered_first_and_not_watched_again(
 
     assert [record.batch for record in records] == ["2-calm"]
     assert watcher.log[:2] == ["watch 1-drift", "adopt 1-drift"]
-    assert watcher.records["1-drift"].outcome == "v2"
+    assert watcher.known["1-drift"].outcome == "v2"
     assert watcher.log.count("watch 1-drift") == 1
 
 
@@ -181,14 +185,14 @@ def test_a_served_workspace_goes_on_behind_a_training_that_failed_and_tries_agai
     monitoring.monitor_workspace(workspace)
     with pytest.raises(GateFailed):
         monitoring.retrain_workspace(workspace)
-    assert "no row of 1-drift" in watcher.records["1-drift"].failed
+    assert "no row of 1-drift" in watcher.known["1-drift"].failed
 
     monitoring.monitor_workspace(workspace)
     assert [line for line in watcher.log if "watch" in line] == ["watch 1-drift", "watch 2-calm", "watch 3-drift"]
 
     watcher.unproven = False
     monitoring.retrain_workspace(workspace)
-    assert [record.outcome for record in watcher.records.values()] == ["v2", None, "v2"]
+    assert [record.outcome for record in watcher.known.values()] == ["v2", None, "v2"]
 
 
 def test_named_batches_are_all_watched(

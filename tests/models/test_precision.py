@@ -128,7 +128,10 @@ def _pictures() -> dict[str, Mapping[str, np.ndarray]]:
     for name in ("train", "val"):
         label_N = np.arange(ROWS) % 2
         light_NCSS = random.integers(0, 128, (ROWS, 1, 10, 10)) + 64 * label_N.reshape(-1, 1, 1, 1)
-        empty = {"dense": np.zeros((ROWS, 0), np.float32), "codes": np.zeros((ROWS, 0), np.int64)}
+        empty: dict[str, np.ndarray] = {
+            "dense": np.zeros((ROWS, 0), np.float32),
+            "codes": np.zeros((ROWS, 0), np.int64),
+        }
         parts[name] = {**empty, "picture": light_NCSS.astype(np.uint8), "label": label_N}
     return parts
 

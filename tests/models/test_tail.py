@@ -19,7 +19,7 @@ from pipeline.models.tail import Tail
 
 ROWS = 12
 CLASSES = Classes(column="y", classes=["a", "b", "c"])
-QUANTITY = Quantity(column="y", mean=0.0, deviation=1.0)
+QUANTITY = Quantity(column="y", center=0.0, scale=1.0)
 MLP = {"hidden": [70, 66], "dropout": 0.2}
 
 

@@ -24,6 +24,23 @@ class Health(Record):
     pulses: list[Pulse]
 
 
+class Gradients(Record):
+    """The norm of the gradient over the steps of each epoch, before it is cut to `cut_to`; None where there is none."""
+
+    median: list[float | None]
+    highest: list[float | None]
+    cut_to: float | None
+
+    @classmethod
+    def of(cls, health: Health) -> "Gradients":
+        """Those of a training."""
+        return cls(
+            median=[pulse.gradient for pulse in health.pulses],
+            highest=[pulse.highest_gradient for pulse in health.pulses],
+            cut_to=health.facts.gradient_norm,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkup:
     """What is known of a training, and what of it is to be told."""
