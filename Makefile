@@ -1,8 +1,10 @@
-# make demo · make test · make lint · make bench
+# make install · make demo · make test · make lint · make bench
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test lint bench lock clean
+.PHONY: install demo test lint bench lock clean
+
+install: .venv/installed
 
 demo: .venv/installed
 	keepfit demo

@@ -3,7 +3,7 @@
 python -m benchmarks.night                        some 30 scheduled runs, a few minutes on 2 idle cores
 python -m benchmarks.night --runs 200 --every 30  a longer one
 
-The workspace is the flights of this repository, every 40th of them. Batches arrive one by one, the first half of each
+The workspace is the flights of this repository, every 15th of them. Batches arrive one by one, the first half of each
 before the rest, as a slow copy does. Meanwhile one run is killed, one server, and once the whole of `keepfit serve`.
 At the end it must hold that every batch was watched, every drift answered, each killed run told as crashed, none under
 way after Ctrl-C, none piled up, DVC at rest and the journal of promotions whole.
@@ -34,12 +34,18 @@ if TYPE_CHECKING:
     from pipeline.monitor import MonitoringRecord
 
 HERE = Path(__file__).parents[1]
-EACH = 40  # of so many rows one is taken
+EACH = 15  # of so many rows one is taken
 PORT = 4277
 RETRAININGS = 6  # a scheduled retraining after so many monitorings
 SOUND = {"dvc status": "up to date", "keepfit models log": "the journal is whole"}
 SCALED = {
-    "train": {"mlp": {"hidden": [32], "dropout": 0.1}, "epochs": 3, "batch_size": 512, "accelerator": "cpu"},
+    "train": {
+        "mlp": {"hidden": [32], "dropout": 0.1},
+        "epochs": 6,
+        "batch_size": 256,
+        "optimizer": {"learning_rate": 0.003},
+        "accelerator": "cpu",
+    },
     "evaluate": {"resamples": 50},
     "promote": {"metric": "auc", "baseline": "majority", "tolerated_loss": 0.2},
     "monitor": {"min_labelled_rows": 100},
@@ -52,10 +58,15 @@ def main() -> int:
     options = _options()
     if options.serve:
         return serve(options.serve, options.every)
+    from pipeline import registry
+    from pipeline.workspace import Workspace
+
     with TemporaryDirectory() as folder:
         root = options.root or Path(folder) / "night"
         batches = prepare(root)
         _keepfit(root, "run")
+        if registry.champion(Workspace.open(root)).version is None:
+            raise SystemExit("the first model was not promoted, so there is nothing to watch with")
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PORT}/api"
         environment.prepare(root / ".keepfit" / "prefect", console_level="WARNING")
         seen = night(root, batches, options)

@@ -31,7 +31,7 @@ REPORTS_URL = "KEEPFIT_REPORTS_URL"  # set for the runs of a served workspace: w
 DASHBOARD_PORT = 4200  # Prefect's own default
 LOOK_SECONDS = 0.2  # how soon a server that was killed is missed
 RESTART_SECONDS = 10.0
-START_SECONDS = 90.0  # building the database took 5 to 14 s here
+START_SECONDS = 240.0  # building the database took 5 to 14 s here, and 90 beside ten busy programs
 DEFAULTS = {
     "DO_NOT_TRACK": "1",  # the client's analytics
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # the server's

@@ -1,7 +1,7 @@
 """Notifications by Prefect's blocks: what happened, why, what was done, and one link.
 
-A block is made once, in the dashboard or by its API, and named in `serve.notify` as `TYPE/NAME`: `slack-webhook/team`.
-What cannot be delivered fails no run.
+A block is made once, by `keepfit notify` or in the dashboard, and named in `serve.notify` as `TYPE/NAME`:
+`slack-webhook/team`. What cannot be delivered fails no run.
 """
 
 import asyncio
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import httpx
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
+from prefect.blocks.notifications import AppriseNotificationBlock
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
+from pydantic import SecretStr
 
+from pipeline.errors import SettingsError
 from pipeline.settings import ServeSettings
 from pipeline.workspace import Workspace
 
@@ -24,6 +27,29 @@ if TYPE_CHECKING:
     from pipeline.monitor import MonitoringRecord
 
 log = logging.getLogger(__name__)
+
+
+class Apprise(AppriseNotificationBlock):
+    """An address of any kind that Apprise knows: `mailto://`, `slack://`, `json://` and a hundred more."""
+
+    _block_type_name = "Apprise"
+    _block_type_slug = "apprise"
+
+
+def introduce(workspace: Workspace, name: str, url: str) -> str:
+    """Keep the address as a block, send it a trial notice, and return the block's name for `serve.notify`.
+
+    Raises SettingsError for an address that Apprise does not know, or that does not take the notice.
+    """
+    block = Apprise(url=SecretStr(url))
+    try:
+        block.notify(body="what: a trial\ndone: nothing", subject=f"keepfit {workspace.root.name}: a trial")
+    except NotificationError as error:
+        why = " ".join(str(error).split()) or "it was not taken"
+        fix = "see https://appriseit.com for how to write it: `mailto://name:password@host?to=you@example.org`, say"
+        raise SettingsError(f"the trial was not delivered: {why}", where=url.partition("://")[0], fix=fix) from error
+    block.save(name, overwrite=True)
+    return f"{Apprise._block_type_slug}/{name}"
 
 
 def notify(workspace: Workspace, what: str, why: Sequence[str], done: str) -> None:

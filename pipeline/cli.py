@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
         "batches", nargs="*", type=Path, help="files (default: those in data/incoming without a record)"
     )
     add("serve", serve, "serve scheduled retraining and monitoring, with the Prefect dashboard, on this machine")
+    notify = add("notify", introduce, "keep an address for notices, and send it a trial")
+    notify.add_argument("name", help="how params.yaml is to name it: small letters, digits, dashes")
+    notify.add_argument("url", help="as Apprise writes it: mailto://name:password@host?to=you@example.org")
     add("report", report, "write reports/report.html from what is there")
     versions.add(add, _open, _say)
     options.add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
@@ -204,6 +207,17 @@ def serve(chosen: argparse.Namespace) -> int:
         from flows.serving import serve_workspace
 
         serve_workspace(workspace, retraining_cron=settings.retraining, monitoring_cron=settings.monitoring, say=_say)
+    return 0
+
+
+def introduce(chosen: argparse.Namespace) -> int:
+    """`keepfit notify NAME URL`."""
+    workspace = _unchecked(chosen)
+    with _flows(workspace):
+        from flows import notices
+
+        name = notices.introduce(workspace, chosen.name, chosen.url)
+    _say(f"a trial was sent; write `serve: {{notify: [{name}]}}` in params.yaml to be told")
     return 0
 
 

@@ -43,10 +43,12 @@ def show(chosen: argparse.Namespace, workspace: "Workspace", say: Say) -> int:
     model = model_of(workspace, chosen.model)
     rows = _of_file(workspace, agreed, model, chosen.of, chosen.rows) if chosen.of else _known(workspace, chosen.rows)
     train = artefacts.scan_parquet(workspace.split / "train.parquet").collect()
-    said = model.preprocessor.target.said(model.answers(rows), _threshold(model))["answer"]
+    target, threshold = model.preprocessor.target, _threshold(workspace, model)
+    said = target.said(model.answers(rows), threshold)["answer"]
     told = attribution.explain(model, rows, train, workspace.seed)
+    two = target.kind == "classes" and len(target.classes) == 2
     for name, answer, explanation in zip(rows[ROW_ID], said, told, strict=True):
-        for line in lines(name, answer, explanation):
+        for line in lines(name, answer, explanation, threshold if two else None):
             say(line)
     return 0
 
@@ -60,11 +62,12 @@ def model_of(workspace: "Workspace", version: str | None) -> "Predictor":
     return Predictor.load(known or workspace.candidate, workspace.media)
 
 
-def _threshold(model: "Predictor") -> float:
-    """From which probability the model says yes, as its evaluation chose it; half where it has none beside it."""
+def _threshold(workspace: "Workspace", model: "Predictor") -> float:
+    """From which probability the model says yes, as its evaluation chose it; half where it was not judged."""
     from pipeline import artefacts, registry
 
-    evaluation = model.folder / registry.EVALUATION
+    own = model.folder == workspace.candidate
+    evaluation = workspace.evaluation if own else model.folder / registry.EVALUATION
     known: dict[str, float] = artefacts.read_json(evaluation)["thresholds"] if evaluation.is_file() else {}
     return known.get("candidate", 0.5)
 
@@ -119,12 +122,13 @@ def _of_file(
     return rows.with_columns(pl.when(cell.str.starts_with("/")).then(cell).otherwise(folder + cell) for cell in cells)
 
 
-def lines(name: str, answer: Any, told: "Explanation") -> Iterator[str]:
-    """What is said of one row."""
+def lines(name: str, answer: Any, told: "Explanation", threshold: float | None = None) -> Iterator[str]:
+    """What is said of one row; `threshold`: from which probability of two the second class is the answer."""
     from pipeline.judgement.attribution import largest
     from pipeline.wording import clip, number
 
     usual = f"{number(told.usual)} on the mean of train"
+    usual = usual if threshold is None else f"said from {number(threshold)}; {usual}"
     yield f"{name}: {clip(number(answer))} ({clip(told.number)} {number(told.answer)}, {usual})"
     causes, rest = largest(told.causes, SHOWN)
     for cause in causes:

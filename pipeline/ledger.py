@@ -8,7 +8,6 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pipeline.artefacts import Record
-from pipeline.wording import count
 
 TOLD = 5  # reasons that are told by themselves
 
@@ -79,11 +78,14 @@ class Ledger(Counts):
     @property
     def words(self) -> str:
         """What became of the rows on a line, and below it the reasons of those that left, most rows first."""
-        out = f"{self.kept:,} kept ({self.repaired:,} repaired), {self.merged:,} merged, {self.quarantined:,} quarantined"
-        left = reasons(sum((Counter(stage.reasons) for stage in self.stages), Counter()))
-        why = [f"  {count(rows, 'row')} {reason}" for reason, rows in left.items()]
+        kept = f"{self.kept:,} kept ({self.repaired:,} repaired)"
+        out = f"{kept}, {self.merged:,} merged, {self.quarantined:,} quarantined"
+        left: Counter[str] = Counter()
+        for stage in self.stages:
+            left.update(stage.reasons)
+        why = [f"  {rows:,} row{'s' * (rows != 1)} {reason}" for reason, rows in reasons(left).items()]
         more = [f"  and {len(why) - TOLD:,} more reasons: keepfit ledger"] if len(why) > TOLD else []
-        return "\n".join([f"{count(self.rows_in, 'row')} in = {out}", *why[:TOLD], *more])
+        return "\n".join([f"{self.rows_in:,} rows in = {out}", *why[:TOLD], *more])
 
 
 def reasons(counted: Mapping[str, int]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError, instead
+from pipeline.features.target import no_quantiles
 from pipeline.judgement.fairness import require as require_groups
 from pipeline.judgement.settings import EvaluateSettings
 from pipeline.judgement.slices import require as require_slices
@@ -83,11 +84,13 @@ def check(workspace: Workspace) -> None:
 
 def check_label(workspace: Workspace) -> None:
     """Raise SettingsError for a metric, baseline, slice or group that is not of the data, before a training and not after."""
-    series = workspace.section(NormalizeSettings).series
-    of_number: Kind = "quantiles" if workspace.section(TrainSettings).loss.quantiles else "quantity"
+    series, quantiles = workspace.section(NormalizeSettings).series, workspace.section(TrainSettings).loss.quantiles
+    of_number: Kind = "quantiles" if quantiles else "quantity"
     number: Kind = "forecast" if series is not None and series.horizon else of_number
     agreed, judged = contract.load(workspace.contract_file), workspace.section(EvaluateSettings)
     kind: Kind = number if agreed.label.is_quantity else agreed.label.label_kind
+    if quantiles and kind != "quantiles":
+        raise no_quantiles(agreed.label.name, kind)
     workspace.section(PromoteSettings).chosen(kind, judged.baselines)
     rules.require(judged.baselines, agreed, kind)
     require_slices(judged.slices, judged.weak_slices, agreed)

@@ -80,7 +80,8 @@ def show_models(workspace: Workspace) -> None:
         mark = f"champion since {(champion.promoted_at or '')[:10]}" if version == champion.version else ""
         trained = f"{evaluation.rows['train']:,}"
         rows.append([version, mark, trained, *_scores(version, evaluation, "candidate", shown)[1:]])
-    show_table("Models, and their scores on test", ["version", "", "trained on", "test rows", *shown], rows)
+    names = ["version", "standing", "trained on", "test rows", *shown]
+    show_table("Models, each by the test rows of its time", names, rows)
 
 
 def _shown(workspace: Workspace) -> tuple[Metric, ...]:

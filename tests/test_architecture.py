@@ -214,7 +214,7 @@ def test_every_section_type_is_composed() -> None:
 def test_the_readme_names_commands_that_exist() -> None:
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
 
-    for target in ("demo", "test"):
+    for target in ("install", "demo", "test"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
 

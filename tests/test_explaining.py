@@ -30,6 +30,22 @@ def test_a_row_of_the_workspace_is_explained(trained_once: Workspace, capsys: py
     assert {line.split()[2] for line in lines if line.startswith(" ")} == set(model.preprocessor.columns)
 
 
+def test_the_answer_is_by_the_threshold_that_the_candidate_was_judged_with(
+    trained: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = artefacts.scan_parquet(trained.split / "test.parquet").head(1).collect()
+    p = Predictor.load(trained.candidate).answers(row)[0, 1]
+    evaluation = artefacts.read_json(trained.evaluation)
+
+    said = []
+    for threshold in (0.9 * p, 1.1 * p):
+        artefacts.write_json(trained.evaluation, evaluation | {"thresholds": {"candidate": float(threshold)}})
+        said.append(told(capsys, trained, row[ROW_ID][0])[1][0])
+
+    assert ": true (" in said[0] and f"said from {0.9 * p:.3g}; " in said[0]
+    assert ": false (" in said[1] and f"said from {1.1 * p:.3g}; " in said[1]
+
+
 def test_rows_of_a_new_file_are_explained(trained_once: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     file = trained_once.incoming / "2024-04.csv.gz"
 

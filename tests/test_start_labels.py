@@ -117,7 +117,7 @@ def test_an_order_that_cannot_be_is_told(films: Path, tmp_path: Path, order: Any
 
 
 def test_a_missing_label_is_no_class_that_an_order_must_name(tmp_path: Path) -> None:
-    rows = [(str(place % 5 + 1) if place % 20 else "", place) for place in range(200)]
+    rows = [(str(place % 5 + 1) if place % 20 else "", place % 7) for place in range(200)]
     pl.DataFrame(rows, schema=["stars", "n"], orient="row").write_csv(tmp_path / "stars.csv")
 
     made = start.initialise(

@@ -14,6 +14,7 @@ import numpy as np
 from torch.export import ExportedProgram
 
 from pipeline import artefacts, registry
+from pipeline.errors import WorkspaceError
 from pipeline.export import eight_bits, fidelity, graph, loader, onnx_file, program, rows
 from pipeline.export.answerer import Answerer
 from pipeline.export.eight_bits import Cost
@@ -147,15 +148,27 @@ def write(workspace: Workspace, name: str, to: Path, tolerance: float = fidelity
 def found(workspace: Workspace, name: str) -> tuple[str, Path, Path]:
     """The version of that name, the `champion` or the `candidate`: what it is called, its folder, its evaluation.
 
-    Raises WorkspaceError where there is none.
+    Raises WorkspaceError where there is none, or the evaluation is of another candidate.
     """
     if name == "candidate":
+        _require_judged(workspace)
         return name, workspace.candidate, workspace.evaluation
     pointer = registry.champion(workspace)
     called = pointer.version or name if name == "champion" else name
     folder = registry.champion_folder(workspace) if called == pointer.version else None
     folder = folder or registry.folder(workspace, called)
     return called, folder, folder / registry.EVALUATION
+
+
+def _require_judged(workspace: Workspace) -> None:
+    """The threshold of one candidate says nothing of another."""
+    now, then = saved.verify(workspace.candidate).identity, Evaluation.read(workspace.evaluation).candidate
+    if then != now:
+        raise WorkspaceError(
+            f"is of the candidate {then}, which is {now} by now",
+            where=workspace.relative(workspace.evaluation),
+            fix="run `dvc repro` or `keepfit run`",
+        )
 
 
 def both(export: Export, folder: Path) -> dict[str, Fidelity]:

@@ -159,6 +159,9 @@ def table(model: Model, rows: Sequence[Mapping[str, str]]) -> Iterator[list[obje
     outside = [one["name"] for one in model.inputs if one["kind"] == "tensor"]
     if outside:
         raise ValueError(f"a table has no {', '.join(outside)}: call Model.answers with tensors")
+    absent = [one["name"] for one in model.inputs if rows and one["name"] not in rows[0]]
+    if absent:
+        raise ValueError(f"the table lacks what the model reads: {', '.join(absent)}")
     columns = {
         one["name"]: read_cells(one, [row[one["name"]] for row in rows], model.graph["nothing"]) for one in model.inputs
     }
@@ -172,7 +175,7 @@ def main(arguments: Sequence[str]) -> None:
     """Print the answers of each row of the tables that are named."""
     model, written = Model(Path(__file__).parent), csv.writer(sys.stdout)
     for name in arguments:
-        with Path(name).open(newline="", encoding="utf-8") as file:
+        with Path(name).open(newline="", encoding="utf-8-sig") as file:  # with or without the mark of Excel's
             written.writerows(table(model, list(csv.DictReader(file))))
 
 

@@ -26,12 +26,18 @@ def with_quantiles(target: Target, quantiles: Sequence[float]) -> Target:
     if not quantiles:
         return target
     if not isinstance(target, Quantity):
-        raise SettingsError(
-            f"quantiles are of a number, and {target.column} is told as {target.kind}",
-            where="params.yaml: train.loss.quantiles",
-            fix="leave them out, or give the label the modality `numeric`",
-        )
+        raise no_quantiles(target.column, target.kind)
     return Quantiles.of(target, quantiles)
+
+
+def no_quantiles(label: str, kind: str) -> SettingsError:
+    """The error of quantiles where the label is told as something that has none."""
+    leave = "leave them out"
+    return SettingsError(
+        f"quantiles are of a number, and {label} is told as {kind}",
+        where="params.yaml: train.loss.quantiles",
+        fix=leave if kind == "forecast" else f"{leave}, or give the label the modality `numeric`",
+    )
 
 
 def fit(label: Column, rows: pl.LazyFrame) -> Target:

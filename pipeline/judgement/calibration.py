@@ -100,6 +100,11 @@ class Calibration(Record):
         """That of the candidate."""
         return next(one for one in self.models if one.model == CANDIDATE)
 
+    @property
+    def words(self) -> str:
+        """Whether the candidate's mean what they say, in a sentence."""
+        return f"Its probabilities of {self.of} are {self.candidate.words}."
+
 
 def calibration(case: Case) -> Calibration | None:
     """How well every model's probabilities are calibrated on test; None for a label that has none."""

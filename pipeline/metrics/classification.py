@@ -21,12 +21,15 @@ EPSILON = 1e-7
 def best_threshold(y_N: np.ndarray, p_NK: np.ndarray) -> float:
     """The probability of the second class from which saying yes gives the best F1; 0.5 for more classes.
 
-    Half way to the next lower probability that was told: new rows are like those seen, not the same.
+    Half way to the next lower probability that was told: new rows are like those seen, not the same. Where all rows
+    are told the same, as by the majority class, it is 0.5 too: F1 would have it say yes to each, however rare that is.
 
     >>> best_threshold(np.array([1, 0]), np.array([[0.1, 0.9], [0.7, 0.3]]))
     0.6
+    >>> best_threshold(np.array([1, 0, 0]), np.array([[0.7, 0.3]] * 3))
+    0.5
     """
-    if p_NK.shape[1] != 2:
+    if p_NK.shape[1] != 2 or np.ptp(p_NK[:, 1]) == 0:
         return 0.5
     order = np.argsort(-p_NK[:, 1], kind="stable")
     hits = np.cumsum(y_N[order] == 1)

@@ -12,6 +12,9 @@ from pipeline.models import optimizers
 from pipeline.models.choices.optimization import AveragingSettings, OptimizerSettings, Pace, ScheduleSettings
 from pipeline.models.transfer import Starting
 
+MEAN_STEPS = 8  # the mean of weights takes at most so many steps at once,
+MEANS_AN_EPOCH = 64  # and moves at least so often: it is over an epoch, and each move reads and writes all weights
+
 
 @dataclass(frozen=True, kw_only=True)
 class Course:

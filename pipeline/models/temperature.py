@@ -2,7 +2,9 @@
 
 A network is surer of rows that it has not seen than it is right (Guo et al. 2017, "On calibration of modern neural
 networks", section 4.2): above 1 the temperature makes its answers less sure, below 1 surer; the class that is likeliest
-stays so. It is kept only where it helps on rows that it was not fitted on.
+stays so. It is kept only where it helps on rows that it was not fitted on. It is fitted as if one row in so many had
+turned out otherwise (Platt 1999, "Probabilistic outputs for support vector machines", section 2.2): where every row of
+val is answered rightly, answers could else not be sure enough.
 
 Shapes: N rows, M members of an ensemble, K classes or tags.
 """
@@ -17,7 +19,7 @@ from pipeline.metrics.classification import EPSILON
 
 COLDEST, HOTTEST = 0.05, 20.0
 FOLDS = 5
-SURELY = 2.0  # standard errors that the loss must fall by on rows that the temperature was not fitted on
+SURELY = 0.5  # standard errors that the loss must fall by on rows that the temperature was not fitted on
 CELLS = 1 << 20  # logits that are looked at: of more rows every so many, one number needs no more
 FEWEST_ROWS = 50  # with fewer it is not tried
 
@@ -56,11 +58,11 @@ def fit(logits_NMK: np.ndarray, y_N: np.ndarray) -> Temperature | None:
     before_N, after_N = losses(logits_NMK, y_N)(1.0), np.empty(len(y_N))
     for fold in range(FOLDS):
         out_N = np.arange(len(y_N)) % FOLDS == fold
-        other = best(losses(logits_NMK[~out_N], y_N[~out_N]))
+        other = best(doubted(logits_NMK[~out_N], y_N[~out_N]))
         after_N[out_N] = losses(logits_NMK[out_N], y_N[out_N])(other)
     gain_N = before_N - after_N
     error = float(gain_N.std(ddof=1) / np.sqrt(len(gain_N)))
-    fitted = best(losses(logits_NMK, y_N))
+    fitted = best(doubted(logits_NMK, y_N))
     return Temperature(
         value=fitted if gain_N.mean() > SURELY * error else 1.0,
         fitted=fitted,
@@ -81,6 +83,23 @@ def losses(logits_NMK: np.ndarray, y_N: np.ndarray) -> Losses:
     return lambda temperature: of(logits_NMK / temperature, y_N)
 
 
+def doubted(logits_NMK: np.ndarray, y_N: np.ndarray) -> Losses:
+    """The same as if each of the N rows had another class, or not its tag, with a probability of 1 / (N + 2)."""
+    doubt = 1 / (len(y_N) + 2)
+    if y_N.ndim == 2:
+        right, wrong = losses(logits_NMK, y_N), losses(logits_NMK, ~y_N.astype(bool))
+        return lambda temperature: (1 - doubt) * right(temperature) + doubt * wrong(temperature)
+
+    def loss(temperature: float) -> np.ndarray:
+        loss_NK = _of_each_class(logits_NMK / temperature)
+        own_N = loss_NK[np.arange(len(y_N)), y_N]
+        others_N = (loss_NK.sum(axis=1) - own_N) / max(loss_NK.shape[1] - 1, 1)
+        doubted_N: np.ndarray = (1 - doubt) * own_N + doubt * others_N
+        return doubted_N
+
+    return loss
+
+
 def best(loss: Losses) -> float:
     """The temperature with the least mean loss, between COLDEST and HOTTEST."""
     power = least(lambda power: float(loss(float(np.exp(power))).mean()), np.log(COLDEST), np.log(HOTTEST))
@@ -95,11 +114,16 @@ def least(of: Callable[[float], float], low: float, high: float) -> float:
 
 
 def _of_classes(logits_NMK: np.ndarray, y_N: np.ndarray) -> np.ndarray:
+    loss_N: np.ndarray = _of_each_class(logits_NMK)[np.arange(len(y_N)), y_N]
+    return loss_N
+
+
+def _of_each_class(logits_NMK: np.ndarray) -> np.ndarray:
+    """(N, K) the loss of a row, if it was of that class."""
     from scipy.special import softmax
 
-    p_N = softmax(logits_NMK, axis=2)[np.arange(len(y_N)), :, y_N].mean(axis=1)
-    loss_N: np.ndarray = -np.log(p_N.clip(EPSILON, 1.0))
-    return loss_N
+    loss_NK: np.ndarray = -np.log(softmax(logits_NMK, axis=2).mean(axis=1).clip(EPSILON, 1.0))
+    return loss_NK
 
 
 def _of_tags(logits_NMK: np.ndarray, y_NK: np.ndarray) -> np.ndarray:

@@ -17,11 +17,12 @@ from pipeline.models.module import KeepBest
 
 def trainer(keep: KeepBest, accelerator: str, root: Path, share: Share | None = None) -> lightning.Trainer:
     """A trainer for the epochs that are left; of several processes each has the GPU of its rank, or else the CPU."""
-    several = share is not None
     gpu = accelerator != "cpu" and torch.cuda.is_available()
+    if share is not None and not gpu and accelerator == "auto":
+        accelerator = "cpu"  # and no other kind
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     return lightning.Trainer(
-        accelerator="cpu" if several and not gpu else accelerator,
+        accelerator=accelerator,
         devices=[share.rank] if share is not None and gpu else 1,
         max_epochs=keep.epochs - len(keep.history),
         callbacks=[keep],

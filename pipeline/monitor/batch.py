@@ -78,4 +78,6 @@ def read(workspace: Workspace, path: Path, agreed: Contract, repairs: Plan) -> B
     labelled = kept.drop_nulls(label)
     if agreed.label.is_quantity:
         labelled = labelled.filter(pl.col(label).is_finite())
-    return Batch(table=table, usable=usable, labelled=labelled, findings=findings, ledger=entries, private=judged.private)
+    return Batch(
+        table=table, usable=usable, labelled=labelled, findings=findings, ledger=entries, private=judged.private
+    )

@@ -142,7 +142,8 @@ def both(workspace: Workspace, model: Predictor, batch: Batch, other: Predictor)
         comparable(one.answers(its), one.preprocessor.target, known.target)
         for one, its in ((model, rows), (other, same))
     ]
-    both_N = np.logical_and(*(np.isfinite(a_NK).all(axis=1) for a_NK in answers))  # no answer where a file cannot be read
+    # no answer where a file cannot be read
+    both_N = np.logical_and(*(np.isfinite(a_NK).all(axis=1) for a_NK in answers))
     if rows.filter(both_N)[known.label].n_unique() < 2:
         return None
     return (

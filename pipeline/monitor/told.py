@@ -1,4 +1,4 @@
-"""What a batch's drift means: which columns, how much, since when, of what use to the model, and rows (used by monitor).
+"""What a batch's drift means: which columns, how much, since when, what the model uses, and rows (used by monitor).
 
 Drift of its own kind is what the checks find in a batch and did not find in what the champion was trained on.
 """
@@ -146,8 +146,9 @@ def together(kept: Watch, rows: pl.LazyFrame, *, alpha: float, least_effect: flo
     return [test.judged(alpha / len(tests), least_effect) for test in tests]
 
 
-def changed(kept: Watch, truth: np.ndarray, answers: np.ndarray, rows: pl.DataFrame, time: str | None) -> dict[str, str]:
+def changed(
+    kept: Watch, truth: np.ndarray, answers: np.ndarray, rows: pl.DataFrame, time: str | None
+) -> dict[str, str]:
     """Since when each detector tells that the errors of labelled rows are others than of those held at training."""
     found = kept.changed(Held(truth, answers, rows.lazy(), time))
     return {} if time is None else {name: f"{rows[time][row]} ({rows[ROW_ID][row]})" for name, row in found.items()}
-

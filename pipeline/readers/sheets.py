@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import polars.selectors as cs
@@ -12,6 +12,7 @@ from pipeline.errors import DataError
 from pipeline.readers.binary import flat
 from pipeline.readers.heading import heading
 from pipeline.readers.source import File, Source, opening
+from pipeline.readers.spool import EXACT
 
 if TYPE_CHECKING:
     from fastexcel import ExcelReader
@@ -58,13 +59,14 @@ def _table(reader: "ExcelReader", sheet: str) -> tuple[pl.DataFrame, dict[str, s
     return _refined(frame.rename(dict(zip(frame.columns, found.names, strict=True)))), found.why
 
 
-def _loaded(reader: "ExcelReader", sheet: str, skipped: int, rows: int | None, **options: object) -> pl.DataFrame:
-    return pl.DataFrame(reader.load_sheet(sheet, header_row=None, skip_rows=skipped, n_rows=rows, **options))
+def _loaded(reader: "ExcelReader", sheet: str, skipped: int, rows: int | None, **options: Any) -> pl.DataFrame:
+    loaded: Any = reader.load_sheet(sheet, header_row=None, skip_rows=skipped, n_rows=rows, **options)
+    return pl.DataFrame(loaded)
 
 
 def _refined(frame: pl.DataFrame) -> pl.DataFrame:
     """Whole numbers as such, and moments at midnight as days: a sheet knows neither."""
-    whole = frame.select((cs.float() == cs.float().floor()).all())
+    whole = frame.select(((cs.float() == cs.float().floor()) & (cs.float().abs() <= EXACT)).all())
     days = frame.select((cs.datetime().dt.time() == pl.time(0, 0, 0)).all())
     return frame.with_columns(
         *(frame[name].cast(pl.Int64, strict=False) for name in whole.columns if whole[name].all()),

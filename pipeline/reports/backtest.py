@@ -9,7 +9,7 @@ from functools import partial
 from markupsafe import Markup
 
 from pipeline.artefacts import Record
-from pipeline.metrics import LOWER_IS_BETTER, signed
+from pipeline.metrics import LOWER_IS_BETTER, Metric, signed
 from pipeline.reports import charts, document, svg, words
 from pipeline.reports.charts import NARROW, NOTHING, Entry
 from pipeline.reports.figures import both, half
@@ -87,7 +87,7 @@ def _style(name: str) -> tuple[str, str]:
     return STYLES.get(name, ("m-majority", "circle"))
 
 
-def _means(runs: Sequence[Json], name: str, width: float) -> Markup:
+def _means(runs: Sequence[Json], name: Metric, width: float) -> Markup:
     """Each policy's mean score, with its interval."""
     entries = []
     for run in runs:
@@ -102,7 +102,7 @@ def _means(runs: Sequence[Json], name: str, width: float) -> Markup:
     return charts.dots(entries, width, f"Mean {metric(name)} under each policy", better=better) if entries else NOTHING
 
 
-def _gains(runs: Sequence[Json], name: str, width: float) -> Markup:
+def _gains(runs: Sequence[Json], name: Metric, width: float) -> Markup:
     """Each policy less `never`, on the same rows; right of zero it is better."""
     entries = []
     for run in runs:
@@ -226,7 +226,7 @@ def _score(run: Json, name: str) -> str:
     return UNSAID if raw is None else words.interval(raw)
 
 
-def _gain(run: Json, name: str) -> str:
+def _gain(run: Json, name: Metric) -> str:
     pair = run["gain"].get(name)
     if pair is None or run["name"] == NEVER:
         return UNSAID

@@ -26,7 +26,7 @@ from pipeline.workspace import Section, Workspace
 
 MOST_USED, MOST_REASONS = 8, 5
 SEVERITIES = ("error", "warning", "info")
-UNSTATED = "Nobody has said: write `{key}` into params.yaml."
+UNSTATED = "nobody has said (params.yaml: {key})"
 
 
 class CardSettings(Section):
@@ -114,16 +114,18 @@ def _what_it_is(facts: Facts) -> Chapter:
     evaluation, classes = facts.evaluation, facts.evaluation["classes"]
     kind = {"quantity": "a number", "quantiles": "quantiles of a number", "tags": "tags", "forecast": "a forecast"}
     told = kind.get(evaluation.get("target", "classes"), "classes")
-    of = f", {listed([clip(each) for each in classes], 12)}" if classes else ""
+    of = f": {listed([clip(each) for each in classes], 12)}" if classes else ""
     version = words.subject(evaluation, facts.champion)
-    standing = f"version {version}, in use" if version.startswith("v") else "a candidate"
+    standing = f"version {version}, in use" if version.startswith("v") else "judged as a candidate"
+    backbone = facts.network["backbone"]
+    why = (facts.network["why"] or "as set").removeprefix(f"{backbone}: ")
     weights = facts.diagnosis.speed.weights if facts.diagnosis and facts.diagnosis.speed else None
     return Chapter(
         title="What it is",
         points=[
             f"It tells {evaluation['label']} ({told}{of}) from {count(len(facts.agreed.features), 'column')}.",
             f"Model {facts.manifest.identity}: {standing}.",
-            f"A network with the backbone {facts.network['backbone']} ({facts.network['why'] or 'as set'})"
+            f"A network with the backbone {backbone} ({why})"
             + (f" of {count(weights, 'weight')}" if weights else "")
             + f", {speed.size(facts.size)} on disk.",
         ],

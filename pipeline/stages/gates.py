@@ -145,7 +145,7 @@ def _always(evaluation: Evaluation, against: Mapping[str, Paired], asked: Asked,
 
 def _left_worse(gate: Gate, champion: Paired) -> Gate:
     """The failed gate of the baseline, waived."""
-    why = f"surely better than champion, {_difference(champion)}: to refuse it leaves the worse model in place"
+    why = f"surely better than champion, {difference(champion)}: to refuse it leaves the worse model in place"
     words, asked = f"{gate.words}; waived, for it is {why}", f"{gate.asked}: surely better than champion"
     return gate.model_copy(update={"verdict": "waived", "words": words, "asked": asked})
 
@@ -170,7 +170,7 @@ def _not_worse(pair: Paired, loss: float, unit: float) -> Gate:
 
 
 def _paired(name: str, right: bool, pair: Paired, words: str, asked: str) -> Gate:
-    return _gate(name, right, asked=asked, found=_difference(pair), words=f"{words}: {_difference(pair)}, {asked}")
+    return _gate(name, right, asked=asked, found=difference(pair), words=f"{words}: {difference(pair)}, {asked}")
 
 
 def _gate(name: str, right: bool, *, asked: str, found: str, words: str = "") -> Gate:
@@ -181,8 +181,8 @@ def _gate(name: str, right: bool, *, asked: str, found: str, words: str = "") ->
 def _waived(pair: Paired, lost: list[str]) -> Gate:
     why = f"the champion reads {listed(lost)}, which {'is no feature' if len(lost) == 1 else 'are no features'} by now"
     name = f"not worse than {pair.model}"
-    words = f"is not held against {pair.model}: {why}; {_difference(pair)}"
-    return Gate(name=name, asked="nothing", found=f"{_difference(pair)}: {why}", verdict="waived", words=words)
+    words = f"is not held against {pair.model}: {why}; {difference(pair)}"
+    return Gate(name=name, asked="nothing", found=f"{difference(pair)}: {why}", verdict="waived", words=words)
 
 
 def _champion(evaluation: Evaluation, pair: Paired, asked: Asked, standing: Standing) -> Gate:
@@ -265,7 +265,7 @@ def _slices(diagnosis: Diagnosis, loss: float | None, rival: str, metric: Metric
             yield _gate(name, False, asked=asked, found=f"{count(one.rows, 'row')} of test: too few")
             continue
         unit = one.scores[rival][metric].value if metric in metrics.IN_UNIT else 1.0
-        found = f"{_difference(pair)}, {count(one.rows, 'row')}"
+        found = f"{difference(pair)}, {count(one.rows, 'row')}"
         yield _gate(name, pair.low >= -loss * unit, asked=f"loss tolerated {_amount(pair, loss, unit)}", found=found)
 
 
@@ -308,7 +308,7 @@ def _amount(pair: Paired, amount: float, unit: float) -> str:
     return f"{amount:g} of its {number(unit)}" if pair.metric in metrics.IN_UNIT else f"{amount:g}"
 
 
-def _difference(pair: Paired) -> str:
+def difference(pair: Paired) -> str:
     """How much better, and in words where the metric's own way might mislead: a `+` is in the candidate's favour."""
     difference, low, high = (metrics.signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
     better = " better" if pair.metric in metrics.IN_UNIT else ""

@@ -66,7 +66,8 @@ class Quality(Record):
         """How many findings there are, by severity, and below it each that is surely broken."""
         of = Counter(found.severity for found in self.findings)
         told = ", ".join(count(of[severity], severity) for severity in ("error", "warning", "info"))
-        errors = [f"  error {found.check}: {clip(found.message)}" for found in self.findings if found.severity == "error"]
+        broken = [found for found in self.findings if found.severity == "error"]
+        errors = [f"  error {found.check}: {clip(found.message)}" for found in broken]
         more = [f"  and {len(errors) - TOLD:,} more errors: keepfit report"] if len(errors) > TOLD else []
         return "\n".join([f"{count(self.rows, 'row')}: {told}", *errors[:TOLD], *more])
 

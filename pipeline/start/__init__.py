@@ -35,6 +35,7 @@ from pipeline.start.files import (
     PLOTS_OF_QUANTITY,
     README,
 )
+from pipeline.wording import count
 from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def require_label(found: Inferred) -> None:
     column = labels[0]
     where = f"{found.name}: {column.name}"
     if found.rows < FEWEST_ROWS:
-        what = f"holds {found.rows:,} rows, and at least {FEWEST_ROWS} are needed to train and to judge a model"
+        what = f"holds {count(found.rows, 'row')}, and at least {FEWEST_ROWS} are needed to train and to judge a model"
         raise DataError(what, where=found.name, fix="bring more rows")
     if column.is_regression or column.modality == "set":
         return

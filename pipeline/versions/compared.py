@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline import metrics, summary
 from pipeline.params import parsed_params
+from pipeline.stages import gates
 from pipeline.versions import differences
 from pipeline.versions.shown import SPLITS, UNKNOWN
 from pipeline.versions.version import Version
@@ -66,9 +67,8 @@ def _paired(first: Version, second: Version) -> Iterator[str]:
             main = metrics.OF[one.evaluation.target].main
             for pair in one.evaluation.paired:
                 if pair.model == "champion" and pair.metric == main:
-                    low, high = number(pair.low), number(pair.high)
-                    told = f"{one.name} beside {other.name}: {main} better by {number(pair.difference)}"
-                    yield f"{told} (95% interval {low} to {high}, when it was judged)"
+                    told = f"{one.name} beside {other.name}, when it was judged: {gates.difference(pair)}"
+                    yield f"{told}; + is better"
 
 
 def score_rows(first: Version, second: Version) -> list[list[str]]:

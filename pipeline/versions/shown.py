@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipeline import lineage, metrics, registry, sealed
 from pipeline.models import saved
 from pipeline.registry import Move
+from pipeline.stages import gates
 from pipeline.versions import differences
 from pipeline.versions.version import Version, fault
 from pipeline.wording import clip, count, listed, number
@@ -60,8 +61,7 @@ def _scores(shown: Version) -> Iterator[str]:
     yield ", ".join(f"{main} {number(beside[name][main].value)} on {name}" for name in SPLITS if name in beside)
     for pair in shown.evaluation.paired:
         if pair.metric == main:
-            low, high = number(pair.low), number(pair.high)
-            yield f"beside {pair.model}: {main} better by {number(pair.difference)} (95% interval {low} to {high})"
+            yield f"beside {pair.model}: {gates.difference(pair)}; + is better"
 
 
 def _kept(shown: Version) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _kept(shown: Version) -> Iterator[str]:
     if len(known.data) > NEWEST:
         yield f"  data       and {count(len(known.data) - NEWEST, 'file')} before these"
     if known.test:
-        yield f"  test set   {sealed.words(known.test)}"
+        yield f"  sealed     {sealed.words(known.test)}"
     yield f"  made by    {known.by}, keepfit's code {known.code[:12]}, seed {shown.manifest.seed}"
     yield f"  with       Python {machine.python}, {', '.join(names)}, and {len(packages) - len(names)} packages more"
     yield f"  on         {machine.processor}, {count(machine.cores, 'core')}, {machine.system}"

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
+from scipy.stats import chi2_contingency, ks_2samp, mannwhitneyu, norm, wasserstein_distance
 
-from pipeline.drift.calibration import measured
+from pipeline.drift.calibration import Null, measured
 from pipeline.drift.cuts import Cut
-from pipeline.drift.families import shares
+from pipeline.drift.families import opened, shares
 from pipeline.drift.univariate import FAMILIES
 
 OLD = np.random.default_rng(0).integers(0, 9, 900)  # few values: each has its bin, so that nothing is rounded
@@ -76,3 +76,23 @@ def test_a_bin_for_what_is_beyond_all_that_was_seen() -> None:
     places = CUT.places(pl.Series([None, -5.0, 0.0, 8.0, 900.0, float("inf")], dtype=pl.Float64))
 
     assert places.tolist() == [0, 1, 1, 9, 10, 10]
+
+
+def test_mann_whitney_is_scipys() -> None:
+    above = mannwhitneyu(NEW, OLD).statistic / (len(NEW) * len(OLD))
+
+    assert told("mann_whitney") == pytest.approx(abs(2 * above - 1))
+
+
+def test_no_threshold_is_beyond_what_a_bounded_distance_can_reach() -> None:
+    far = Null(mean=0.3, freedom=1.0, values=8).beyond(1e-3)
+
+    assert far > 1
+    assert FAMILIES["ks"].told(far, 100, 100) < 1
+
+
+def test_a_normal_that_moves_twice_as_far_is_twice_as_far_away() -> None:
+    def ks(moved: float) -> float:
+        return float(opened(np.array([(2 * norm.cdf(moved / 2) - 1) ** 2]))[0]) ** 0.5
+
+    assert ks(3.0) == pytest.approx(2 * ks(1.5), rel=0.03)

@@ -9,6 +9,7 @@ import pytest
 from pipeline.drift import past, watch
 from pipeline.drift.columns import compare
 from pipeline.drift.cuts import Kind
+from pipeline.drift.joint import Joint
 from pipeline.drift.watch import Held, Watch
 from pipeline.profile import profile
 
@@ -83,3 +84,40 @@ def test_what_a_season_does_is_no_surprise_to_the_report() -> None:
 
 def test_a_model_without_is_none(tmp_path: Path) -> None:
     assert Watch.of(tmp_path) is None
+
+
+def test_errors_that_grow_are_told_with_the_row_from_which_on() -> None:
+    random = np.random.default_rng(0)
+    day = pl.LazyFrame({"day": np.arange(3000)})
+    truth_N = np.zeros(3000)
+    old, new = (random.normal(0, 1, (3000, 1)) for _ in range(2))
+    new[1500:] *= 6
+    known = past.learn(rows(3000, 0)[0], {"x": "numeric", "y": "categorical"})
+    frame = rows(3000, 0)[0].with_columns(day=pl.int_range(pl.len()))
+    kept = Watch.learn(known, "y", "quantity", Held(truth_N, old, frame, "day"))
+
+    turned = day.collect()[::-1]
+    told = kept.changed(Held(truth_N, new[::-1].copy(), turned.lazy(), "day"))
+
+    assert 1500 <= turned["day"][told["adwin"]] < 1800
+    assert kept.changed(Held(truth_N, old, day, "day")) == {}
+    assert kept.changed(Held(truth_N, new, day)) == {}
+
+
+def test_all_columns_together_are_kept_and_tell_what_no_column_shows() -> None:
+    def pairs(sign: float, seed: int) -> pl.LazyFrame:
+        random = np.random.default_rng(seed)
+        a_N = random.normal(size=2000)
+        return pl.LazyFrame({"a": a_N, "b": sign * a_N + 0.5 * random.normal(size=2000)})
+
+    known = past.learn(pairs(1, 0), {"a": "numeric", "b": "numeric"}, in_order=True)
+    joint = Joint.learn(known, pairs(1, 0))
+    assert joint is not None
+    kept = Joint.model_validate_json(joint.model_dump_json())
+
+    turned, same = ({t.method: t.p for t in kept.tests(known, pairs(sign, 1))} for sign in (-1, 1))
+
+    assert max(turned.values()) < 1e-4
+    assert min(same.values()) > 0.01
+    assert kept.tests(known, pairs(1, 1).drop("b")) == []
+    assert Joint.learn(known.only(["a"]), pairs(1, 0)) is None

@@ -21,8 +21,9 @@ from pipeline.judgement.stretches import ON_WINDOWS
 from pipeline.models import baselines
 from pipeline.predict import Predictor
 from pipeline.reports import report
-from pipeline.stages import normalize, promote
+from pipeline.stages import gates, normalize
 from pipeline.stages.evaluate import Evaluation
+from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS
 from pipeline.workspace import Workspace
@@ -84,6 +85,15 @@ def test_init_writes_the_horizon_and_a_split_by_time_alone(made_once: Workspace)
     settings.check_label(made_once)
 
 
+def test_quantiles_of_a_forecast_are_refused_before_a_training(made: Workspace) -> None:
+    params = yaml.safe_load(made.params_file.read_text())
+    params["train"]["loss"] = {"quantiles": [0.1, 0.5, 0.9]}
+    made.params_file.write_text(yaml.safe_dump(params))
+
+    with pytest.raises(SettingsError, match="is told as forecast"):
+        settings.check_label(Workspace.open(made.root))
+
+
 def test_all_rows_are_accounted_for(made_once: Workspace) -> None:
     found = artefacts.read_json(made_once.normalized / normalize.SERIES)
 
@@ -127,10 +137,10 @@ def test_the_network_is_judged_beside_the_last_value(record: Evaluation) -> None
 
 
 def test_it_is_promoted_for_what_it_does_better(record: Evaluation, made_once: Workspace) -> None:
-    promoted, reasons = promote.decide(record, made_once.section(PromoteSettings))
+    found = made_once.section(PromoteSettings).judged(record, Standing(), None)
 
-    assert promoted
-    assert reasons[0].startswith("beats persistence: rmse +")
+    assert gates.passed(found)
+    assert found[0].words.startswith("beats persistence: rmse +")
 
 
 def test_small_changes_of_the_windows_move_forecasts_by_a_number_and_rough_ones_break_none(

@@ -20,8 +20,9 @@ from pipeline.models import baselines
 from pipeline.predict import Predictor
 from pipeline.profile import Numeric, Profile
 from pipeline.reports import report
-from pipeline.stages import evaluate, promote, split
+from pipeline.stages import evaluate, gates, split
 from pipeline.stages.evaluate import Evaluation
+from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS, SplitRecord
 from pipeline.workspace import Workspace
@@ -138,7 +139,7 @@ def judged(record: Evaluation, gain: float, **gate: Any) -> bool:
     score = {"test": {"rmse": metrics.Score(value=10.0)}}
     scores = {"ridge": score, "champion": score, "mean": score}
     known = record.model_copy(update={"paired": pairs, "scores": scores})
-    return promote.decide(known, PromoteSettings.model_validate(gate))[0]
+    return gates.passed(PromoteSettings.model_validate(gate).judged(known, Standing(), None))
 
 
 def test_gains_and_losses_are_shares_of_what_the_other_has(record: Evaluation) -> None:
@@ -154,17 +155,17 @@ def test_the_reasons_are_in_the_labels_unit(record: Evaluation) -> None:
     score = {"mean": {"test": {"rmse": metrics.Score(value=114_485.0)}}}
     known = record.model_copy(update={"paired": [pair], "scores": score})
 
-    _, (reason,) = promote.decide(known, PromoteSettings(baseline="mean", minimum_gain=0.1))
+    (gate,) = PromoteSettings(baseline="mean", minimum_gain=0.1).judged(known, Standing(), None)
 
-    assert (
-        "rmse +67,529 better (95% interval -1.50 to +70,710, same test rows), gain asked 0.1 of its 114,485" in reason
+    assert gate.words.endswith(
+        "rmse +67,529 better (95% interval -1.50 to +70,710, same test rows), gain asked 0.1 of its 114,485"
     )
 
 
 @pytest.mark.parametrize("asked", [{"metric": "auc"}, {"baseline": "majority"}])
 def test_what_is_of_classes_cannot_be_asked_of_a_quantity(record: Evaluation, asked: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"promote\..*: cannot be .*not of this kind of label"):
-        promote.decide(record, PromoteSettings.model_validate(asked))
+        PromoteSettings.model_validate(asked).judged(record, Standing(), None)
 
 
 @pytest.mark.parametrize("section", ["promote", "monitor"])
@@ -292,4 +293,4 @@ def test_the_stages_run_in_a_new_workspace(prices: Path, tmp_path: Path) -> None
         import_module(f"pipeline.stages.{stage}").run(made)
 
     judged = Evaluation.read(made.evaluation)
-    assert promote.decide(judged, made.section(PromoteSettings))[0]
+    assert gates.passed(made.section(PromoteSettings).judged(judged, Standing(), None))

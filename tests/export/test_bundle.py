@@ -174,6 +174,14 @@ def test_a_version_that_is_not_there_is_an_error(name: str, trained_once: Worksp
         bundle.write(trained_once, name, tmp_path / "out")
 
 
+def test_a_candidate_that_was_not_judged_has_no_threshold(trained: Workspace, tmp_path: Path) -> None:
+    told = artefacts.read_json(trained.evaluation)
+    artefacts.write_json(trained.evaluation, told | {"candidate": "0123456789ab"})
+
+    with pytest.raises(WorkspaceError, match=r"evaluation\.json: is of the candidate 0123456789ab, which is"):
+        bundle.write(trained, "candidate", tmp_path / "out")
+
+
 def test_without_the_libraries_it_says_what_to_install(
     trained_once: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,8 @@
 """What goes into an export: types, what is missing, and the codes of categories."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import polars as pl
 import pytest
@@ -64,6 +67,13 @@ def test_texts_that_stand_for_nothing_are_missing() -> None:
 )
 def test_texts_of_a_table_become_cells(one: dict[str, str], texts: list[str], cells: list[object]) -> None:
     assert loader.read_cells(one, texts, ["", "NA"]) == cells
+
+
+def test_a_table_without_a_column_that_the_model_reads_is_an_error() -> None:
+    model = SimpleNamespace(inputs=[{"name": "x", "kind": "number"}, {"name": "y", "kind": "number"}])
+
+    with pytest.raises(ValueError, match="the table lacks what the model reads: y"):
+        list(loader.table(cast(loader.Model, model), [{"x": "1"}]))
 
 
 def test_a_cell_of_a_table_that_is_no_number_is_an_error() -> None:

@@ -76,6 +76,36 @@ def test_a_notice_says_what_why_what_was_done_and_one_link(
     assert [line.partition(":")[0] for line in lines[3:]] == ["see"]
 
 
+def test_an_address_is_kept_once_a_trial_was_delivered(
+    workspace: Workspace, inbox: tuple[str, list[dict[str, str]]]
+) -> None:
+    from flows import notices
+
+    url, posted = inbox
+    name = notices.introduce(workspace, "mine", url.replace("http://", "json://"))
+    notices.of_failure(telling(workspace, name), [record()], "wind.csv: is empty; mend it")
+
+    assert name == "apprise/mine"
+    assert [notice["title"] for notice in posted] == [
+        "keepfit demo: a trial",
+        "keepfit demo: the training that b.csv asked for failed",
+    ]
+    assert posted[-1]["message"].splitlines()[1] == "why: wind.csv: is empty; mend it"
+
+
+@pytest.mark.parametrize("url", ["json://127.0.0.1:1/gone", "nonsense", "mailto://"])
+def test_an_address_that_takes_no_notice_is_one_line_and_not_kept(url: str, workspace: Workspace) -> None:
+    from prefect.blocks.core import Block
+
+    from flows import notices
+    from pipeline.errors import SettingsError
+
+    with pytest.raises(SettingsError, match="the trial was not delivered"):
+        notices.introduce(workspace, "lost", url)
+    with pytest.raises(ValueError, match="lost"):
+        Block.load("apprise/lost")
+
+
 def test_what_a_retraining_came_to_and_a_gate_are_told(
     workspace: Workspace, inbox: tuple[str, list[dict[str, str]]]
 ) -> None:

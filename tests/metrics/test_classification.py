@@ -232,9 +232,15 @@ def test_the_threshold_lies_between_what_was_told() -> None:
 
 
 def test_the_threshold_of_ties_takes_all_of_them() -> None:
-    y_N, p_NK = np.array([1, 0, 1, 0]), np.array([[0.3, 0.7]] * 4)
+    y_N, told = np.array([1, 0, 1, 0]), np.array([0.7, 0.7, 0.7, 0.1])
 
-    assert classification.best_threshold(y_N, p_NK) == 0.7
+    assert classification.best_threshold(y_N, np.stack([1 - told, told], axis=1)) == pytest.approx(0.4)
+
+
+def test_one_answer_to_all_rows_is_that_of_the_class_of_most() -> None:
+    y_N, p_NK = np.array([1, 0, 0, 0]), np.array([[0.75, 0.25]] * 4)
+
+    assert (classification.answers(p_NK, classification.best_threshold(y_N, p_NK)) == 0).all()
 
 
 def test_more_classes_have_no_threshold() -> None:

@@ -47,6 +47,7 @@ if __name__ == "__main__":
     artefacts.write_tensors(folder / "kept", {{name: value.numpy() for name, value in kept.weights.items()}})
     artefacts.write_json(folder / "history", {{"epochs": [epoch.model_dump() for epoch in kept.history]}})
 """
+SOON = 600.0  # seconds: on a machine that does much else an interpreter takes minutes to end
 several = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processors")
 
 
@@ -78,7 +79,7 @@ def test_whoever_is_killed_all_end_and_the_next_run_ends_with_the_same_bits(tmp_
     others = at_step(first, folder, 5)
     first.kill()
     first.wait()
-    _, alive = psutil.wait_procs(others, timeout=60)
+    _, alive = psutil.wait_procs(others, timeout=SOON)
     assert len(others) == 1
     assert not alive
     assert not list((folder / "scratch").iterdir())
@@ -86,7 +87,7 @@ def test_whoever_is_killed_all_end_and_the_next_run_ends_with_the_same_bits(tmp_
     second = started(folder)
     (other,) = at_step(second, folder, 15)
     other.kill()
-    assert second.wait(timeout=60) == 1
+    assert second.wait(timeout=SOON) == 1
     said = (folder / "said").read_text().splitlines()
     assert said == [
         "params.yaml: train.devices: the process of device 1 ended by SIGKILL; run it again: it goes on from its last "
@@ -96,8 +97,8 @@ def test_whoever_is_killed_all_end_and_the_next_run_ends_with_the_same_bits(tmp_
     third = started(folder)
     others = at_step(third, folder, 30)
     third.send_signal(signal.SIGINT)
-    assert third.wait(timeout=60) != 0
-    assert not psutil.wait_procs(others, timeout=60)[1]
+    assert third.wait(timeout=SOON) != 0
+    assert not psutil.wait_procs(others, timeout=SOON)[1]
 
     assert started(folder, pause=0.0).wait() == 0, (folder / "said").read_text()
     assert same_weights(folder, whole)

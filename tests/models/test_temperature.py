@@ -23,9 +23,12 @@ def made(classes: int = 2, members: int = 1, seed: int = 0) -> tuple[np.ndarray,
 
 
 def test_it_is_that_of_a_regression_on_the_log_odds() -> None:
+    """Each row counts as one of the other class too, with the weight of the doubt."""
     logits_NMK, y_N = made()
     odds_N1 = SURER * (logits_NMK[:, 0, 1] - logits_NMK[:, 0, 0])[:, None]
-    slope = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(odds_N1, y_N).coef_[0, 0]
+    doubt = np.repeat([1 - 1 / (ROWS + 2), 1 / (ROWS + 2)], ROWS)
+    both = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8)
+    slope = both.fit(np.tile(odds_N1, (2, 1)), np.concatenate([y_N, 1 - y_N]), sample_weight=doubt).coef_[0, 0]
 
     found = temperature.fit(SURER * logits_NMK, y_N)
 
@@ -55,6 +58,19 @@ def test_answers_that_are_as_sure_as_they_ought_to_be_stay(seed: int) -> None:
     assert found.fitted == pytest.approx(1, rel=0.1)
     assert found.value == 1 or abs(found.value - 1) > 0.02  # what surely helps is no rounding
     assert found.value == 1 or found.after < found.before
+
+
+@pytest.mark.parametrize("rows", [100, 1000])
+def test_where_every_row_of_val_is_right_answers_are_not_made_surer_than_so_few_rows_can_say(rows: int) -> None:
+    odds_N = np.random.default_rng(0).choice([-3.0, 3.0], rows)
+    logits_NMK = np.stack([np.zeros(rows), odds_N], axis=1)[:, None]
+    y_N = (odds_N > 0).astype(np.int64)
+
+    found = temperature.fit(logits_NMK, y_N)
+
+    assert found is not None
+    surest = 1 / (1 + np.exp(3.0 / found.fitted))  # the probability of the other class
+    assert surest == pytest.approx(1 / (rows + 2), rel=0.02)
 
 
 def test_noise_makes_no_temperature() -> None:

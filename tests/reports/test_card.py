@@ -57,7 +57,7 @@ def test_what_nobody_has_stated_is_said_to_be_unknown(trained: Workspace) -> Non
 
     assert "- Purpose: to warn the kitchen" in found
     assert "- Answered for by: Anna" in found
-    assert "- Licence: Nobody has said: write `card.licence` into params.yaml." in found
+    assert "- Licence: nobody has said (params.yaml: card.licence)" in found
 
 
 def test_what_is_wrong_is_told_the_worst_first(trained_once: Workspace) -> None:
@@ -124,7 +124,7 @@ def test_text_from_the_data_stays_text() -> None:
 def test_every_part_that_says_something_has_a_sentence(trained_once: Workspace) -> None:
     diagnosis = card.read(trained_once).diagnosis
     assert diagnosis is not None
-    spoken = [getattr(diagnosis, name).words for name in ("steadiness", "speed")]
+    spoken = [getattr(diagnosis, name).words for name in ("calibration", "steadiness", "speed")]
 
     chapter = next(c for c in card.chapters(card.read(trained_once)) if c.title == "How it behaves")
 

@@ -227,6 +227,29 @@ def test_what_was_told_of_the_training_is_beside_its_curves(workspace: Make, fil
     assert text.index('id="training"') < text.index("dead_units") < text.index('id="data"')
 
 
+def test_the_norms_of_the_gradient_are_drawn_beside_the_curves(workspace: Make, files: dict[str, Json]) -> None:
+    evaluation = files["reports/evaluation.json"]
+    epochs = len(evaluation["curves"]["train_loss"])
+    evaluation["gradients"] = {"median": [0.5] * epochs, "highest": [None, *[3.0] * (epochs - 1)], "cut_to": 1.0}
+
+    page = text_of(workspace(files))
+
+    assert "Gradient norm" in page
+    assert "before it is cut to 1.0" in page
+
+
+def test_a_chart_draws_the_interval_that_the_sentence_beside_it_says(workspace: Make, files: dict[str, Json]) -> None:
+    evaluation = files["reports/evaluation.json"]
+    pair = next(one for one in evaluation["paired"] if one["metric"] == "auc" and one["low"] > 0)
+    wide = {"low": -0.5, "high": 0.5, "word": "not shown to be better", "p_value": 0.2, "compared": 3}
+    evaluation["verdicts"] = [{**pair, **wide}]
+
+    drawn = figures.paired(evaluation, {pair["model"]: "it"}, "auc", 300)
+
+    assert "unclear" in drawn
+    assert "corrected for 3 comparisons" in text_of(workspace(files))
+
+
 def test_times_are_shown_of_the_training_that_was_judged_alone(workspace: Make, files: dict[str, Json]) -> None:
     candidate = files["reports/evaluation.json"].setdefault("candidate", "a1b2")
     files[".keepfit/training/times.json"] = {"identity": candidate, "laps": [{"compute": 3.0, "data": 1.0}]}

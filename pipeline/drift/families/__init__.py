@@ -53,7 +53,7 @@ def opened(squared_B: Values) -> Values:
     """(B,) squared distances of 0 to 1 on a scale without an end: -log(1 - d^2).
 
     Of the Kolmogorov-Smirnov distance of two normals of spread 1 it is their squared difference over 2 pi, within 5% up
-    to a difference of 4 (by erf(x)^2 ~ 1 - exp(-4 x^2 / pi)); of Hellinger's twice the distance of Bhattacharyya (1943).
+    to a difference of 4, as erf(x)^2 is nearly 1 - exp(-4 x^2 / pi); of Hellinger's it is that of Bhattacharyya (1943).
 
     >>> opened(np.array([0.0, 0.19, 1.0])).round(2).tolist()
     [0.0, 0.21, 27.63]
