@@ -187,7 +187,7 @@ def ours(case: Case, batch: int) -> list[list[str]]:
 
 def figures(made: list[Case], told: Told) -> list[str]:
     """Per 100 batches: alarms of any column where nothing changed, of the column that did, and as it came."""
-    found = defaultdict(list)
+    found: defaultdict[str, list[bool]] = defaultdict(list)
     for case, batches in zip(made, told, strict=True):
         found[case.kind] += [bool(columns) if case.moved is None else case.moved in columns for columns in batches]
     return [f"{100 * np.mean(found[kind]):.1f} ({len(found[kind])})" if found[kind] else "" for kind in _kinds()]

@@ -190,8 +190,8 @@ def show_decision(
 def past(metric: str, batches: Sequence[tuple[str, str, float | None, str]]) -> list[str]:
     """The last batches as a table of Markdown: batch, champion, live metric with a bar, decision.
 
-    >>> past("auc", [("06.csv", "v1", 0.7, "keep")])[-1]
-    '| 06\\.csv | v1 | 0.700 | ██████████ | keep |'
+    >>> past("auc", [("june", "v1", 0.7, "keep")])[-1]
+    '| june | v1 | 0.700 | ██████████ | keep |'
     """
     shown = batches[-SHOWN_BATCHES:]
     most = max((value for _, _, value, _ in shown if value is not None), default=0.0)

@@ -10,6 +10,7 @@ import http.client
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -211,6 +212,20 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
                 "the stages without Prefect",
             )
         _import([name]) if (name := next(later, "")) else time.sleep(0.05)
+
+
+def end_with_parent() -> None:
+    """Have this process killed once the one that started it is gone, if it is a run's: none outlives what serves it."""
+    if "PREFECT__FLOW_RUN_ID" not in os.environ:
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="keepfit-parent", daemon=True).start()
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

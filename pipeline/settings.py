@@ -83,7 +83,7 @@ def check(workspace: Workspace) -> None:
 
 
 def check_label(workspace: Workspace) -> None:
-    """Raise SettingsError for a metric, baseline, slice or group that is not of the data, before a training and not after."""
+    """Raise SettingsError, before a training, for a metric, baseline, slice, group or quantiles not of the data."""
     series, quantiles = workspace.section(NormalizeSettings).series, workspace.section(TrainSettings).loss.quantiles
     of_number: Kind = "quantiles" if quantiles else "quantity"
     number: Kind = "forecast" if series is not None and series.horizon else of_number

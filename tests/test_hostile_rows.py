@@ -235,7 +235,8 @@ def forecaster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def test_a_forecast_is_a_number_whatever_the_window_holds(
     cells: list[tuple[datetime | None, str | None, float | None, float | None]], forecaster: Predictor
 ) -> None:
-    schema = pl.Schema({"at": pl.Datetime("us"), "shop": pl.String, "sold": pl.Float64, "staff": pl.Float64})
+    number = pl.Float64()
+    schema = pl.Schema({"at": pl.Datetime("us"), "shop": pl.String(), "sold": number, "staff": number})
     rows = pl.DataFrame(cells, schema=schema, orient="row")
 
     try:

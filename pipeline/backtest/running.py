@@ -10,6 +10,7 @@ from pipeline.backtest.replay import Model, State, replay, summed
 from pipeline.backtest.steps import Scratch
 from pipeline.drift.decision import MonitorSettings
 from pipeline.metrics import IN_UNIT, Kind, Metric, Paired, Score
+from pipeline.metrics.verdict import signed
 from pipeline.models import saved
 from pipeline.policy.window import Window
 from pipeline.predict import Predictor
@@ -94,7 +95,7 @@ def gained(pair: Paired | None, name: str) -> str:
     """How much better than `never`, with its interval."""
     if pair is None or name == NEVER:
         return "-"
-    gain, low, high = (metrics.signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
+    gain, low, high = (signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
     return f"{gain} ({low} to {high})"
 
 

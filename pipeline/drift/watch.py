@@ -115,7 +115,7 @@ def errors_of(target: Kind, held: Held) -> tuple[list[float], list[int]]:
     """
     if held.time is None or target not in errors.SCORED:
         return [], []
-    answered = np.isfinite(held.answers).all(axis=1)
+    answered = np.asarray(np.isfinite(held.answers).all(axis=1))
     order_N = past.order_of(held.rows, len(answered), held.time)
     order_N = order_N[answered[order_N]]
     row_M = errors.thinned(order_N)[0]

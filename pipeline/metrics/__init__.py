@@ -25,7 +25,6 @@ from pipeline.metrics.score import (
     paired,
     resamples,
     scores,
-    signed,
 )
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "paired",
     "resamples",
     "scores",
-    "signed",
 ]
 
 Kind: TypeAlias = Literal["classes", "quantity", "ordinal", "quantiles", "tags", "forecast"]

@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artefacts import Record
-from pipeline.wording import number
 
 ClassMetric: TypeAlias = Literal[
     "auc", "average_precision", "log_loss", "accuracy", "precision", "recall", "f1", "brier"
@@ -86,17 +85,6 @@ def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
     gap_R = sign * (own[metric] - other[metric])
     low, high = interval(gap_R[1:])
     return Paired(model=model, metric=metric, difference=float(gap_R[0]), low=low, high=high, resamples=len(gap_R) - 1)
-
-
-def signed(metric: Metric, value: float) -> str:
-    """A difference as it is told: of a metric in the label's unit three digits, of all others four decimals.
-
-    >>> signed("auc", -0.0123), signed("rmse", 1234.5), signed("log_loss", -1e-9)
-    ('-0.0123', '+1,234', '+0.0000')
-    """
-    if metric in IN_UNIT:
-        return f"{'-' if value < 0 else '+'}{number(abs(value))}"
-    return f"{round(value, 4) + 0.0:+.4f}"
 
 
 def mean(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artefacts import Record
-from pipeline.metrics.score import COVERAGE, LOWER_IS_BETTER, Metric, Values
+from pipeline.metrics.score import COVERAGE, IN_UNIT, LOWER_IS_BETTER, Metric, Values
 from pipeline.wording import number
 
 
@@ -36,6 +36,17 @@ class Verdict(Record):
         amount, low, high = (_signed(value) for value in (self.difference, self.low, self.high))
         several = f", corrected for {self.compared} comparisons" if self.compared > 1 else ""
         return f"{self.word} than {self.model}: {self.metric} {amount} ({low} to {high}{several})"
+
+
+def signed(metric: Metric, value: float) -> str:
+    """A difference as it is told: of a metric in the label's unit three digits, of all others four decimals.
+
+    >>> signed("auc", -0.0123), signed("rmse", 1234.5), signed("log_loss", -1e-9)
+    ('-0.0123', '+1,234', '+0.0000')
+    """
+    if metric in IN_UNIT:
+        return f"{'-' if value < 0 else '+'}{number(abs(value))}"
+    return f"{round(value, 4) + 0.0:+.4f}"
 
 
 def verdicts(metric: Metric, own: Values, others: Mapping[str, Values]) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""In which precision convolutions over pictures and sounds are trained: 32 bits, or bfloat16 where the device has it.
+"""In which precision convolutions over pictures are trained: 32 bits, or bfloat16 where the device has it.
 
 Only products are rounded: weights, their gradients, means and norms, the loss, and whoever answers stay in 32 bits.
 Which it is follows from the kind of device, never from a timing, so that bits are always the same.
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pipeline.models.choices.training import Precision
-from pipeline.models.encoders.residual import ResidualTrunk
+from pipeline.models.encoders.image import ImageNetwork
 
 Settled: TypeAlias = Literal[32, "bf16"]
 
@@ -21,7 +21,8 @@ def apply(network: nn.Module, chosen: Precision, device: torch.device) -> Settle
     >>> apply(nn.Linear(1, 1), "bf16", torch.device("cpu"))
     32
     """
-    trunks = [module for module in network.modules() if isinstance(module, ResidualTrunk)]
+    pictures = [module for module in network.modules() if isinstance(module, ImageNetwork)]
+    trunks = [each.trunk for each in pictures if each.trunk is not None]
     settled: Settled = settle(chosen, device) if trunks else 32
     for trunk in trunks:
         trunk.rounded = settled == "bf16"

@@ -29,7 +29,7 @@ class Stack(nn.Sequential):
 
     def weights(self) -> list[nn.Parameter]:
         """Each layer's weight and bias, by turns."""
-        return [part for layer in self if isinstance(layer, nn.Linear) for part in (layer.weight, layer.bias)]
+        return [part for layer in self if isinstance(layer, nn.Linear) for part in layer.parameters()]
 
 
 def quicken(network: nn.Module) -> None:

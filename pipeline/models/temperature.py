@@ -19,7 +19,7 @@ from pipeline.metrics.classification import EPSILON
 
 COLDEST, HOTTEST = 0.05, 20.0
 FOLDS = 5
-SURELY = 0.5  # standard errors that the loss must fall by on rows that the temperature was not fitted on
+LEAST_GAIN = 0.5  # standard errors, on rows that it was not fitted on: with 2 hardly any val is large enough
 CELLS = 1 << 20  # logits that are looked at: of more rows every so many, one number needs no more
 FEWEST_ROWS = 50  # with fewer it is not tried
 
@@ -30,8 +30,8 @@ class Temperature(Record):
     """What was tried: `fitted` on `rows` of val, and what came of it on val's rows outside each fold.
 
     `before` and `after` are mean log losses in nats, `after` that of rows by the temperature of the other folds;
-    `error` is the standard error of their difference. `value` is what logits are divided by: 1 where it did not surely
-    help.
+    `error` is the standard error of their difference. `value` is what logits are divided by: 1 where it helped by less
+    than LEAST_GAIN of these errors.
     """
 
     value: float
@@ -64,7 +64,7 @@ def fit(logits_NMK: np.ndarray, y_N: np.ndarray) -> Temperature | None:
     error = float(gain_N.std(ddof=1) / np.sqrt(len(gain_N)))
     fitted = best(doubted(logits_NMK, y_N))
     return Temperature(
-        value=fitted if gain_N.mean() > SURELY * error else 1.0,
+        value=fitted if gain_N.mean() > LEAST_GAIN * error else 1.0,
         fitted=fitted,
         rows=len(y_N),
         before=float(before_N.mean()),

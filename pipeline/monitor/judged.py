@@ -23,10 +23,9 @@ from pipeline.judgement.settings import EvaluateSettings
 from pipeline.judgement.units import Units
 from pipeline.metrics import Values
 from pipeline.models import saved
-from pipeline.monitor import told
 from pipeline.monitor.batch import Batch
 from pipeline.monitor.record import Live
-from pipeline.monitor.told import Told
+from pipeline.monitor.told import Told, blocks_of, broken, changed, drifted, together, uses
 from pipeline.predict import PREDICTION, Predictor, comparable, prediction_frame
 from pipeline.profile import Profile
 from pipeline.repairs import Plan
@@ -55,8 +54,8 @@ def drift(model: Predictor, batch: Batch, settings: MonitorSettings, time: str |
     kept = Watch.of(model.folder)
     both = frame(rows, {PREDICTION: model.preprocessor.target.watched(a_NK)}) if kept else rows
     metric = settings.chosen(model.preprocessor.target.kind)
-    tested = kept.tests(both, blocks=told.blocks_of(batch.usable.height), time=time) if kept else []
-    uses = told.uses(model.folder)
+    tested = kept.tests(both, blocks=blocks_of(batch.usable.height), time=time) if kept else []
+    used = uses(model.folder)
     report = columns.compare(
         reference,
         Profile(rows=seen.rows, columns=seen.columns | answers.columns),
@@ -66,12 +65,12 @@ def drift(model: Predictor, batch: Batch, settings: MonitorSettings, time: str |
         minimum_outcome_effect=settings.minimum_outcome_effect,
         correction=settings.correction,
         chances=watch.chances(tested),
-        uses=uses,
+        uses=used,
     )
-    moved = told.drifted(tested, report, both, time=time, uses=uses, private=batch.private)
+    moved = drifted(tested, report, both, time=time, uses=used, private=batch.private)
     found = Told(
-        alarms=[*told.broken(batch.findings, model.folder), *moved],
-        together=told.together(kept, both, alpha=settings.alpha, least_effect=settings.minimum_effect) if kept else [],
+        alarms=[*broken(batch.findings, model.folder), *moved],
+        together=together(kept, both, alpha=settings.alpha, least_effect=settings.minimum_effect) if kept else [],
         changed=_changed(kept, model, batch.labelled, time) if kept else {},
     )
     return Drift(report, kept.estimate(metric, a_NK, both) if kept else None, found)
@@ -83,7 +82,7 @@ def _changed(kept: Watch, model: Predictor, rows: pl.DataFrame, time: str | None
     encoded_N = target.encode(rows) if rows.height and kept.errors else None
     if encoded_N is None:
         return {}
-    return told.changed(kept, target.truth(encoded_N), model.answers(rows), rows, time)
+    return changed(kept, target.truth(encoded_N), model.answers(rows), rows, time)
 
 
 def live(workspace: Workspace, model: Predictor, batch: Batch, first: Path | None) -> Live | None:

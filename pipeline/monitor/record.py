@@ -10,7 +10,8 @@ from pipeline.drift.estimate import Estimate
 from pipeline.findings import Finding
 from pipeline.judgement.units import Resampled
 from pipeline.ledger import Entry
-from pipeline.metrics import Paired, Scores, signed
+from pipeline.metrics import Paired, Scores
+from pipeline.metrics.verdict import signed
 from pipeline.monitor.told import Told
 from pipeline.policy.decision import Decision
 from pipeline.workspace import Workspace

@@ -68,7 +68,9 @@ def named(rows: pl.LazyFrame, base: Path) -> dict[str, str]:
     A column is one where each of the first `LOOKED_AT` rows that say something names a file that is there.
     """
     first = rows.head(LOOKED_AT).select(cs.string()).collect()
-    kinds = {column.name: {_kind(path, base) for path in column.drop_nulls()} for column in first}
+    # a method of a column whose name looks like a pattern (`^x$`) would find no column
+    told = {column.name: [path for path in column.to_list() if path is not None] for column in first}
+    kinds = {name: {_kind(path, base) for path in paths} for name, paths in told.items()}
     return {name: kind for name, found in kinds.items() if len(found) == 1 and (kind := next(iter(found)))}
 
 

@@ -9,7 +9,8 @@ from functools import partial
 from markupsafe import Markup
 
 from pipeline.artefacts import Record
-from pipeline.metrics import LOWER_IS_BETTER, Metric, signed
+from pipeline.metrics import LOWER_IS_BETTER, Metric
+from pipeline.metrics.verdict import signed
 from pipeline.reports import charts, document, svg, words
 from pipeline.reports.charts import NARROW, NOTHING, Entry
 from pipeline.reports.figures import both, half

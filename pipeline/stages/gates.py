@@ -15,6 +15,7 @@ from pipeline.errors import SettingsError
 from pipeline.judgement.fairness import Measure
 from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import Metric, Paired
+from pipeline.metrics.verdict import signed
 from pipeline.stages.evaluate import Evaluation
 from pipeline.wording import count, listed, number, share
 
@@ -310,6 +311,6 @@ def _amount(pair: Paired, amount: float, unit: float) -> str:
 
 def difference(pair: Paired) -> str:
     """How much better, and in words where the metric's own way might mislead: a `+` is in the candidate's favour."""
-    difference, low, high = (metrics.signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
+    difference, low, high = (signed(pair.metric, value) for value in (pair.difference, pair.low, pair.high))
     better = " better" if pair.metric in metrics.IN_UNIT else ""
     return f"{pair.metric} {difference}{better} (95% interval {low} to {high}, same test rows)"

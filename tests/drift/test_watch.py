@@ -100,7 +100,7 @@ def test_errors_that_grow_are_told_with_the_row_from_which_on() -> None:
     told = kept.changed(Held(truth_N, new[::-1].copy(), turned.lazy(), "day"))
 
     assert 1500 <= turned["day"][told["adwin"]] < 1800
-    assert kept.changed(Held(truth_N, old, day, "day")) == {}
+    assert "adwin" not in kept.changed(Held(truth_N, old, day, "day"))
     assert kept.changed(Held(truth_N, new, day)) == {}
 
 

@@ -131,7 +131,7 @@ def test_twice_gives_the_same_bytes(measured: Workspace, measured_once: Workspac
 
 
 def judged(record: Evaluation, gain: float, **gate: Any) -> bool:
-    """Whether a candidate is promoted whose RMSE of 8 is `gain` less than the champion's 10, and than ridge's."""
+    """Whether a candidate passes both gates whose RMSE of 8 is `gain` less than the champion's 10, and than ridge's."""
     pairs = [
         metrics.Paired(model=model, metric="rmse", difference=gain, low=gain, high=gain, resamples=50)
         for model in ("ridge", "mean", "champion")
@@ -139,7 +139,8 @@ def judged(record: Evaluation, gain: float, **gate: Any) -> bool:
     score = {"test": {"rmse": metrics.Score(value=10.0)}}
     scores = {"ridge": score, "champion": score, "mean": score}
     known = record.model_copy(update={"paired": pairs, "scores": scores})
-    return gates.passed(PromoteSettings.model_validate(gate).judged(known, Standing(), None))
+    found = PromoteSettings.model_validate(gate).judged(known, Standing(), None)
+    return all(one.verdict == "passed" for one in found)
 
 
 def test_gains_and_losses_are_shares_of_what_the_other_has(record: Evaluation) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from flows import environment
@@ -26,6 +27,18 @@ with connected(Workspace(Path(sys.argv[1])), say=lambda words: None) as url:
     time.sleep(60)
 """
 
+PARENT = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1]])
+"""
+CHILD = """
+import os, time
+from flows.environment import end_with_parent
+end_with_parent()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
 SETTINGS = """
 import sys, logging
 from pathlib import Path
@@ -39,6 +52,23 @@ print(found.server.ui.show_promotional_content, found.telemetry.enable_resource_
 print(found.logging.to_api.when_missing_flow, logging.getLogger("pipeline").level)
 print(sorted(found.logging.extra_loggers), found.home)
 """
+
+
+@pytest.mark.parametrize(("run", "outlives"), [("", True), ("1f0c9a", False)])
+def test_a_run_ends_with_the_process_that_started_it(run: str, outlives: bool) -> None:
+    environ = os.environ | ({"PREFECT__FLOW_RUN_ID": run} if run else {})
+    command = [sys.executable, "-c", PARENT, CHILD]
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], env=environ, stdout=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdout is not None
+        child = psutil.Process(int(one.stdout.readline()))
+        one.kill()
+    _, alive = psutil.wait_procs([child], timeout=2 if outlives else 60)
+    for left in alive:
+        left.kill()
+
+    assert bool(alive) is outlives
 
 
 def test_telemetry_is_off_and_loopback_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

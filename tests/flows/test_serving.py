@@ -8,6 +8,7 @@ import yaml
 
 from pipeline.errors import SettingsError
 from pipeline.workspace import Workspace
+from tests.flows.conftest import made_workspace
 
 RETRAINING, MONITORING = "0 3 * * 1", "0 * * * *"
 
@@ -72,7 +73,7 @@ def test_prefect_yaml_says_the_same(workspace: Workspace) -> None:
 
 
 def test_two_folders_of_one_name_are_two_deployments(tmp_path: Path, workspace: Workspace) -> None:
-    other = Workspace(tmp_path / "elsewhere" / "demo")
+    other = made_workspace(tmp_path / "elsewhere" / "demo")
     names = {deployment.full_name for place in (workspace, other) for deployment in wanted(place)}
 
     assert len(names) == 4

@@ -43,9 +43,9 @@ def test_it_answers_and_learns_as_the_plain_one(team: Team, norm: nn.Module, sha
         for each in told:
             each.square().mul(torch.linspace(0, 1, each.numel()).view_as(each)).sum().backward()
 
-        assert torch.allclose(*told, atol=1e-5)
+        assert torch.allclose(told[0], told[1], atol=1e-5)
         gradients = [part.grad for part in parts if part.grad is not None]
-        assert torch.allclose(*gradients, atol=1e-4)
+        assert torch.allclose(gradients[0], gradients[1], atol=1e-4)
     for (name, one), other in zip(plain.state_dict().items(), shared[0].state_dict().values(), strict=True):
         assert torch.allclose(one, other), name
     values = torch.randn(2, *shape)

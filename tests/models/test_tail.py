@@ -104,6 +104,7 @@ def test_other_layers_have_none(settings: dict[str, Any]) -> None:
 def test_another_backbone_and_a_frozen_layer_have_none() -> None:
     loss = loss_of(CLASSES, {}, None)
     frozen = network(CLASSES, [], MLP)
-    next(frozen.backbone.layers.parameters()).requires_grad_(False)
+    assert isinstance(frozen.backbone, nn.Module)
+    next(frozen.backbone.parameters()).requires_grad_(False)
     assert Tail.of(frozen, loss) is None
     assert Tail.of(network(CLASSES, [], {"width": 8}, "resnet"), loss) is None

@@ -54,6 +54,11 @@ def estimate(value: float, margin: float = 0.01) -> Estimate:
         ("drift", "silent", {"drift": "harmful"}, {"live": BIT_WORSE}),
         ("drift", "asks", {"drift": "harmful"}, {"drift": drift(0.5), "live": None, "estimate": estimate(0.7)}),
         ("drift", "silent", {"drift": "harmful"}, {"drift": drift(0.5), "live": None}),
+        ("errors", "off", {}, {"changed": {"adwin": "May", "ddm": "May"}}),
+        ("errors", "asks", {"errors": True}, {"changed": {"adwin": "May", "ddm": "May"}}),
+        ("errors", "silent", {"errors": True}, {"changed": {"eddm": "May"}}),
+        ("together", "off", {}, {}),
+        ("together", "silent", {"together": True}, {}),
         ("estimate", "silent", {}, {"live": None}),
         ("estimate", "asks", {}, {"live": None, "estimate": estimate(0.7)}),
         ("estimate", "silent", {}, {"live": None, "estimate": estimate(0.725)}),
@@ -114,7 +119,7 @@ def test_the_record_names_every_condition_once_and_survives_json() -> None:
     made = decided(drift=drift(0.5))
 
     assert [condition.name for condition in made.conditions] == [
-        *("metric", "drift", "estimate", "new_rows", "age", "schedule"),
+        *("metric", "drift", "together", "errors", "estimate", "new_rows", "age", "schedule"),
         *("gate", "labels", "cool_down", "budget"),
     ]
     assert Decision.model_validate_json(made.model_dump_json()) == made

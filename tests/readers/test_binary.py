@@ -157,7 +157,8 @@ def test_a_sheet_whose_first_rows_are_words_keeps_them_as_rows(tmp_path: Path) -
 
 
 def test_a_word_far_down_a_column_of_numbers_of_a_sheet_is_not_lost(tmp_path: Path) -> None:
-    lines: list[list[object]] = [["n", "m"], *([i, i] for i in range(1200)), ["none", 1.5]]
+    numbers: list[list[object]] = [[i, i] for i in range(1200)]
+    lines: list[list[object]] = [["n", "m"], *numbers, ["none", 1.5]]
     path = written(tmp_path / "t.xlsx", workbook({"one": lines}))
 
     frame = readers.open_source(path, scratch=tmp_path).frame.collect()

@@ -55,6 +55,13 @@ def test_a_column_names_files_where_each_is_there_and_all_are_of_one_kind(tmp_pa
     assert folders.named(table, tmp_path / "deep") == {}
 
 
+def test_a_column_whose_name_looks_like_a_pattern_is_looked_at(tmp_path: Path) -> None:
+    written(tmp_path / "a.png", "12345")
+    table = pl.LazyFrame({"^x$": ["a.png", None]})
+
+    assert folders.named(table, tmp_path) == {"^x$": "image"}
+
+
 def test_a_text_that_can_be_no_name_names_no_file(tmp_path: Path) -> None:
     texts = ["all of it is told " * 20 + "in readme.txt", "a\0b.txt"]
 

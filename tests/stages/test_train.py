@@ -358,7 +358,7 @@ def test_the_temperature_that_was_kept_is_that_of_every_answer(
     trained: Workspace, trained_once: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so few steps the network is less sure than it might be; it is made to be kept."""
-    monkeypatch.setattr(temperature, "SURELY", -np.inf)
+    monkeypatch.setattr(temperature, "LEAST_GAIN", -np.inf)
     train.run(trained)
     told, known = History.read(trained.candidate / saved.HISTORY).temperature, Preprocessor.read(trained.candidate)
     rows = pl.read_parquet(trained.split / "test.parquet")

@@ -100,10 +100,10 @@ def test_an_error_is_told_while_the_stage_runs_though_it_only_warns(tiny: Worksp
     heard: list[str] = []
 
     with progress.listening(lambda _, words: heard.append(words)):
-        quality = validate.run(ingested(tiny, target_leak="warn"))
+        quality = validate.run(ingested(tiny, target_leak="warn", leak_future_information="warn"))
 
-    leak = next(found for found in quality.findings if found.check == "target_leak")
-    assert f"  error target_leak: {leak.message}" in heard[-1].split("\n")
+    leak = next(found for found in quality.findings if found.severity == "error")
+    assert f"  error {leak.check}: {leak.message}" in heard[-1].split("\n")
 
 
 def test_a_label_of_one_class_stops(tiny: Workspace) -> None:

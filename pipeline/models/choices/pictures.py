@@ -1,6 +1,6 @@
 """What suits a network that looks at pictures, where nothing is set: how long and how fast it is trained.
 
-Measured on Fashion-MNIST, on val: benchmarks/RESULTS.md.
+These are usual values of short trainings, no search found them. What came of them: benchmarks/RESULTS.md.
 """
 
 import math

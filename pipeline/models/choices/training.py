@@ -91,12 +91,12 @@ class TrainSettings(Section):
     temperature: bool = Field(
         default=True,
         description="of classes and tags: after training, fit on val how sure the answers are to be (temperature "
-        "scaling), and keep that where it surely helps on val's other rows",
+        "scaling), and keep that where it helps on val's other rows",
     )
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Precision = Field(
         default="auto",
-        description="of convolutions over pictures and sounds in training: 32 bits, or their products in bf16, which "
+        description="of convolutions over pictures in training: 32 bits, or their products in bf16, which "
         "takes half the time where the processor or the GPU has instructions for it; auto: bf16 there, 32 elsewhere. "
         "All else, and whoever answers, works in 32 bits",
     )
