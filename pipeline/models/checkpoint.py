@@ -122,6 +122,7 @@ class Resumption:
         """Weights, optimiser, what was seen of the epoch, and last, when all else is set up, what is random."""
         self.learner.network.load_state_dict(within(found.tensors, "buffers"), strict=False)
         self.learner.flat.load(within(found.tensors, "flat"))
+        self.learner.norm_means.load(within(found.tensors, "norms"))
         self.learner.vitals.load(within(found.tensors, "vitals"))
         device = self.learner.device
         team = self.learner.team
@@ -147,6 +148,7 @@ class Resumption:
         parts = {
             "flat": learner.flat.tensors(),
             "buffers": dict(learner.network.named_buffers()),
+            "norms": learner.norm_means.means,
             "best": self.keep.weights,
             **{_seen_by(rank): tensors for rank, tensors in enumerate([seen, *others])},
             "vitals": learner.vitals.tensors(),

@@ -32,6 +32,7 @@ from pipeline.models.health.spikes import spikes
 from pipeline.models.health.symptom import Symptom
 from pipeline.models.health.vitals import Vitals
 from pipeline.models.network import Network, answered, corrected
+from pipeline.models.norm_means import NormMeans
 from pipeline.models.stopwatch import Lap, Stopwatch, Times, words
 from pipeline.models.tail import Tail
 
@@ -144,7 +145,7 @@ class Learner(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = self.course.optimizer_of(self.network)
-        self.flat = FlatWeights(optimizer)
+        self.flat, self.norm_means = FlatWeights(optimizer), NormMeans(self.network)
         self.vitals = Vitals(self.network, self.flat, self.course.batches)
         self.tail = Tail.of(self.network, self.loss)
         return optimizer
@@ -175,11 +176,11 @@ class Learner(lightning.LightningModule):
         outputs_BMK, loss = self._taught(inputs, target_B)
         step = self.steps_done
         with self.vitals.around(step):
+            share = self.course.share(step)
             had = self.flat.step(
-                rate=self.course.rate(step) * self.cut,
-                norm=self.course.optimizer.gradient_norm,
-                share=self.course.share(step),
+                rate=self.course.rate(step) * self.cut, norm=self.course.optimizer.gradient_norm, share=share
             )
+            self.norm_means.follow(share)
         self.vitals.norms.append(had)
         self.seen["train"].add(loss, outputs_BMK, target_B, self.team)
         self.steps_done = step + 1
@@ -209,7 +210,7 @@ class Learner(lightning.LightningModule):
         with self.watch.span("compute"):  # what a GPU still has to do of it
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
-            self.judged.load_state_dict(self.flat.means(self.network))
+            self.judged.load_state_dict(self.flat.means(self.network) | self.norm_means.means)
         if self.vitals.due(self.steps_done - 1):
             self.vitals.listen(self.judged)
 

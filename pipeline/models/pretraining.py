@@ -29,6 +29,7 @@ from pipeline.models.flat import FlatWeights
 from pipeline.models.masking import Masking, Telling
 from pipeline.models.names import Names
 from pipeline.models.network import Network, NetworkShape
+from pipeline.models.norm_means import NormMeans
 from pipeline.models.trainer import lightning_manners
 from pipeline.models.transfer import Source, Starting
 
@@ -153,6 +154,7 @@ class Run:
     network: Network
     judged: Network
     flat: FlatWeights
+    norm_means: NormMeans
     masking: Masking
     telling: Telling
     batches: Batches
@@ -183,6 +185,7 @@ class Run:
             network=network,
             judged=deepcopy(network),
             flat=FlatWeights(course.optimizer_of(network)),
+            norm_means=NormMeans(network),
             masking=masking,
             telling=telling,
             batches=batches,
@@ -223,11 +226,10 @@ class Run:
         masked = self.masking(inputs, self._random(TRAIN, self.steps))
         loss = self.telling(self.network(masked.inputs), masked)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.flat.step(
-            rate=self.course.rate(self.steps) * cut,
-            norm=self.course.optimizer.gradient_norm,
-            share=self.course.share(self.steps),
-        )
+        share = self.course.share(self.steps)
+        rate, norm = self.course.rate(self.steps) * cut, self.course.optimizer.gradient_norm
+        self.flat.step(rate=rate, norm=norm, share=share)
+        self.norm_means.follow(share)
         self.losses.append(loss.detach())
         self.steps += 1
 
@@ -256,7 +258,7 @@ class Run:
 
     def _judge(self) -> float:
         """The loss on val, whose cells are replaced alike each time."""
-        self.judged.load_state_dict(self.flat.means(self.network))
+        self.judged.load_state_dict(self.flat.means(self.network) | self.norm_means.means)
         self.judged.eval()
         lost, rows = 0.0, 0
         with torch.no_grad():
@@ -287,6 +289,7 @@ class Run:
         self.weights = within(found.tensors, "best")
         self.network.load_state_dict(within(found.tensors, "buffers"), strict=False)
         self.flat.load(within(found.tensors, "flat"))
+        self.norm_means.load(within(found.tensors, "norms"))
         self.losses = list(within(found.tensors, "losses").get("all", torch.empty(0)).to(self.device))
         set_random(within(found.tensors, "random"), state)
         progress.report(0.0, f"pre-training goes on from step {self.steps:,} of at most {self.course.steps:,}")
@@ -302,6 +305,7 @@ class Run:
         )
         parts = {
             "flat": self.flat.tensors(),
+            "norms": self.norm_means.means,
             "buffers": dict(self.network.named_buffers()),
             "best": self.weights,
             "losses": {"all": torch.stack(self.losses)} if self.losses else {},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PACE = Pace(3e-3, 5e-2, "weights")
 SCHEDULE = ScheduleSettings(kind="one_cycle", warmup_share=0.2)
 PICTURES_SEEN = 64_000  # of few pictures more epochs, so that there are steps enough
-EPOCHS = (12, 60)
+EPOCHS = (24, 60)
 LARGEST_BATCH = 128
 
 
