@@ -43,7 +43,7 @@ def introduce(workspace: Workspace, name: str, url: str) -> str:
     """
     block = Apprise(url=SecretStr(url))
     try:
-        block.notify(body="what: a trial\ndone: nothing", subject=f"keepfit {workspace.root.name}: a trial")
+        _deliver(block, "what: a trial\ndone: nothing", f"keepfit {workspace.root.name}: a trial")
     except NotificationError as error:
         why = " ".join(str(error).split()) or "it was not taken"
         fix = "see https://appriseit.com for how to write it: `mailto://name:password@host?to=you@example.org`, say"
@@ -73,9 +73,10 @@ def notify(workspace: Workspace, what: str, why: Sequence[str], done: str) -> No
 
 def _deliver(block: NotificationBlock, body: str, subject: str) -> None:
     """Prefect's own blocks notify at once, those that others wrote may have to be awaited."""
-    told: object = block.notify(body=body, subject=subject)
-    if inspect.iscoroutine(told):
-        asyncio.run(told)
+    with block.raise_on_failure():
+        told: object = block.notify(body=body, subject=subject)
+        if inspect.iscoroutine(told):
+            asyncio.run(told)
 
 
 def of_batch(workspace: Workspace, record: "MonitoringRecord") -> None:

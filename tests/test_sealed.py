@@ -78,7 +78,7 @@ def test_evaluate_opens_the_seal_and_says_so(trained: Workspace) -> None:
     assert before is not None and after is not None
     assert (after.test, after.rows) == (before.test, record.rows["test"])
     assert (after.scorings, after.candidates) == (before.scorings + 1, 1)
-    assert sealed.words(after) in heard
+    assert sealed.words(after) in "\n".join(heard)
 
 
 def test_a_count_that_was_changed_is_an_error_of_the_next_scoring_and_leaves_the_old_result(trained: Workspace) -> None:

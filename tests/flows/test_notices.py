@@ -13,7 +13,10 @@ import pytest
 
 from pipeline.workspace import Workspace
 
-pytestmark = pytest.mark.usefixtures("server")
+pytestmark = [
+    pytest.mark.usefixtures("server"),
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # Apprise's own
+]
 
 
 @pytest.fixture
