@@ -1,8 +1,8 @@
 """Dropout on the CPU by whole words of random bits: PyTorch draws a number for each value by itself.
 
-Measured on one core of an AMD EPYC (family 26): 256 x 256 values in 62 against 420 µs, more than their product with a
-layer of 256 units takes. What is drawn has 16 bits, so shares are in 65,536ths, at least one. PyTorch's generator draws
-it: a training that goes on from a checkpoint draws the same.
+Measured on one core of an AMD EPYC (family 26): 256 x 256 values in 133 against 580 µs. What is drawn has 16 bits, so
+shares are in 65,536ths, at least one. PyTorch's generator draws it: a training that goes on from a checkpoint draws the
+same.
 """
 
 from typing import Any

@@ -15,7 +15,7 @@ def test_the_mean_goes_a_share_of_the_way() -> None:
     made = network()
     means = NormMeans(made)
 
-    made[1].running_mean.fill_(4.0)  # type: ignore[index, union-attr, operator]
+    made[1].running_mean.fill_(4.0)  # type: ignore[index]
     means.follow(0.0)
     stayed = means.means["1.running_mean"].clone()
     means.follow(0.25)
@@ -29,7 +29,7 @@ def test_the_mean_goes_a_share_of_the_way() -> None:
 def test_what_a_checkpoint_kept_is_taken_back() -> None:
     made = network()
     means = NormMeans(made)
-    made[1].running_var.fill_(3.0)  # type: ignore[index, union-attr, operator]
+    made[1].running_var.fill_(3.0)  # type: ignore[index]
     means.follow(0.5)
     other = NormMeans(network())
 
