@@ -9,6 +9,7 @@ from pipeline import contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import SettingsError, instead
 from pipeline.features.target import no_quantiles
+from pipeline.judgement import units
 from pipeline.judgement.fairness import require as require_groups
 from pipeline.judgement.settings import EvaluateSettings
 from pipeline.judgement.slices import require as require_slices
@@ -92,6 +93,7 @@ def check_label(workspace: Workspace) -> None:
     if quantiles and kind != "quantiles":
         raise no_quantiles(agreed.label.name, kind)
     workspace.section(PromoteSettings).chosen(kind, judged.baselines)
+    units.require(judged.resample, agreed)
     rules.require(judged.baselines, agreed, kind)
     require_slices(judged.slices, judged.weak_slices, agreed)
     if judged.fairness is not None:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from pipeline.artefacts import Record
 from pipeline.contract import Contract
+from pipeline.errors import SettingsError
 
 Resampling: TypeAlias = Literal["auto", "rows", "groups", "time"]
 RESAMPLING = (
@@ -49,6 +50,17 @@ def units_of(rows: pl.DataFrame, agreed: Contract, how: Resampling, *, in_time: 
     if timed and agreed.time is not None:
         return _or_rows(_stretches(rows[agreed.time]), "time", [agreed.time])
     return _or_rows(np.arange(rows.height), "rows", [])
+
+
+def require(how: Resampling, agreed: Contract) -> None:
+    """Raise SettingsError where a contract has no column for what is to be drawn."""
+    lacking = {"groups": "group" if not agreed.groups else "", "time": "time" if agreed.time is None else ""}
+    if role := lacking.get(how, ""):
+        raise SettingsError(
+            f"no column has the role `{role}`",
+            where="params.yaml: evaluate.resample",
+            fix=f"give it to one in {agreed.file.name}, or use auto or rows",
+        )
 
 
 def blocks(rows: int, block: int) -> Units:

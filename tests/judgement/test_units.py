@@ -1,6 +1,7 @@
 """What is drawn together: groups, stretches of time, rows; and that it makes intervals as wide as they ought to be."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,7 +11,8 @@ import pytest
 
 from pipeline import metrics
 from pipeline.contract import Contract
-from pipeline.judgement.units import FEWEST, STRETCHES, Resampling, blocks, units_of
+from pipeline.errors import SettingsError
+from pipeline.judgement.units import FEWEST, STRETCHES, Resampling, blocks, require, units_of
 from pipeline.metrics.score import interval, mean
 
 ROWS = 200
@@ -18,7 +20,16 @@ HOW: tuple[Resampling, ...] = ("rows", "groups")
 
 
 def agreed(*groups: str, time: str | None = None) -> Contract:
-    return cast(Contract, SimpleNamespace(groups=list(groups), time=time))
+    return cast(Contract, SimpleNamespace(groups=list(groups), time=time, file=Path("shops.py")))
+
+
+@pytest.mark.parametrize(("how", "role"), [("groups", "group"), ("time", "time")])
+def test_what_no_column_says_cannot_be_drawn(how: Resampling, role: str) -> None:
+    with pytest.raises(SettingsError, match=rf"evaluate\.resample: no column has the role `{role}`.*shops\.py"):
+        require(how, agreed())
+
+    require(how, agreed("shop", time="at"))
+    require("auto", agreed())
 
 
 def rows() -> pl.DataFrame:
