@@ -26,12 +26,14 @@ FINDING = {
 
 
 def last_run(read: "Callable[[Any, Any], Any]") -> Any:
-    """What `read(client, flow_run)` says of the newest flow run."""
+    """What `read(client, flow_run)` says of the newest flow run that has begun."""
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterStartTime
     from prefect.client.schemas.sorting import FlowRunSort
 
+    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
     with get_client(sync_client=True) as client:
-        [run] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        [run] = client.read_flow_runs(flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1)
         return read(client, run)
 
 
