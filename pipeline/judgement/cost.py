@@ -14,7 +14,7 @@ from pipeline.features.target import Classes, Ordinal, Target
 from pipeline.judgement.case import CANDIDATE, Case, Split
 from pipeline.metrics import Score, classification, costs
 from pipeline.metrics.ordinal import middle
-from pipeline.metrics.score import interval, mean
+from pipeline.metrics.score import mean, of_resamples
 from pipeline.wording import number
 
 STEPS = 41  # thresholds of the curve
@@ -110,13 +110,8 @@ def answered(target: Target, a_NK: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _of_model(model: str, found: Mapping[str, np.ndarray], thresholds: Mapping[str, float]) -> ModelCost:
-    saved = None if model == CANDIDATE else _score(found[model] - found[CANDIDATE])
-    return ModelCost(model=model, threshold=thresholds.get(model), mean=_score(found[model]), saved=saved)
-
-
-def _score(value_R: np.ndarray) -> Score:
-    low, high = interval(value_R[1:])
-    return Score(value=float(value_R[0]), low=low, high=high)
+    saved = None if model == CANDIDATE else of_resamples(found[model] - found[CANDIDATE])
+    return ModelCost(model=model, threshold=thresholds.get(model), mean=of_resamples(found[model]), saved=saved)
 
 
 def _of_two(case: Case, cost_KK: np.ndarray) -> dict[str, object]:

@@ -24,7 +24,7 @@ from pipeline.judgement.case import CANDIDATE, Case
 from pipeline.judgement.cost import answered
 from pipeline.judgement.probe import Probe, drawn
 from pipeline.metrics import Score
-from pipeline.metrics.score import interval, mean
+from pipeline.metrics.score import mean, of_resamples
 from pipeline.wording import listed, number, share
 
 KEY = "params.yaml: evaluate.fairness"
@@ -165,7 +165,9 @@ def _may_be_told(fitted: Preprocessor, column: str) -> bool:
 
 
 def _told(name: str, rows: int, measured: Mapping[Measure, np.ndarray]) -> Group:
-    return Group(name=name, rows=rows, measures={measure: _score(value_R) for measure, value_R in measured.items()})
+    return Group(
+        name=name, rows=rows, measures={measure: of_resamples(value_R) for measure, value_R in measured.items()}
+    )
 
 
 def groups(train: pl.Series, values: pl.Series) -> tuple[np.ndarray, list[str]]:
@@ -221,15 +223,9 @@ def _between(found: Sequence[tuple[str, int, Mapping[Measure, np.ndarray]]]) -> 
             continue
         largest, smallest = (end(known, key=lambda name: float(known[name][0])) for end in (max, min))
         high, low = float(known[largest][0]), float(known[smallest][0])
-        gap = _score(known[largest] - known[smallest])
+        gap = of_resamples(known[largest] - known[smallest])
         ratio = low / high if measure in RATES and high > 0 else None
         yield Between(measure=measure, largest=largest, smallest=smallest, gap=gap, ratio=ratio)
-
-
-def _score(value_R: np.ndarray) -> Score:
-    resampled_R = value_R[1:][np.isfinite(value_R[1:])]
-    low, high = interval(resampled_R) if resampled_R.size else (None, None)
-    return Score(value=float(value_R[0]), low=low, high=high)
 
 
 def _swapped(case: Case, settings: FairnessSettings, column: str, names: Sequence[str], group_N: np.ndarray) -> Swapped:

@@ -76,7 +76,7 @@ def resamples(
 
 def scores(found: Values) -> Scores:
     """Every metric's value; with its interval where there are resamples."""
-    return {name: _score(float(value_R[0]), value_R[1:]) for name, value_R in found.items()}
+    return {name: of_resamples(value_R) for name, value_R in found.items()}
 
 
 def paired(model: str, metric: Metric, own: Values, other: Values) -> Paired:
@@ -97,11 +97,11 @@ def weight(value_N: np.ndarray, w_RN: np.ndarray) -> np.ndarray:
     return np.einsum("rn,n->r", w_RN, value_N.astype(np.float64))
 
 
-def _score(value: float, resampled_R: np.ndarray) -> Score:
-    if not resampled_R.size:
-        return Score(value=value)
-    low, high = interval(resampled_R)
-    return Score(value=value, low=low, high=high)
+def of_resamples(value_R: np.ndarray) -> Score:
+    """The value of the rows as they are, which comes first, and the interval of the resamples that have one."""
+    known_R = value_R[1:][np.isfinite(value_R[1:])]
+    low, high = interval(known_R) if known_R.size else (None, None)
+    return Score(value=float(value_R[0]), low=low, high=high)
 
 
 def interval(values_R: np.ndarray) -> tuple[float, float]:
