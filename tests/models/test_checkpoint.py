@@ -26,11 +26,13 @@ from pipeline.stages.train import TrainSettings
 ROOT = Path(__file__).parents[2]
 STATE = State(steps=3, history=[], best_epoch=None, python_random=[1], numpy_place=0)
 EPOCHS, BATCH, ROWS = 3, 32, 640
-# the process trains and writes, step by step, where it stands; what is random is in its dropout, norms and mixup
+# the process trains and writes, step by step, where it stands; what is random is in its dropout, norms and mixup; its
+# error is the line that a user would read
 PROGRAM = """
 import sys, time
 from pathlib import Path
 from pipeline import artefacts
+from pipeline.errors import KeepfitError
 from pipeline.models.module import Learner
 from tests.models.test_checkpoint import fitted
 folder = Path(sys.argv[1])
@@ -40,7 +42,10 @@ def slowly(self, *batch):
     (folder / "steps").write_text(str(self.steps_done))
     time.sleep({pause})
 Learner._learn = slowly
-kept = fitted(folder, seconds=float(sys.argv[2]))
+try:
+    kept = fitted(folder, seconds=float(sys.argv[2]), devices=int(sys.argv[3]))
+except KeepfitError as error:
+    sys.exit(str(error))
 artefacts.write_tensors(folder / "kept", {{name: value.numpy() for name, value in kept.weights.items()}})
 artefacts.write_json(folder / "history", {{"epochs": [epoch.model_dump() for epoch in kept.history]}})
 """
@@ -68,10 +73,12 @@ def fitted(folder: Path, seconds: float = 0.0, **others: Any) -> KeepBest:
     return train.fit(made(), shape, target, settings, seed=3, curves=folder / "curves", checkpoint=checkpoint)
 
 
-def started(folder: Path, seconds: float, pause: float = 0.01) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", PROGRAM.format(pause=pause), str(folder), str(seconds)]
+def started(
+    folder: Path, seconds: float, pause: float = 0.01, devices: int = 1, **environ: str
+) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", PROGRAM.format(pause=pause), str(folder), str(seconds), str(devices)]
     with (folder / "said").open("wb") as said:
-        return subprocess.Popen(command, cwd=ROOT, stderr=said)
+        return subprocess.Popen(command, cwd=ROOT, stderr=said, env=os.environ | environ)
 
 
 def steps(folder: Path) -> int:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,32 +20,10 @@ from pipeline.models.choices.transfer import Start
 from pipeline.models.crew import Work, number
 from pipeline.models.placement import on_disk
 from pipeline.models.transfer import Starting, Taken
-from tests.models.test_checkpoint import ROOT, fitted, same_weights, steps
+from tests.models import test_checkpoint
+from tests.models.test_checkpoint import fitted, same_weights, steps
 from tests.models.test_devices import work
 
-# the first process writes, step by step, where it stands; its error is the line that a user would read
-PROGRAM = """
-import sys, time
-from pathlib import Path
-from pipeline import artefacts
-from pipeline.errors import KeepfitError
-from pipeline.models.module import Learner
-from tests.models.test_checkpoint import fitted
-folder = Path(sys.argv[1])
-learn = Learner._learn
-def slowly(self, *batch):
-    learn(self, *batch)
-    (folder / "steps").write_text(str(self.steps_done))
-    time.sleep({pause})
-Learner._learn = slowly
-if __name__ == "__main__":
-    try:
-        kept = fitted(folder, seconds=0.0, devices=2)
-    except KeepfitError as error:
-        sys.exit(str(error))
-    artefacts.write_tensors(folder / "kept", {{name: value.numpy() for name, value in kept.weights.items()}})
-    artefacts.write_json(folder / "history", {{"epochs": [epoch.model_dump() for epoch in kept.history]}})
-"""
 SOON = 600.0  # seconds: on a machine that does much else an interpreter takes minutes to end
 several = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processors")
 
@@ -54,9 +31,7 @@ several = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processors")
 def started(folder: Path, pause: float = 0.05) -> "subprocess.Popen[bytes]":
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", PROGRAM.format(pause=pause), str(folder)]
-    with (folder / "said").open("wb") as said:
-        return subprocess.Popen(command, cwd=ROOT, stderr=said, env=os.environ | {"TMPDIR": str(scratch)})
+    return test_checkpoint.started(folder, seconds=0.0, pause=pause, devices=2, TMPDIR=str(scratch))
 
 
 def at_step(process: "subprocess.Popen[bytes]", folder: Path, step: int) -> "list[psutil.Process]":
