@@ -21,6 +21,7 @@ from pipeline.models.windows import Windows
 
 Inputs: TypeAlias = Mapping[str, Any]  # tensors, or windows of one that are gathered row by row
 ROWS_AT_ONCE = 16_384
+VALUES_AT_ONCE = 1 << 22  # of one layer: what glibc takes from the memory of arrays before, instead of new pages
 
 
 class OwnShape(Record):
@@ -77,6 +78,11 @@ class Network(nn.Module):
             outputs_BMK = outputs_BMK + direct_BK.unsqueeze(1)
         return outputs_BMK if self.head is None else self.head(outputs_BMK)
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are answered in one go: fewer where the backbone makes many values of one."""
+        return max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // getattr(self.backbone, "values_a_row", 1)))
+
     def read(self, inputs: Inputs) -> tuple[list[Tensor], list[Tensor]]:
         """What encoders give for the backbone, (B, width) each, and what is added to the outputs, (B, K) each."""
         read = [encode(inputs[name]) for name, encode in zip(self.names, self.encoders, strict=True)]
@@ -84,13 +90,14 @@ class Network(nn.Module):
         return [vector for vector, _ in parts if vector.shape[1]], [direct for _, direct in parts if direct.shape[1]]
 
 
-def outputs(network: Network, inputs: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> Tensor:
+def outputs(network: Network, inputs: Inputs, rows_at_once: int | None = None) -> Tensor:
     """(N, M, K) float64 outputs on the CPU, with what training did to them for the sake of rare classes taken back."""
     network.eval()
     parts: list[Tensor] = []
+    size = rows_at_once or network.rows_at_once
     with torch.inference_mode():
-        for start in range(0, len(inputs["dense"]), rows_at_once):
-            chunk = {name: tensor[start : start + rows_at_once] for name, tensor in inputs.items()}
+        for start in range(0, len(inputs["dense"]), size):
+            chunk = {name: tensor[start : start + size] for name, tensor in inputs.items()}
             parts.append(corrected(network, network(chunk)).double().cpu())
     return torch.cat(parts) if parts else torch.empty((0, 1, len(network.prior_K)), dtype=torch.float64)
 
@@ -101,7 +108,7 @@ def corrected(network: Network, outputs: Tensor) -> Tensor:
     return unbent - network.prior_K
 
 
-def answers(network: Network, inputs: Inputs, target: Target, rows_at_once: int = ROWS_AT_ONCE) -> np.ndarray:
+def answers(network: Network, inputs: Inputs, target: Target, rows_at_once: int | None = None) -> np.ndarray:
     """(N, K) float64 what the network answers: probabilities of classes or tags, values in the label's unit."""
     return answered(outputs(network, inputs, rows_at_once), target)
 

@@ -298,7 +298,7 @@ def trained(
                 watch(learner, keep)
             if not keep.over:
                 steps = Epochs(batches=batches, steps_done=lambda: learner.steps_done)
-                judged = placement.in_order(val, VAL_BATCHES * size, share)
+                judged = placement.in_order(val, min(VAL_BATCHES * size, network.rows_at_once), share)
                 with connected(share, device):
                     fitting = trainer(keep, settings.accelerator, curves, share)
                     fitting.fit(learner, Awaited(steps, learner.watch), judged)

@@ -5,11 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch import nn
 
 from pipeline.features.target import Classes, Quantity
 from pipeline.models.backbones import TableShape
 from pipeline.models.choices.backbones import MlpSettings
-from pipeline.models.network import ROWS_AT_ONCE, Inputs, Network, NetworkShape, answers
+from pipeline.models.network import VALUES_AT_ONCE, Inputs, Network, NetworkShape, answers, outputs
 
 
 def network(dense: int = 2, cardinalities: tuple[int, ...] = (5,), classes: int = 2) -> Network:
@@ -18,7 +19,7 @@ def network(dense: int = 2, cardinalities: tuple[int, ...] = (5,), classes: int 
     return Network(NetworkShape(table=table, backbone="mlp", settings={"hidden": [4], "dropout": 0.5}))
 
 
-def probabilities(made: Network, given: Inputs, rows_at_once: int = ROWS_AT_ONCE) -> torch.Tensor:
+def probabilities(made: Network, given: Inputs, rows_at_once: int | None = None) -> torch.Tensor:
     return torch.from_numpy(answers(made, given, Classes(column="y", classes=[]), rows_at_once))
 
 
@@ -106,3 +107,21 @@ def test_a_quantity_is_answered_in_its_unit() -> None:
         scaled_N1 = made(given).mean(dim=1).double()
     assert a_N1.shape == (5, 1)
     assert a_N1 == pytest.approx(100 + 7 * scaled_N1.numpy())
+
+
+@pytest.mark.parametrize("backbone", ["tabm", "ft_transformer"])
+def test_a_backbone_that_makes_many_values_of_a_row_answers_fewer_rows_at_once(backbone: str) -> None:
+    table = TableShape(dense=20, cardinalities=[4], outputs=2)
+    made = Network(NetworkShape(table=table, backbone=backbone, settings={})).eval()
+    largest = 0
+
+    def look(_: nn.Module, __: object, output: object) -> None:
+        nonlocal largest
+        largest = max(largest, output.numel() if isinstance(output, torch.Tensor) else 0)
+
+    for module in made.modules():
+        module.register_forward_hook(look)
+    rows = 3 * made.rows_at_once
+    codes = torch.zeros(rows, 1, dtype=torch.int64)
+    assert outputs(made, {"dense": torch.zeros(rows, 20), "codes": codes}).shape[0] == rows
+    assert VALUES_AT_ONCE // 3 < largest <= VALUES_AT_ONCE

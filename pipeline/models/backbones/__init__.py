@@ -31,7 +31,10 @@ class TableShape(Record):
 
 
 class Backbone(Protocol):
-    """A torch module that looks at all features of a row."""
+    """A torch module that looks at all features of a row.
+
+    Where it makes many values of one row at once it may say how many, as `values_a_row`.
+    """
 
     kind: ClassVar[str]
 

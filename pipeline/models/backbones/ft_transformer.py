@@ -100,7 +100,7 @@ class Block(nn.Module):
 
     def __init__(self, settings: FtTransformerSettings, *, first: bool, last: bool) -> None:
         super().__init__()
-        width, inner = settings.width, max(1, int(settings.width * settings.hidden_factor))
+        width, inner = settings.width, settings.inner
         self.before = nn.Identity() if first else nn.LayerNorm(width)
         self.attention = Attention(settings)
         self.forward_layers = nn.Sequential(
@@ -135,6 +135,8 @@ class FtTransformer(nn.Module):
         super().__init__()
         last = settings.blocks - 1
         self.tokens = Tokens(table, own, settings.width)
+        tokens = 1 + table.dense + len(table.cardinalities) + len(own)
+        self.values_a_row = tokens * max(2 * settings.inner, settings.heads * tokens)
         self.blocks = nn.Sequential(
             *[Block(settings, first=place == 0, last=place == last) for place in range(settings.blocks)]
         )

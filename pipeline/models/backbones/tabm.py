@@ -32,6 +32,7 @@ class Tabm(nn.Module):
         super().__init__()
         numbers = Numbers(table.dense, table.edges, settings.embedding)
         self.features = Features(numbers, Categories(table.cardinalities, settings.one_hot), own)
+        self.values_a_row = settings.members * max(settings.width, self.features.width)
         self.members = tabm.EnsembleView(k=settings.members)
         self.layers = tabm.make_tabm_backbone(
             d_in=self.features.width,

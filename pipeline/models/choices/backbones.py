@@ -98,6 +98,11 @@ class FtTransformerSettings(Choice):
             raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
         return self
 
+    @property
+    def inner(self) -> int:
+        """The inner width of feed-forward."""
+        return max(1, int(self.width * self.hidden_factor))
+
 
 class TabmSettings(Choice):
     """TabM-mini: networks that share all weights but the scale of what goes in and their last layer.
