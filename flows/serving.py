@@ -4,6 +4,7 @@ One process runs one flow at a time, so a training never meets another, nor moni
 Other processes (`keepfit run`, a worker) are kept out by the deployments' limits and the workspace's lock.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -52,6 +53,7 @@ def serve_schedules(
     poll_seconds: float = tending.POLL_SECONDS,
 ) -> None:
     """As `serve_workspace`, by any schedules. A server that is away for a while is waited for."""
+    logging.getLogger("prefect.runner").addFilter(_is_news)
     with workspace.serve_lock(), tending.tended(workspace, poll_seconds=poll_seconds):
         while True:
             wanted = deployments(workspace, retraining_schedule, monitoring_schedule)
@@ -64,6 +66,11 @@ def serve_schedules(
                 _await_server()
             else:
                 return
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not at each look of the runner that a run still waits for the one under way: the dashboard has it as late."""
+    return not record.getMessage().endswith("skipped (at capacity)")
 
 
 def _await_server() -> None:

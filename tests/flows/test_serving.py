@@ -1,5 +1,6 @@
 """What `keepfit serve` would register, and that prefect.yaml says the same."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,17 @@ def test_a_bad_cron_line_is_refused(workspace: Workspace) -> None:
 
     with pytest.raises(SettingsError, match=r"schedule of monitoring.*'often' is not a cron line"):
         serve_workspace(workspace, retraining_cron=RETRAINING, monitoring_cron="often", say=print)
+
+
+def test_a_run_that_waits_for_another_is_no_news_at_each_look(caplog: pytest.LogCaptureFixture) -> None:
+    from flows.serving import _is_news
+
+    runner = logging.getLogger("prefect.runner")
+    runner.addFilter(_is_news)
+    try:
+        with caplog.at_level(logging.INFO, logger="prefect.runner"):
+            runner.info("%d scheduled runs skipped (at capacity)", 2)
+            runner.info("%d runs begun", 2)
+    finally:
+        runner.removeFilter(_is_news)
+    assert caplog.messages == ["2 runs begun"]
