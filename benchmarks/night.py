@@ -95,7 +95,8 @@ def prepare(root: Path) -> list[Path]:
     params["checks"] |= {"batch_expectations": "warn", "near_duplicate_rows": "off"}  # they are of whole months
     (root / "schemas").mkdir(parents=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    shutil.copyfile(HERE / "schemas" / "flights.py", root / "schemas" / "flights.py")
+    for name in ("schemas/flights.py", ".gitignore", ".dvcignore"):
+        shutil.copyfile(HERE / name, root / name)
     (root / "dvc.yaml").write_text(_dag(), encoding="utf-8")
     for month in sorted((HERE / "data" / "raw" / "flights").glob("*.csv.gz")):
         _thin(month, root / "data" / "raw" / "flights" / month.name)
@@ -216,7 +217,7 @@ class Seen:
 
 def night(root: Path, batches: list[Path], options: argparse.Namespace) -> Seen:
     """Serve, let files arrive, kill, and wait for the scheduled runs."""
-    log, began, seen = root.with_name(f"{root.name}.log"), time.monotonic(), Seen()
+    log, began, seen = root.with_name(f"{root.name}-served.log"), time.monotonic(), Seen()
     waiting, plan = list(batches), [(0.15, "a run"), (0.3, "the server"), (0.45, "keepfit serve")]
     while seen.done < options.runs or waiting or plan:
         with served(root, options.every, log) as process:

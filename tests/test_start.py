@@ -104,6 +104,18 @@ def test_what_is_ignored_is_what_the_repository_ignores(made: Workspace, name: s
     assert ours == theirs or name == ".dvcignore"
 
 
+def test_the_dag_that_a_version_keeps_is_none_of_the_workspaces(made: Workspace) -> None:
+    kept = made.root / "models" / "registry" / "v1" / "workspace"
+    kept.mkdir(parents=True)
+    (kept / "dvc.yaml").write_text("stages: {kept: {cmd: echo}}")
+    (made.root / ".gitignore").unlink()
+
+    listed = subprocess.run(
+        [BIN / "dvc", "stage", "list", "--all", "--name-only"], cwd=made.root, capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.split() == [*STAGES]
+
+
 def test_dvc_repro_works_at_once(made: Workspace) -> None:
     quick(made)
     environment = {"HOME": os.environ.get("HOME", "/"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}

@@ -205,6 +205,8 @@ DVCIGNORE = """\
 .venv
 .keepfit
 __pycache__
+# each version keeps the DAG it came from, which is not one of this workspace
+models/registry
 """
 
 README = """\
