@@ -26,7 +26,11 @@ class PiecewiseLinear(Choice):
     """How far a number is through each bin of the training rows, then a linear layer of its own for each column."""
 
     kind: Literal["piecewise_linear"] = "piecewise_linear"
-    bins: int = Field(default=48, ge=2, description="bins between quantiles of train: as many rows in each")
+    bins: int = Field(
+        default=48,
+        ge=2,
+        description="bins between quantiles of train: as many rows in each; a value of more rows is an edge by itself",
+    )
     width: int = Field(default=16, ge=1, description="how many values stand for a number")
 
 
