@@ -20,6 +20,20 @@ def test_a_column_with_one_value_nearly_everywhere_has_the_quantiles_of_its_valu
     assert edges(value_N[:, None], [True], PiecewiseLinear(bins=5)) == [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]]
 
 
+def test_what_is_rare_beside_a_frequent_value_has_bins_of_its_own() -> None:
+    gains = np.arange(1, 201, dtype=np.float32) ** 2
+    value_N = np.concatenate([np.zeros(5000, dtype=np.float32), np.full(1000, -1, dtype=np.float32), gains])
+
+    (found,) = edges(value_N[:, None], [True], PiecewiseLinear(bins=11))
+
+    assert found[:2] == [-1, 0]
+    assert len(found) == 12
+    per_bin = np.histogram(gains, found[2:])[0]
+    assert found[2] == 1
+    assert per_bin.min() >= 22
+    assert per_bin.max() <= 23
+
+
 @pytest.mark.parametrize("embedding", [PiecewiseLinear(bins=8), Periodic()])
 def test_what_is_constant_or_of_two_values_or_no_number_has_none(embedding: PiecewiseLinear | Periodic) -> None:
     constant, two, wave, number = np.ones(50), np.arange(50) % 2, np.sin(np.arange(50)), np.arange(50)

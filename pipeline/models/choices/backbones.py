@@ -29,7 +29,7 @@ class PiecewiseLinear(Choice):
     bins: int = Field(
         default=48,
         ge=2,
-        description="bins between quantiles of train: as many rows in each; a value of more rows is an edge by itself",
+        description="bins between quantiles of train, as many rows in each; a value of more rows is an edge by itself",
     )
     width: int = Field(default=16, ge=1, description="how many values stand for a number")
 
