@@ -235,7 +235,7 @@ def _drift(column: Mapping[str, Any], most: float) -> dict[str, object]:
         "column": column.get("column"),
         "drifted": "yes" if column.get("drifted") else "",
         "effect": "" if effect is None else f"{effect:.3f}",
-        "": bar(effect, most),
+        "how far": bar(effect, most),  # a column without a name is not shown
         "asked": "" if threshold is None else f"{threshold:.3f}",
         "p, adjusted": "" if p is None else f"{p:.2g}",
         "missing": " → ".join(missing) if any(missing) else "",

@@ -21,7 +21,7 @@ from flows.dashboard import failing_plainly
 from flows.training import report, step, training
 from pipeline import arrival, monitor
 from pipeline.errors import ContractError, DataError, GateFailed, SettingsError
-from pipeline.wording import count
+from pipeline.wording import count, listed
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def retraining(workspace: str, scheduled: bool = False) -> "list[MonitoringRecor
         raise
     for record in concluded:
         notices.of_outcome(place, record)
+        if record.outcome is not None:
+            log.info("%s: %s: %s", record.batch, record.outcome.words, "; ".join(record.outcome.reasons))
     if concluded:
         tell(place, RETRAINED, {"batches": [record.batch for record in concluded]})
     return concluded
@@ -155,11 +157,20 @@ def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
     verdict = "retrain" if record.decision.retrain else "keep the champion"
     told = [record.rollback.words] if record.rollback else []
     reasons = [*told, *record.decision.reasons]
+    _log(record, verdict, reasons)
     dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", reasons, _past(workspace))
     conditions = [condition.model_dump(mode="json") for condition in record.decision.conditions]
     dashboard.show_conditions(workspace, record.batch, conditions)
     notices.of_batch(workspace, record)
     return record
+
+
+def _log(record: "MonitoringRecord", verdict: str, reasons: "Sequence[str]") -> None:
+    drifted = [column.column for column in record.drift.columns if column.drifted]
+    named = f": {listed(drifted)}" if drifted else ""
+    moved = f"{len(drifted)} of {count(len(record.drift.columns), 'column')} drifted{named}"
+    log.info("%s: %s, %s", record.batch, count(record.rows, "row"), moved)
+    log.info("%s: %s: %s", record.batch, verdict, "; ".join(reasons))
 
 
 def _past(workspace: Workspace) -> list[str]:

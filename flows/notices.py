@@ -101,8 +101,7 @@ def of_outcome(workspace: Workspace, record: "MonitoringRecord") -> None:
     """Tell what a retraining came to."""
     outcome = record.outcome
     if outcome is not None:
-        done = f"{outcome.version} is the champion" if outcome.promoted else "the champion stays"
-        notify(workspace, f"retrained after {record.batch}", outcome.reasons, done)
+        notify(workspace, f"retrained after {record.batch}", outcome.reasons, outcome.words)
 
 
 def _link(workspace: Workspace) -> str:

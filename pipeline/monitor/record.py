@@ -30,6 +30,11 @@ class Outcome(Record):
     candidate: str | None = None
     concluded_at: str | None = None
 
+    @property
+    def words(self) -> str:
+        """Who is champion after it."""
+        return f"{self.version} is the champion" if self.promoted else "the champion stays"
+
 
 class Rollback(Record):
     """Which version was left for which earlier one, by what difference on the same labelled rows of the batch."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import GateFailed
+from pipeline.monitor import Outcome
 from pipeline.workspace import Workspace
 
 
@@ -37,11 +38,11 @@ class FakeMonitor:
     def watch(self, workspace: Workspace, batch: Path) -> Any:
         """Decide by the name."""
         self.log.append(f"watch {batch.name}")
-        column = SimpleNamespace(model_dump=lambda mode: {"column": "wind", "effect": 0.1})
+        column = SimpleNamespace(column="wind", drifted=True, model_dump=lambda mode: {"column": "wind", "effect": 0.1})
         drift = SimpleNamespace(columns=[column], prediction=column, label=None)
         decision = SimpleNamespace(retrain="drift" in batch.name, reasons=("wind <b>",), conditions=[])
         kept = {"rollback": None, "outcome": None, "failed": None}
-        record = SimpleNamespace(batch=batch.name, drift=drift, decision=decision, **kept)
+        record = SimpleNamespace(batch=batch.name, rows=7, drift=drift, decision=decision, **kept)
         self.known[batch.name] = record
         return record
 
@@ -66,7 +67,9 @@ class FakeMonitor:
         if self.unproven:
             raise GateFailed(f"no row of {record.batch}", where="manifest", fix="look at the window")
         self.log.append(f"conclude {record.batch}")
-        done = SimpleNamespace(**{**vars(record), "outcome": promotion.version})
+        seen = {"reasons": promotion.reasons, "batch_rows_in_training": 7}
+        outcome = Outcome(version=promotion.version, promoted=promotion.promoted, **seen)
+        done = SimpleNamespace(**{**vars(record), "outcome": outcome})
         self.known[record.batch] = done
         return done
 
@@ -91,7 +94,7 @@ def test_drift_is_answered_before_the_next_batch_is_watched(workspace: Workspace
     watcher.batches = [Path("1-calm"), Path("2-drift"), Path("3-calm")]
     records = monitor_workspace(workspace)
 
-    assert [(record.batch, record.outcome) for record in records] == [
+    assert [(record.batch, record.outcome and record.outcome.version) for record in records] == [
         ("1-calm", None),
         ("2-drift", "v2"),
         ("3-calm", None),
@@ -114,7 +117,7 @@ def test_drift_that_an_earlier_run_left_is_answered_first_and_not_watched_again(
 
     assert [record.batch for record in records] == ["2-calm"]
     assert watcher.log[:2] == ["watch 1-drift", "adopt 1-drift"]
-    assert watcher.known["1-drift"].outcome == "v2"
+    assert watcher.known["1-drift"].outcome.version == "v2"
     assert watcher.log.count("watch 1-drift") == 1
 
 
@@ -192,7 +195,7 @@ def test_a_served_workspace_goes_on_behind_a_training_that_failed_and_tries_agai
 
     watcher.unproven = False
     monitoring.retrain_workspace(workspace)
-    assert [record.outcome for record in watcher.known.values()] == ["v2", None, "v2"]
+    assert [record.outcome and record.outcome.version for record in watcher.known.values()] == ["v2", None, "v2"]
 
 
 def test_named_batches_are_all_watched(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.monitor import Outcome
 from pipeline.workspace import Workspace
 
 pytestmark = [
@@ -117,7 +118,8 @@ def test_what_a_retraining_came_to_and_a_gate_are_told(
     url, posted = inbox
     place = telling(workspace, block(url, "team"))
     quiet = SimpleNamespace(retrain=False, reasons=["the batch failed a gate"])
-    notices.of_outcome(place, record(outcome=SimpleNamespace(promoted=True, version="v2", reasons=["beats it"])))
+    outcome = Outcome(promoted=True, version="v2", reasons=["beats it"], batch_rows_in_training=7)
+    notices.of_outcome(place, record(outcome=outcome))
     notices.of_batch(place, record(decision=quiet, sound=False))
     notices.of_batch(place, record(decision=quiet))
 
