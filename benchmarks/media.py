@@ -29,6 +29,7 @@ import yaml
 
 from pipeline import artefacts
 from pipeline.contract import ROW_ID
+from pipeline.models.stopwatch import Times, busy
 from pipeline.predict import Predictor
 from pipeline.repairs import Plan
 from pipeline.stages import normalize, split, train
@@ -121,6 +122,7 @@ def run(task: Task, folder: Path, rows: int | None, seed: int, changes: list[str
         "read_seconds": round(read - begun, 1),
         "train_seconds": round(trained - read, 1),
         "seconds_an_epoch": round((trained - read) / epochs, 1),
+        "busy": round(busy(Times.read(workspace.times).laps), 3),
         "changed": changes,
     }
 

@@ -32,6 +32,7 @@ from pipeline.contract import Column, Contract
 from pipeline.features import preprocessor
 from pipeline.metrics.classification import best_threshold
 from pipeline.models import network
+from pipeline.models.stopwatch import busy
 from pipeline.stages import train
 from pipeline.stages.normalize import NormalizeSettings
 
@@ -72,11 +73,12 @@ def austen() -> pl.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A model's probabilities on val and test, and the seconds of the processors that it took."""
+    """A model's probabilities on val and test, the seconds of the processors that it took, and where they went."""
 
     val_NK: np.ndarray
     test_NK: np.ndarray
     cpu_seconds: float
+    busy: float = 1.0  # the share of the training's time in which something was computed
 
 
 def parts(rows: pl.DataFrame, seed: int, *, blocks: bool = False) -> Parts:
@@ -107,7 +109,7 @@ def keepfit(of: Parts, seed: int, changes: Mapping[str, Any]) -> Answered:
         network.answers(kept.network(), network.tensors(fitted.encode(of[name]).inputs), fitted.target)
         for name in ("val", "test")
     ]
-    return Answered(val_NK=answers[0], test_NK=answers[1], cpu_seconds=_cpu() - begun)
+    return Answered(val_NK=answers[0], test_NK=answers[1], cpu_seconds=_cpu() - begun, busy=busy(kept.laps))
 
 
 def tf_idf(of: Parts, seed: int, _: Mapping[str, Any]) -> Answered:
@@ -129,7 +131,7 @@ def scores(of: Parts, said: Answered) -> dict[str, float]:
         found["f1"] = float(f1_score(truth["test"], said.test_NK[:, 1] >= threshold))
         found["f1 at 0.5"] = float(f1_score(truth["test"], said.test_NK[:, 1] >= 0.5))
         found["average_precision"] = float(average_precision_score(truth["test"], said.test_NK[:, 1]))
-    return {**found, "cpu_seconds": said.cpu_seconds}
+    return {**found, "cpu_seconds": said.cpu_seconds, "busy": said.busy}
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Wall times differ from run to run: they are said and shown, and kept where no ar
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Literal, TypeAlias, TypeVar
 
@@ -106,6 +106,16 @@ class Awaited(Generic[Item]):
                 except StopIteration:
                     return
             yield item
+
+
+def busy(laps: Sequence[Lap]) -> float:
+    """The share of the time in which something is computed, on train or on val.
+
+    >>> busy([Lap(data=1.0, compute=3.0), Lap(compute=3.0, validation=1.0)])
+    0.875
+    """
+    whole = sum(lap.seconds for lap in laps)
+    return sum(lap.compute + lap.validation for lap in laps) / whole if whole > 0 else 0.0
 
 
 def words(laps: list[Lap]) -> str:
