@@ -66,13 +66,16 @@ def moved(cut: Cut, past_K: Values, now_K: Values) -> str:
 
     >>> moved(Cut(kind="categorical", values=["a", "b"], known=[]), np.array([0, 90, 10, 0]), np.array([0, 50, 50, 0]))
     'a: 90% → 50%'
+    >>> moved(Cut(kind="numeric", edges=[1.0, 2.0]), np.array([0, 9, 90, 1]), np.array([100, 9, 90, 1]))
+    'missing: 0% → 50%'
     """
     both = np.stack([shares(past_K), shares(now_K)])
     told = [f"missing: {share(both[0, 0])} → {share(both[1, 0])}"] if abs(both[1, 0] - both[0, 0]) > 0.005 else []
     if not (past_K[1:].sum() and now_K[1:].sum()):
         return ", ".join(told) or "no value is left"
     if cut.kind == "numeric":
-        return ", ".join([*told, f"median: {_median(cut, past_K)} → {_median(cut, now_K)}"])
+        before, after = _median(cut, past_K), _median(cut, now_K)
+        return ", ".join([*told, *[f"median: {before} → {after}"] * (before != after or not told)])
     filled = np.stack([shares(past_K[1:]), shares(now_K[1:])])
     most = int(np.abs(filled[1] - filled[0]).argmax())
     return ", ".join([*told, f"{_name(cut, most)}: {share(filled[0, most])} → {share(filled[1, most])}"])

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.artefacts import Record
+from pipeline.drift import placing
 from pipeline.profile.sketch import text_hashes
 
 Counts: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -85,8 +86,10 @@ class Cut(Record):
 
     def _number_places(self, cells: pl.Series) -> Counts:
         values_N = cells.cast(pl.Float64).to_numpy()  # null is NaN
-        places_N = 1 + np.searchsorted(self.edges, values_N, side="left")
-        return np.where(np.isnan(values_N), 0, places_N)
+        missing_N = np.isnan(values_N)
+        some = bool(missing_N.any())
+        places_N = 1 + placing.below(np.array(self.edges), np.where(missing_N, 0.0, values_N) if some else values_N)
+        return np.where(missing_N, 0, places_N) if some else places_N
 
     def _text_places(self, cells: pl.Series) -> Counts:
         own = {value: 1 + place for place, value in enumerate(self.values)}

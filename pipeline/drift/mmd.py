@@ -48,4 +48,4 @@ def _kernel(x_ND: np.ndarray) -> np.ndarray:
 def _distances(kernel_NN: np.ndarray, new_RN: np.ndarray) -> np.ndarray:
     """(R,) the squared discrepancy (the biased one, which is never below 0) of each split of the rows."""
     weight_RN = new_RN / new_RN.sum(axis=1, keepdims=True) - ~new_RN / (~new_RN).sum(axis=1, keepdims=True)
-    return np.einsum("rn,rn->r", weight_RN @ kernel_NN, weight_RN)
+    return np.maximum(np.einsum("rn,rn->r", weight_RN @ kernel_NN, weight_RN), 0.0)  # of equal rows rounding goes below
