@@ -54,6 +54,11 @@ class Course:
         """The learning rate at a step (from 0), but for what a plateau cuts it by."""
         return self.pace.learning_rate * optimizers.factor(step, self.steps, self.schedule)
 
+    def paces(self, epoch: int) -> list[tuple[float, float]]:
+        """`rate` and `share` of each step of an epoch (from 0)."""
+        steps = range(epoch * self.batches, (epoch + 1) * self.batches)
+        return [(self.rate(step), self.share(step)) for step in steps]
+
     def cut(self, val_losses: Sequence[float]) -> float:
         """What the rate is multiplied with after epochs of these losses on val."""
         return optimizers.plateau(val_losses, self.schedule)

@@ -49,12 +49,17 @@ class FlatWeights:
             for parameter, gradient in _views(flat, flat.gradient_P):
                 parameter.grad = gradient
 
-    def step(self, *, rate: float, norm: float | None, share: float) -> Tensor:
+    def clear(self) -> None:
+        """Let all gradients be 0."""
+        for flat in self.groups:
+            flat.gradient_P.zero_()
+
+    def step(self, *, rate: float, norm: float | None, share: float, clear: bool = True) -> Tensor:
         """One step of the optimiser from the gradients that lie there, at the learning rate `rate`.
 
         A group with a `factor` steps at so many times that rate.
-        Gradients are cut to `norm`; the mean goes `share` of the way to the new weights; gradients are 0 afterwards.
-        Returns the norm () that they had.
+        Gradients are cut to `norm`; the mean goes `share` of the way to the new weights; with `clear` gradients are 0
+        afterwards. Returns the norm () that they had.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
@@ -66,7 +71,8 @@ class FlatWeights:
             for flat in self.groups:
                 if share:
                     flat.mean_P.lerp_(flat.value_P, share)
-                flat.gradient_P.zero_()
+        if clear:
+            self.clear()
         return had
 
     def gradient_norm(self) -> Tensor:

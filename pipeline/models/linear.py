@@ -66,14 +66,18 @@ class _Product(torch.autograd.Function):
 def product(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
     """(B, O) values times the weight's transpose, plus the bias; `then` may be "relu"."""
     if is_quicker(weight_OI.numel()):
-        return _by_onednn(values_BI, weight_OI, bias_O, then)
+        by_onednn: Tensor = _kernel()(values_BI, weight_OI, bias_O, then, [], "")
+        return by_onednn
     plain = functional.linear(values_BI, weight_OI, bias_O)
     return plain.relu_() if then == "relu" else plain
 
 
 def slope_of_values(slope_BO: Tensor, weight_OI: Tensor) -> Tensor:
     """(B, I) the slope of a product's values, of the slope of the product."""
-    return _by_onednn(slope_BO, weight_OI.t()) if is_quicker(weight_OI.numel()) else slope_BO.mm(weight_OI)
+    if is_quicker(weight_OI.numel()):
+        by_onednn: Tensor = _kernel()(slope_BO, weight_OI.t(), None, "none", [], "")
+        return by_onednn
+    return slope_BO.mm(weight_OI)
 
 
 def slope_of_weight(slope_BO: Tensor, values_BI: Tensor, into_OI: Tensor) -> Tensor:
@@ -83,8 +87,8 @@ def slope_of_weight(slope_BO: Tensor, values_BI: Tensor, into_OI: Tensor) -> Ten
         return torch.mm(slope_BO.t(), values_BI, out=into_OI)
     # oneDNN's first factor is copied where it lies across: let it be the narrower one
     if inputs < outputs:
-        return into_OI.copy_(_by_onednn(values_BI.t(), slope_BO.t()).t())
-    return into_OI.copy_(_by_onednn(slope_BO.t(), values_BI.t()))
+        return into_OI.copy_(_kernel()(values_BI.t(), slope_BO.t(), None, "none", [], "").t())
+    return into_OI.copy_(_kernel()(slope_BO.t(), values_BI.t(), None, "none", [], ""))
 
 
 def is_quicker(weights: int) -> bool:
@@ -92,12 +96,7 @@ def is_quicker(weights: int) -> bool:
     return weights >= SMALLEST and mkl_is_slow()
 
 
-def _by_onednn(values_BI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
-    product: Tensor = _kernel()(values_BI, weight_OI, bias_O, then, [], "")
-    return product
-
-
 @cache
 def _kernel() -> Any:
-    """Looked up once: that takes as long as a small operation."""
+    """(values_BI, weight_OI, bias_O, what follows, ...) → (B, O), looked up once: that takes as long as it."""
     return torch.ops.mkldnn._linear_pointwise.default

@@ -8,8 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from itertools import zip_longest
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pytorch_lightning as lightning
@@ -33,11 +32,11 @@ from pipeline.models.health.symptom import Symptom
 from pipeline.models.health.vitals import Vitals
 from pipeline.models.network import Network, answered, corrected
 from pipeline.models.norm_means import NormMeans
+from pipeline.models.seen import Seen, interleaved
 from pipeline.models.stopwatch import Lap, Stopwatch, Times, words
 from pipeline.models.tail import Tail
 
 Part: TypeAlias = Literal["train", "val"]
-Item = TypeVar("Item")
 SAMPLED_ROWS = 1 << 16  # train is scored on the last so many rows of an epoch: a random sample, as they are shuffled
 WIDE = 64  # of more outputs than that, as of a long horizon, as many times fewer rows are kept
 CHECKED_STEPS = 64  # after so many steps it is asked whether the loss is still a number: on a GPU that waits for it
@@ -45,75 +44,6 @@ FEW_VAL_ROWS = 2048  # of more, the score is known well enough
 RESAMPLES = 40
 INTERVAL_EPOCHS = [4**power for power in range(1, 8)]  # so that it is a small part of a training
 IN_95 = 1.96  # deviations to either side
-
-
-class Seen:
-    """The loss of every batch of an epoch so far, and what was answered for its last `rows` rows (None: for all).
-
-    Of a batch that several processes share only the own answers are kept, but the loss and the size are of all of it.
-    """
-
-    def __init__(self, rows: int | None = None) -> None:
-        self.rows = rows
-        self.kept_rows = 0
-        self.losses: list[Tensor] = []
-        self.sizes: list[int] = []
-        self.kept: deque[tuple[Tensor, Tensor]] = deque()
-
-    def add(self, loss: Tensor, outputs_BMK: Tensor, target_B: Tensor, team: Team | None = None) -> None:
-        """Remember a batch, or the own part of it."""
-        size, own = (len(target_B), len(target_B)) if team is None else (team.batch, team.own)
-        self.losses.append(loss.detach())
-        self.sizes.append(size)
-        self.kept.append((outputs_BMK.detach()[:own], target_B[:own]))
-        self.kept_rows += size
-        while self.rows is not None and self.kept_rows - self.sizes[-len(self.kept)] >= self.rows:
-            self.kept_rows -= self.sizes[-len(self.kept)]
-            self.kept.popleft()
-
-    def loss(self) -> float:
-        """The mean loss of a row."""
-        sizes = torch.tensor(self.sizes, dtype=torch.float64)
-        return float((torch.stack(self.losses).cpu().double() * sizes).sum() / sizes.sum())
-
-    def steps(self, size: int) -> np.ndarray:
-        """(S,) the losses of whole batches, of `size` rows: those of a smaller last one are less certain."""
-        whole = sum(rows == size for rows in self.sizes)  # they come first
-        found: np.ndarray = torch.stack(self.losses[:whole]).cpu().double().numpy() if whole else np.empty(0)
-        return found
-
-    def answers(self) -> Batch:
-        """The outputs (N, M, K) that are kept, as `outputs`, and their targets (N,)."""
-        outputs, targets = zip(*self.kept, strict=True)
-        return {"outputs": torch.cat(outputs)}, torch.cat(targets)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint needs."""
-        if not self.losses:
-            return {}
-        outputs, target_N = self.answers()
-        kept = torch.tensor([len(target) for _, target in self.kept])
-        sizes = torch.tensor(self.sizes)
-        return {"losses": torch.stack(self.losses), "sizes": sizes, "kept": kept, "target": target_N, **outputs}
-
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take back what `tensors` gave."""
-        if tensors:
-            self.losses, self.sizes = list(tensors["losses"]), tensors["sizes"].tolist()
-            parts = tensors["kept"].tolist()
-            self.kept = deque(
-                zip(torch.split(tensors["outputs"], parts), torch.split(tensors["target"], parts), strict=True)
-            )
-            self.kept_rows = sum(self.sizes[-len(parts) :])
-
-
-def interleaved(parts: Sequence[Sequence[Item]]) -> list[Item]:
-    """The first of each part, then the second of each, and so on.
-
-    >>> interleaved([[1, 3, 5], [2, 4]])
-    [1, 2, 3, 4, 5]
-    """
-    return [item for row in zip_longest(*parts) for item in row if item is not None]
 
 
 class Learner(lightning.LightningModule):
@@ -159,7 +89,11 @@ class Learner(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.flat.attach()  # Lightning has set gradients to None, at its start and after each look at val
         self.cut = self.course.cut(self.val_losses)
-        self.mixing = self.course.mixing(self.steps_done // self.course.batches)
+        epoch = self.steps_done // self.course.batches
+        self.paces = self.course.paces(epoch)
+        self.mixing = self.course.mixing(epoch)
+        self.own_tail = self.tail if self.team is None and self.mixing is None else None
+        self.flat.clear()
 
     def training_step(self, chunk: Batch, _: int) -> None:
         with self.watch.span("compute"):
@@ -175,25 +109,31 @@ class Learner(lightning.LightningModule):
             self.team.begin(self.steps_done)
         outputs_BMK, loss = self._taught(inputs, target_B)
         step = self.steps_done
-        with self.vitals.around(step):
-            share = self.course.share(step)
-            had = self.flat.step(
-                rate=self.course.rate(step) * self.cut, norm=self.course.optimizer.gradient_norm, share=share
-            )
-            self.norm_means.follow(share)
-        self.vitals.norms.append(had)
+        if self.vitals.due(step):
+            with self.vitals.around():
+                self._step(step)
+        else:
+            self._step(step)
         self.seen["train"].add(loss, outputs_BMK, target_B, self.team)
         self.steps_done = step + 1
 
+    def _step(self, step: int) -> None:
+        """Step along the gradients that lie in `flat`."""
+        rate, share = self.paces[step % self.course.batches]
+        norm = self.course.optimizer.gradient_norm
+        clear = self.own_tail is None or not self.own_tail.overwrites
+        self.vitals.norms.append(self.flat.step(rate=rate * self.cut, norm=norm, share=share, clear=clear))
+        self.norm_means.follow(share)
+
     def _taught(self, inputs: dict[str, Tensor], target_B: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (B, M, K) and loss () of a batch, whose gradients lie in `flat`."""
-        if self.tail is not None and self.team is None and self.mixing is None:
-            return self.tail.learn(inputs, target_B)
+        if self.own_tail is not None:
+            return self.own_tail.learn(inputs, target_B)
         outputs_BMK, loss = self._mixed(inputs, target_B) if self.mixing is not None else self._plain(inputs, target_B)
         if self.team is not None:
-            return outputs_BMK, self.team.backward(loss, losses.weight_of(self.loss, target_B), self.flat)
+            return outputs_BMK.detach(), self.team.backward(loss, losses.weight_of(self.loss, target_B), self.flat)
         loss.backward()  # type: ignore[no-untyped-call]
-        return outputs_BMK, loss
+        return outputs_BMK.detach(), loss.detach()
 
     def _plain(self, inputs: dict[str, Tensor], target_B: Tensor) -> tuple[Tensor, Tensor]:
         outputs_BMK = self.network(inputs)
@@ -302,7 +242,7 @@ class KeepBest(lightning.Callback):
         self.weights: dict[str, Tensor] = {}
         self.after_epoch: Callable[[], None] = lambda: None
         self.checkup: Checkup | None = None
-        self.told: set[tuple[str, str]] = set()
+        self.told: dict[tuple[str, str], int] = {}
         self.laps: list[Lap] = []
 
     @property
@@ -381,9 +321,13 @@ class KeepBest(lightning.Callback):
         progress.report(epoch.epoch / self.epochs, "\n".join(lines))
 
     def _news(self) -> list[Symptom]:
-        """The symptoms that were not told yet, after an epoch that was looked at, or the last."""
+        """The symptoms not told yet, after an epoch that was looked at; after the last all as they are recorded."""
         asked = self.over or bool(self.history[-1].pulse.layers)
         found = self.checkup.symptoms(self.history, over=self.over) if self.checkup and asked else []
-        news = [symptom for symptom in found if (symptom.name, symptom.severity) not in self.told]
-        self.told |= {(symptom.name, symptom.severity) for symptom in news}
+        news = [symptom for symptom in found if self._is_news(symptom)]
+        self.told |= {(symptom.name, symptom.severity): symptom.since for symptom in news}
         return news
+
+    def _is_news(self, symptom: Symptom) -> bool:
+        known = self.told.get((symptom.name, symptom.severity))
+        return known is None or (self.over and known != symptom.since)

@@ -41,6 +41,7 @@ class Tail:
     weights: list[nn.Parameter]
     shares: list[float]
     bare: bool  # whether the stack's input are the dense values and nothing else
+    overwrites: bool  # whether it writes all gradients of the network, whatever they were before
 
     @classmethod
     def of(cls, network: Network, loss: nn.Module) -> "Tail | None":
@@ -51,13 +52,15 @@ class Tail:
         weights, features = backbone.layers.weights(), backbone.features
         if network.head is not None or any(network.direct) or not all(weight.requires_grad for weight in weights):
             return None
+        bare = features.numbers.embedding is None and features.width == len(features.numbers.widths)
         return cls(
             network=network,
             backbone=backbone,
             loss=loss,
             weights=weights,
             shares=backbone.layers.shares(),
-            bare=features.numbers.embedding is None and features.width == len(features.numbers.widths),
+            bare=bare,
+            overwrites=bare and len([*network.parameters()]) == len(weights),
         )
 
     def learn(self, inputs: Inputs, target_B: Tensor) -> tuple[Tensor, Tensor]:

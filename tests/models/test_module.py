@@ -19,8 +19,9 @@ from pipeline.models.choices.optimization import AveragingSettings, LossSettings
 from pipeline.models.course import Course
 from pipeline.models.curves import Curves
 from pipeline.models.losses import loss_of
-from pipeline.models.module import KeepBest, Learner, Seen
+from pipeline.models.module import KeepBest, Learner
 from pipeline.models.network import Network, NetworkShape
+from pipeline.models.seen import Seen
 
 CLASSES = Classes(column="y", classes=["no", "yes"])
 QUANTITY = Quantity(column="y", center=10.0, scale=2.0)
@@ -114,7 +115,7 @@ def test_with_mixup_the_loss_is_of_both_rows() -> None:
     module.training_step((inputs, label_B), 0)
 
     assert 0.5 <= own < 1
-    torch.testing.assert_close(module.seen["train"].losses[0], expected.detach())
+    assert float(module.seen["train"].losses[0]) == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_summary_is_of_all_batches_since_the_last_one() -> None:

@@ -32,7 +32,7 @@ class Vitals:
     >>> flat = FlatWeights(torch.optim.SGD(network.parameters(), lr=1.0))
     >>> vitals = Vitals(network, flat, batches=1)
     >>> network(torch.ones(1, 2)).sum().backward()
-    >>> with vitals.around(step=0):
+    >>> with vitals.around():
     ...     vitals.norms.append(flat.step(rate=1.0, norm=None, share=1.0))
     >>> [layer.name for layer in vitals.layers()], len(vitals.norms)
     (['0', '2'], 1)
@@ -55,11 +55,8 @@ class Vitals:
         return (step + 1) % self.batches == 0 and step // self.batches % self.every == 0
 
     @contextmanager
-    def around(self, step: int) -> Iterator[None]:
-        """Look at the gradients before the step in this block and at what it changes, if that is due."""
-        if not self.due(step):
-            yield
-            return
+    def around(self) -> Iterator[None]:
+        """Look at the gradients before the step in this block and at what it changes, where that is due."""
         with torch.no_grad():
             before = [group.value_P.detach().clone() for group in self.flat.groups]
             self.gradient_L = self._by_layer([group.gradient_P for group in self.flat.groups])
