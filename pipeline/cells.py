@@ -14,6 +14,14 @@ AS_WRITTEN = ("1234.5", GROUPED, "1234,5")  # beside a unit: `$1,234.5`, `1234,5
 PLAIN_NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
 COMMA_THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
 THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"  # 27.120,00; without the comma it may be an id, or a decimal point
+SURE = (  # stands for a missing value wherever it stands; lower case, without spaces around
+    *("?", "??", "???", "-", "--", "---", ".", "..", "n/a", "#n/a", "n.a.", "n.a", "#na", "<na>", "nan", "#nan", "nat"),
+    *("null", "#null!", "(null)", "<null>", "\\n", "nil", "missing", "empty", "undefined", "tbd", "(blank)"),
+    *("#value!", "#ref!", "#div/0!", "#name?", "#num!", "n/k", "n.k.", "n/d", "n.d.", "k.a.", "no data"),
+    *("not available", "not applicable", "not known", "not provided", "not recorded", "not stated"),
+)
+DOUBTFUL = ("na", "none", "unknown", "unk", "unspecified")  # an answer as often as a gap
+SIGNS = r"^[^\p{L}\p{N}\u{221E}\u{FFFD}]{1,20}$"  # no letter, no digit; neither infinity nor bytes that were lost
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False, "y": True, "n": False}
 
 

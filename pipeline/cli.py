@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import explaining, memory, options
+from pipeline import explaining, memory, options, progress
 from pipeline.asking import command as asking
 from pipeline.backtest import command as backtest
 from pipeline.drifting import command as drifting
@@ -143,9 +143,11 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
 def run(chosen: argparse.Namespace) -> int:
     """`keepfit run`."""
     workspace = _unchecked(chosen)
-    promotion = _settled(workspace) or _trained(workspace)
+    with progress.lasting() as said:
+        promotion = _settled(workspace) or _trained(workspace)
     for line in (*promotion.lines, f"report: {workspace.report}"):
-        _say(line)
+        if line.strip() not in said:
+            _say(line)
     return 0
 
 
@@ -366,8 +368,6 @@ def _say(line: str) -> None:
 
 
 def _progress() -> AbstractContextManager[None]:
-    from pipeline import progress
-
     return progress.shown(_say)
 
 

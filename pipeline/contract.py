@@ -6,8 +6,9 @@ are read as ISO 8601; `format` in a field's metadata says otherwise. A label is 
 it is a quantity to be estimated, with `ordinal` its classes have an order: that of numbers, or of the list `order` in
 the metadata, from the lowest. Of two classes the last by their text is what probabilities and AUC are of, unless
 `positive` in the metadata names the other. A column of modality `set` holds several tags a cell, feature or label;
-`format` is what stands between them, or `json` for a JSON list. A missing cell is no empty set: where an empty cell is
-one, take `""` out of `ingest.null_values`.
+`format` is what stands between them, or `json` for a JSON list. A cell without any is written `[]`, however the others
+are; an empty one is missing, unless the metadata of the label say `"empty": "no tags"`. Even then a file none of whose
+rows has a tag is one that nobody has labelled yet.
 """
 
 import importlib.util
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Role = Literal["feature", "label", "id", "time", "group", "ignore"]
 Modality = Literal["numeric", "categorical", "ordinal", "set", "timestamp", "text", "text-file", "image", "audio"]
 LabelKind = Literal["classes", "quantity", "ordinal", "tags"]
+Empty = Literal["missing", "no tags"]
 
 LABELS: dict[Modality | None, LabelKind] = {
     None: "classes",
@@ -49,7 +51,8 @@ class Column:
     decimal comma, `1,234.5` for commas that part thousands, `$1,234.5`, `1234,5 %` or `1234.5 kg` for these with a
     unit, of a set of tags what stands between them, or `json`. `order` has the classes of an ordinal label from the
     lowest; none for numbers, which have their own.
-    `positive` is the class that counts as yes; None for the last by its text.
+    `positive` is the class that counts as yes; None for the last by its text. `empty`: what an empty cell of a label of
+    tags says.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Column:
     format: str | None = None
     order: tuple[str, ...] = ()
     positive: str | None = None
+    empty: Empty = "missing"
 
     @property
     def is_quantity(self) -> bool:
@@ -250,6 +254,13 @@ def _column(name: str, field: Any, file: Path) -> Column:
             where=where,
             fix='write it as in "positive": "yes", or leave it out',
         )
+    empty = metadata.get("empty", "missing")
+    if empty not in get_args(Empty) or (empty != "missing" and (role, modality) != ("label", "set")):
+        raise ContractError(
+            f"`empty` is what an empty cell of a label of tags says, `missing` or `no tags`, got {empty!r}",
+            where=where,
+            fix='write it as in "empty": "no tags", or leave it out',
+        )
     return Column(
         name=name,
         dtype=dtype,
@@ -259,6 +270,7 @@ def _column(name: str, field: Any, file: Path) -> Column:
         format=pattern,
         order=tuple(order or ()),
         positive=positive,
+        empty=empty,
     )
 
 

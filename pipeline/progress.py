@@ -54,6 +54,20 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
+def lasting() -> Iterator[list[str]]:
+    """The lines of every report made inside the block that stay to be read.
+
+    >>> with lasting() as said:
+    ...     report(1.0, "epoch 5 of 5\\n  the loss jumped")
+    >>> said
+    ['the loss jumped']
+    """
+    said: list[str] = []
+    with listening(lambda _, words: said.extend(line.strip() for line in words.split("\n")[1:])):
+        yield said
+
+
+@contextmanager
 def shown(say: Callable[[str], None]) -> Iterator[None]:
     """Show every report made inside the block: by a Rich progress bar in a terminal, as plain lines in a log."""
     if not sys.stdout.isatty():

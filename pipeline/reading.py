@@ -209,6 +209,7 @@ def _stated(agreed: Contract, settings: Settings) -> Inferred:
             values=0,
             distinct=0,
             format=column.format,
+            empty=column.empty,
         )
         for column in agreed.columns
         if column.name not in settings.ingest.derive
@@ -225,7 +226,7 @@ def _strange(agreed: Contract, name: str, *, given: bool) -> DataError:
             fix="name the contract of these data, or leave --contract out",
         )
     what = "has none of the columns of the data that it is to be compared with"
-    return DataError(what, where=name, fix="name a --reference with the same columns")
+    return DataError(what, where=name, fix="name data that have the same columns")
 
 
 def _completed(frame: pl.LazyFrame, inferred: Inferred) -> pl.LazyFrame:

@@ -1,7 +1,8 @@
 """Cells that hold several tags each, as `red;blue` or `["red", "blue"]`: the tags in one, and how often each stands.
 
 What stands between them is the `format` of the contract's column: a delimiter, or `json` for a JSON list. A cell is a
-set: spaces around a tag, empty tags, repeats and the order say nothing. A missing cell is null, not an empty set.
+set: spaces around a tag, empty tags, repeats and the order say nothing. A missing cell is null, not an empty set, which
+is written `[]` whatever the format.
 """
 
 import json
@@ -9,21 +10,37 @@ import json
 import polars as pl
 
 JSON = "json"
+NONE = "[]"
 
 
 def parted(cell: pl.Expr, written: str) -> pl.Expr:
     """Text → its tags as a list, each once and in the order of text; null where there is no cell, or no JSON list.
 
-    >>> cells = pl.DataFrame({"x": ["b; a;b", ";", None]})
+    >>> cells = pl.DataFrame({"x": ["b; a;b", ";", "[]", None]})
     >>> cells.select(parted(pl.col("x"), ";"))["x"].to_list()
-    [['a', 'b'], [], None]
+    [['a', 'b'], [], [], None]
     >>> pl.DataFrame({"x": ['["b", "a"]', "[]", "a"]}).select(parted(pl.col("x"), "json"))["x"].to_list()
     [['a', 'b'], [], None]
     """
     if written == JSON:
         return cell.map_batches(_of_json, return_dtype=pl.List(pl.String), is_elementwise=True)
-    parts = pl.element().str.strip_chars()
-    return cell.str.split(written).list.eval(parts.filter(parts != "")).list.unique().list.sort()
+    return parts(cell, written).list.unique().list.sort()
+
+
+def parts(cell: pl.Expr, delimiter: str) -> pl.Expr:
+    """Text → its tags in their order, repeats too."""
+    part = pl.element().str.strip_chars()
+    return cell.str.split(delimiter).list.eval(part.filter(~part.is_in(["", NONE])))
+
+
+def or_none(cell: pl.Expr, came: pl.Expr) -> pl.Expr:
+    """Text of tags, that of an empty set where nothing came; where nothing came in any row they are missing.
+
+    >>> cells = pl.DataFrame({"x": ["a", None], "y": [None, None]}, schema={"x": pl.String, "y": pl.String})
+    >>> cells.select(or_none(pl.col(name), pl.col(name)).alias(name) for name in cells.columns).rows()
+    [('a', None), ('[]', None)]
+    """
+    return pl.when(came.is_null() & came.is_not_null().any()).then(pl.lit(NONE)).otherwise(cell)
 
 
 def joined(cell: pl.Expr, written: str) -> pl.Expr:
@@ -41,10 +58,10 @@ def counted(rows: pl.LazyFrame, cell: pl.Expr, written: str) -> dict[str, int]:
 def written(held: list[str], way: str) -> str:
     """Tags as the text of one cell.
 
-    >>> written(["a", "b"], ";"), written(["a"], "json")
-    ('a;b', '["a"]')
+    >>> written(["a", "b"], ";"), written([], ";"), written(["a"], "json")
+    ('a;b', '[]', '["a"]')
     """
-    return json.dumps(held, ensure_ascii=False) if way == JSON else way.join(held)
+    return json.dumps(held, ensure_ascii=False) if way == JSON else way.join(held) or NONE
 
 
 def _of_json(cells: pl.Series) -> pl.Series:

@@ -167,6 +167,7 @@ def test_a_label_that_nothing_can_learn_is_told(tmp_path: Path, dtype: str, moda
 
 
 SET = '    y: str = pa.Field(metadata={"role": "label", "modality": "set", "format": ";"})\n'
+NO_TAGS = SET.replace("}", ', "empty": "no tags"}')
 ORDINAL = '    y: str = pa.Field(metadata={"role": "label", "modality": "ordinal", "order": ["lo", "hi"]})\n'
 YES = '    y: str = pa.Field(metadata={"role": "label", "positive": "late"})\n'
 STARS = '    y: int = pa.Field(metadata={"role": "label", "modality": "ordinal"})\n'
@@ -194,11 +195,18 @@ def test_the_modality_says_what_is_told_of_a_label(
         (STARS.replace("label", "feature"), "the modality of a feature must be one of"),
         (YES.replace('"late"', "True"), "`positive` is the class of a label of classes, as text, got True"),
         (YES.replace("}", ', "modality": "numeric"}').replace("str", "int"), "`positive` is the class of a label of"),
+        (NO_TAGS.replace("no tags", "none"), "`empty` is what an empty cell of a label of tags says, `missing` or `no"),
+        (NO_TAGS.replace("label", "feature"), "`empty` is what an empty cell of a label of tags says"),
         (YES.replace('"label"', '"feature", "modality": "text"'), "`positive` is the class of a label of classes"),
     ],
 )
 def test_sets_and_orders_that_cannot_be_are_told(tmp_path: Path, field: str, told: str) -> None:
     assert fault(tmp_path, f"{HEAD}    x: float = field()\n{field}").startswith(f"schemas/made.py: y: {told}")
+
+
+@pytest.mark.parametrize(("field", "empty"), [(SET, "missing"), (NO_TAGS, "no tags")])
+def test_an_empty_cell_of_tags_is_missing_unless_it_is_said_to_be_none(tmp_path: Path, field: str, empty: str) -> None:
+    assert load(tmp_path, f"{HEAD}    x: float = field()\n{field}").label.empty == empty
 
 
 def test_a_set_of_tags_can_be_parted_by_commas_and_lists_must_be_json() -> None:

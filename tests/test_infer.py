@@ -151,6 +151,31 @@ def test_markers_of_missing_values_do_not_decide_the_type() -> None:
     assert rows["y"].to_list() == ["?", "a", None]
 
 
+@pytest.mark.parametrize(
+    ("cells", "dtype", "markers"),
+    [
+        ([*map(str, range(60)), *["***"] * 30], pl.Int64(), {"***": 30}),
+        ([*["2024-01-31"] * 99, "~"], pl.Date(), {"~": 1}),
+        ([*"12345" * 20, "* *"], pl.Int64(), {"* *": 1}),
+        ([*map(str, range(60)), *["∞"] * 30], pl.String(), {}),
+        ([*["0"] * 6, *["+"] * 2, *["++"] * 2], pl.String(), {}),
+        (["*", "**", "***", "good"], pl.String(), {}),
+    ],
+)
+def test_signs_among_numbers_and_days_are_markers_and_elsewhere_answers(
+    cells: list[str | None], dtype: pl.DataType, markers: dict[str, int]
+) -> None:
+    column = of({"x": cells}).column("x")
+
+    assert (column.dtype, dict(column.markers), column.unparsed) == (dtype, markers, 0)
+
+
+def test_signs_that_another_column_answers_with_are_not_proposed_as_missing() -> None:
+    found = of({"x": [*map(str, range(60)), "***", "~"], "stars": [*["*", "**", "***"] * 20, "*", "*"]})
+
+    assert found.proposed_null_values == ["", "~"]
+
+
 def test_namibia_is_no_missing_value() -> None:
     countries = ["DE", "FR", "IT", "NA", "ES", "PT"] * 30
 

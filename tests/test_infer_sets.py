@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import readers
 from pipeline.contract import Role
-from pipeline.infer import infer
+from pipeline.infer import infer, sets
 from pipeline.infer.found import Found
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -60,6 +60,20 @@ def test_a_label_can_be_a_set() -> None:
     found = told([";".join(film) for film in films()], "label")
 
     assert (found.role, found.modality, found.format) == ("label", "set", ";")
+
+
+def test_what_an_empty_cell_of_a_label_says_is_told_where_there_is_one() -> None:
+    cells: list[str | None] = [";".join(film) for film in films()]
+
+    assert sets.EMPTY not in told(cells, "label").why
+    assert sets.EMPTY in told([*cells, None], "label").why
+    assert sets.EMPTY not in told([*cells, None]).why
+
+
+def test_a_cell_of_no_tags_is_no_tag() -> None:
+    found = told([*(";".join(film) for film in films()), *["[]"] * 50], "label")
+
+    assert (found.modality, "[]" in found.why) == ("set", False)
 
 
 PLACES = [("Boston", "MA"), ("Salem", "MA"), ("Salem", "OR"), ("Dallas", "TX")]

@@ -110,7 +110,7 @@ def test_the_dag_that_a_version_keeps_is_none_of_the_workspaces(made: Workspace)
     (kept / "dvc.yaml").write_text("stages: {kept: {cmd: echo}}")
     (made.root / ".gitignore").unlink()
 
-    listing = [BIN / "dvc", "stage", "list", "--all", "--name-only"]
+    listing = [str(BIN / "dvc"), "stage", "list", "--all", "--name-only"]
     listed = subprocess.run(listing, cwd=made.root, capture_output=True, text=True, check=True)
     assert listed.stdout.split() == [*STAGES]
 

@@ -1,6 +1,8 @@
 """New workspaces whose label has an order, or is a set of tags, and whose features are sets: made, run and judged."""
 
+import logging
 import random
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,25 @@ def test_a_label_of_tags_is_told_tag_by_tag(films: Path, tmp_path: Path) -> None
     require_plots(made)
 
 
+def test_rows_without_a_tag_are_kept_where_the_contract_says_that_an_empty_cell_is_none(
+    films: Path, tmp_path: Path
+) -> None:
+    rows = pl.read_csv(films).drop("grade", "stars").with_columns(pl.col("moods").replace("none", ""))
+    rows.write_csv(films)
+    made = start.initialise(tmp_path / "new", films, roles={"moods": "label"})
+    text = made.contract_file.read_text()
+    made.contract_file.write_text(text.replace('"format": ";"', '"format": ";", "empty": "no tags"'))
+
+    record = run(made)
+
+    bare = (rows["moods"] == "").sum()
+    ledger = artefacts.read_json(made.ledger)
+    assert bare > 0 and (ledger["rows_in"], ledger["kept"]) == (rows.height, rows.height)
+    assert set(record.classes) == {"sad", "long", "loud"}
+    known = pl.read_parquet(sorted(made.clean.glob("*.parquet")))["moods"]
+    assert (known == "[]").sum() == bare
+
+
 @pytest.mark.parametrize(
     ("order", "said"),
     [((), "is text, and has no order of its own"), (("poor", "good"), "has 3 different values, and the order names 2")],
@@ -114,6 +135,33 @@ def test_an_order_that_cannot_be_is_told(films: Path, tmp_path: Path, order: Any
     with pytest.raises(DataError, match=said):
         start.initialise(tmp_path / "new", films, roles={"grade": "label"}, order=order)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("stars", "order", "told"),
+    [
+        (range(1, 6), None, 1),
+        (range(11), None, 1),
+        (range(1, 6), (), 0),
+        (range(2), None, 0),
+        (range(3, 9), None, 0),
+        ((1, 2, 4, 5), None, 0),
+        (range(12), None, 0),
+        (("one", "two", "three"), None, 0),
+    ],
+)
+def test_classes_that_look_like_ranks_are_told_once_where_no_order_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stars: Sequence[Any], order: Sequence[str] | None, told: int
+) -> None:
+    rows = [(str(stars[place % len(stars)]), place % 7) for place in range(300)]
+    pl.DataFrame(rows, schema=["stars", "n"], orient="row").write_csv(tmp_path / "stars.csv")
+
+    with caplog.at_level(logging.INFO, logger="pipeline.start"):
+        start.initialise(tmp_path / "new", tmp_path / "stars.csv", roles={"stars": "label"}, order=order)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == told
+    assert all(line.startswith(f"stars: {stars[0]} to {stars[-1]} look like ranks, ") for line in said)
 
 
 def test_a_missing_label_is_no_class_that_an_order_must_name(tmp_path: Path) -> None:

@@ -37,12 +37,13 @@ class Sifted:
 
     @classmethod
     def of_lines(cls, source: Source) -> "Sifted":
-        """The lines of a text table that are no rows, as they have more or fewer cells: a reason alone."""
-        why = pl.Series([f"line {bad.line}: {bad.what}" for bad in source.left_out])
-        raw = source.frame.collect_schema().to_frame().clear(why.len())
-        return cls(
-            raw=raw, names=pl.repeat(None, why.len(), dtype=pl.String, eager=True), why=why, sound=pl.DataFrame()
-        )
+        """The lines of a text table that are no rows, as they have more or fewer cells; each is named by its line."""
+        bad = source.left_out
+        raw = pl.DataFrame([line.cells for line in bad], schema=source.frame.collect_schema(), orient="row")
+        named = pl.Series([f"{source.name}:line {line.line}" for line in bad])
+        own = raw[ROW_ID] if ROW_ID in raw.columns else pl.repeat(None, len(bad), dtype=pl.String, eager=True)
+        why = pl.Series([f"line {line.line}: {line.what}" for line in bad])
+        return cls(raw=raw, names=own.fill_null(named), why=why, sound=pl.DataFrame())
 
     @property
     def aside(self) -> pl.DataFrame:

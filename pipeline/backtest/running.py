@@ -36,6 +36,7 @@ def run(
     for policy in chosen:
         say(f"policy {policy.name}: {policy.words}")
         states[policy.name] = replay(policy, steps, first, batches=came, metric=metric, delay=delay_days)
+    steps.sweep()
     manifest = saved.Manifest.read(workspace.state / "backtest" / first.key / "models" / "candidate" / saved.MANIFEST)
     return Backtest(
         dataset=workspace.dataset,

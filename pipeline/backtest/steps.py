@@ -20,6 +20,7 @@ import yaml
 from pipeline import arrival, artefacts, lineage, metrics, readers, registry
 from pipeline.artefacts import Record
 from pipeline.backtest.replay import Look, Model, Verdict
+from pipeline.backtest.sweeping import MadeOf, sweep
 from pipeline.errors import DataError
 from pipeline.metrics import Metric
 from pipeline.models import saved
@@ -30,6 +31,7 @@ from pipeline.policy.window import Window
 from pipeline.predict import Predictor
 from pipeline.stages import gates, promote
 from pipeline.stages.evaluate import Evaluation
+from pipeline.wording import count
 from pipeline.workspace import Workspace
 
 TRAINING = ("ingest", "validate", "clean", "split", "normalize", "train")
@@ -79,8 +81,10 @@ class Scratch:
         """The model of the first files and these batches; what is trained already is not trained again."""
         files = {**self._first(), **{name: artefacts.sha256(self._batch(name)) for name in batches}}
         start = champion.identity if champion else None
-        key = _key({"files": files, "window": wanted.model_dump(), "start": start, **self._definition()})
+        definition = self._definition()
+        key = _key({"files": files, "window": wanted.model_dump(), "start": start, **definition})
         place = self._open(key)
+        MadeOf.note(place.root, files, _key(definition))
         if champion is not None:
             self._install(place, champion)
         wanted.write(place.window)
@@ -100,6 +104,12 @@ class Scratch:
         manifest = saved.verify(place.candidate)
         until = max((last for _, last in manifest.span.values()), default=None)
         return Model(key=key, identity=manifest.identity, learnt_until=until, seconds=sum(done.values()))
+
+    def sweep(self) -> None:
+        """Remove what no replay of today's files, settings, contract and code can use again."""
+        files = {**self._first(), **{name: artefacts.sha256(self._batch(name)) for name in self.batches()}}
+        if swept := sweep(self.home, files, _key(self._definition())):
+            self.say(f"removed {count(swept, 'training')} of other data, settings or code from an earlier backtest")
 
     def judge(self, model: Model, champion: Model, batch: str) -> Verdict:
         """Evaluate the model beside the champion, and ask the gates of promote."""

@@ -9,19 +9,15 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline.contract import ROW_ID, Column
+from pipeline import cells
+from pipeline.contract import ROW_ID, Column, Contract
 from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric
 from pipeline.repairs import Emptied
 from pipeline.wording import AS_MISSING, count
 
-# lower case, without blanks around
-SURE = {"", "not available", "not applicable", "not known", "not provided", "no data"} | {
-    *("?", "??", "???", "-", "--", "---", ".", "..", "n/a", "#n/a", "n.a.", "n.a", "#na", "<na>", "nan", "#nan", "nat"),
-    *("null", "#null!", "(null)", "<null>", "\\n", "nil", "missing", "empty", "undefined", "tbd", "(blank)"),
-    *("#value!", "#ref!", "#div/0!"),
-}
-DOUBTFUL = {"na", "none", "unknown", "unk", "unspecified"}  # an answer as often as a gap
+SURE = {"", *cells.SURE}
+DOUBTFUL = set(cells.DOUBTFUL)  # an answer as often as a gap
 NAMES = {"Nan", "Nat"}  # of people; machines write NaN, nan, NaT
 SPELLINGS = sorted({s for word in SURE | DOUBTFUL for s in (word, word.upper(), word.title())} | {"NaN", "NaT"})
 NINES = (9, 99, 999, 9999, 99999, 999999, 99.9, 999.9, 9999.9, 99.99, 999.99)
@@ -41,9 +37,10 @@ class MixedNullTokens:
     """Which words (NA, ?, -), numbers (-999) and dates (1900-01-01) stand for a value that is not there?
 
     Text is compared whole, without case and blanks; words that may also be an answer (none, unknown) are told as
-    `info`. A number or a day is told where it is the smallest or largest value, lies apart from all others by
-    `apart` of their range (-1: where all others are whole and not negative), and stands in at least `minimum_rows`
-    rows and three times as many as the value next to it.
+    `info`. In a column of numbers or days any text without a letter or a digit (`***`) stands for one. A number or a
+    day is told where it is the smallest or largest value, lies apart from all others by `apart` of their range (-1:
+    where all others are whole and not negative), and stands in at least `minimum_rows` rows and three times as many as
+    the value next to it.
     """
 
     apart: Annotated[float, Field(gt=0)] = 0.5
@@ -79,8 +76,7 @@ class MixedNullTokens:
             )
 
     def _unparsed(self, table: Table) -> Iterator[Hit]:
-        word = pl.col("raw").str.strip_chars().str.to_lowercase()
-        cells = table.unparsed.filter(word.is_in([*SURE, *DOUBTFUL])).select(ROW_ID, "column", value="raw").collect()
+        cells = table.unparsed.filter(is_gap(table.contract)).select(ROW_ID, "column", value="raw").collect()
         for column in table.data_columns:
             flagged = cells.filter(column=column.name).select(ROW_ID, "value")
             if flagged.height:
@@ -132,6 +128,13 @@ def folded(word: str) -> str:
     'n/a'
     """
     return word.strip().lower()
+
+
+def is_gap(contract: Contract) -> pl.Expr:
+    """Does a cell that would not parse (`column`, `raw`) stand for a missing value? Signs do so in what is no text."""
+    raw, typed = pl.col("raw"), [column.name for column in contract.columns if column.dtype != pl.String]
+    word = raw.str.strip_chars().str.to_lowercase()
+    return word.is_in([*SURE, *DOUBTFUL]) | (pl.col("column").is_in(typed) & raw.str.contains(cells.SIGNS))
 
 
 def marked(table: Table, columns: list[Column]) -> dict[str, dict[str, int]]:

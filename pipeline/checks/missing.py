@@ -151,15 +151,17 @@ class MissingLabel:
         if label is None:
             yield Skipped(why="no column has the role label")
             return
-        rows = missing_rows(table, label)
+        rows, column = missing_rows(table, label), table.contract.column(label)
+        tags = '; an empty cell says `no tags` where the label\'s metadata have "empty": "no tags"'
         if rows:
             yield Hit(
                 check=self.name,
                 column=label,
-                where=missing(table.contract.column(label)),
+                where=missing(column),
                 threshold=0,
                 message=f"{label}, the label, is missing in {count(rows, 'row')}",
-                suggestion="label these rows; until then they can neither teach nor judge a model, and are set aside",
+                suggestion="label these rows; until then they can neither teach nor judge a model, and are set aside"
+                + tags * (column.modality == "set"),
             )
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from pipeline.checks.values import is_marker, shown
+from pipeline.checks.markers import is_gap
+from pipeline.checks.values import shown
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
 from pipeline.findings import Hit, Policy, Skipped, Table
@@ -75,7 +76,7 @@ class ContractBroken:
 class DtypeMismatch:
     """Which cells would not parse as the contract's type? Their raw text is kept in data/ingested.
 
-    A marker of nothing (`N/A`) is told by mixed_null_tokens, and by the contract where no value may be missing.
+    A marker of nothing (`N/A`, `***`) is told by mixed_null_tokens, and by the contract where no value may be missing.
     """
 
     policy: Policy = "quarantine"
@@ -84,7 +85,7 @@ class DtypeMismatch:
     source: ClassVar[str] = "the types of the contract"
 
     def hits(self, table: Table) -> Iterator[Hit]:
-        cells = table.unparsed.filter(~is_marker(pl.col("raw"))).collect()
+        cells = table.unparsed.filter(~is_gap(table.contract)).collect()
         for (column,), hit in cells.group_by("column", maintain_order=True):
             dtype = table.contract.column(str(column)).dtype
             yield Hit(
@@ -124,7 +125,7 @@ def broken_cells(table: Table) -> pl.DataFrame:
     cannot be asked.
     """
     schema = _without_key(table.contract)
-    unparsed = table.unparsed.filter(~is_marker(pl.col("raw"))).select(ROW_ID, "column").collect()
+    unparsed = table.unparsed.filter(~is_gap(table.contract)).select(ROW_ID, "column").collect()
     parts = [
         _failures(schema, part, table.contract.file.name)
         for partition in table.partitions.values()

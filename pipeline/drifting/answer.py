@@ -23,7 +23,7 @@ from pipeline.drift.sample import draw
 from pipeline.drift.univariate import ColumnVerdict
 from pipeline.drift.whole import Whole
 from pipeline.drifting.expected import expected
-from pipeline.drifting.watched import Watched, watched
+from pipeline.drifting.watched import Watched, is_moment, watched
 from pipeline.errors import DataError
 from pipeline.findings import Table
 from pipeline.inspection import inspect
@@ -66,6 +66,7 @@ class Compared(Record):
     """The answer, and what a person wants to know beside it.
 
     `starts` has where each block of the new rows begins, where they are `ordered` by time; `by` says what tells chance.
+    Not compared are columns that are `moving` on by nature, and those that are `unknown` to the reference.
     """
 
     answer: Answer
@@ -74,6 +75,8 @@ class Compared(Record):
     ordered: bool
     rows: tuple[int, int]
     by: str
+    moving: list[str] = Field(default_factory=list)
+    unknown: list[str] = Field(default_factory=list)
 
 
 def compare(asked: Asked, scratch: Path) -> Compared:
@@ -121,6 +124,8 @@ def _judged(
         starts=_starts(after, now.height, blocks),
         rows=(then.height, now.height),
         by=by,
+        moving=[column.name for column in then.columns if column.role == "id" or is_moment(column)],
+        unknown=[name for name in now.header or () if name not in (then.header or ())],
     )
 
 

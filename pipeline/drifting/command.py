@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Add = Callable[[str, object, str], argparse.ArgumentParser]
 Say = Callable[[str], None]
+TOGETHER = {"c2st": "as a classifier tells old and new rows apart", "mmd": "as a kernel sees them"}
+SHOWN = 20  # columns that a line names
 
 
 def add(add: Add, say: Say) -> None:
@@ -89,7 +91,7 @@ def lines(compared: "Compared") -> list[str]:
         methods = ", ".join(alarm.methods)
         told.append(f"drift {clip(alarm.column)}: {alarm.moved} (effect {alarm.effect:.2f} by {methods})")
         if compared.ordered:
-            told.append(f"        since: {starts(alarm, compared.starts)}")
+            told.append(f"        when: {starts(alarm, compared.starts)}")
         if alarm.examples:
             told.append(f"        rows: {'; '.join(alarm.examples)}")
     told += _expected(compared)
@@ -100,11 +102,28 @@ def lines(compared: "Compared") -> list[str]:
         whole = compared.answer.multivariate[name]
         by = f", mostly by {', '.join(whole['columns'])}" if whole["columns"] else ""
         told.append(
-            f"drift of all columns together: {name} {whole['statistic']:.2f}, usual up to {whole['threshold']:.2f}{by}"
+            f"drift of all columns together, {TOGETHER[name]} ({name}): {whole['statistic']:.2f}, usual up to "
+            f"{whole['threshold']:.2f}{by}"
         )
+    told += _not_compared(compared)
     told.append(
         f"{word}: {len(compared.alarms)} of {count(columns, 'column')} drifted; what is chance is told by {compared.by}"
     )
+    return told
+
+
+def _not_compared(compared: "Compared") -> list[str]:
+    """What cannot be told of the columns, or hardly."""
+    from pipeline.drifting.answer import LEAST_ROWS
+    from pipeline.wording import count, listed
+
+    told = []
+    if compared.moving:
+        told.append(f"not compared, as moments and ids move on by nature: {listed(compared.moving, SHOWN)}")
+    if compared.unknown:
+        told.append(f"not compared, as the reference has no such column: {listed(compared.unknown, SHOWN)}")
+    if compared.rows[1] < LEAST_ROWS:
+        told.append(f"of {count(compared.rows[1], 'new row')} only large changes can be told from chance")
     return told
 
 

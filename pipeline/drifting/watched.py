@@ -36,7 +36,7 @@ def watched(table: Table) -> Watched:
     rows = table.rows
     for column in table.columns:
         kind = kind_of(column)
-        if column.role not in ROLES or kind == "timestamp":
+        if column.role not in ROLES or is_moment(column):
             continue
         if kind in ("text", "set"):
             numbers = list(_numbers(column))
@@ -51,6 +51,11 @@ def watched(table: Table) -> Watched:
             rows = rows.join(seen.lazy(), on=ROW_ID, how="left", maintain_order="left")
             kinds |= dict.fromkeys([n for n in seen.columns if n != ROW_ID], "numeric")
     return Watched(rows=rows, kinds=kinds, time=table.time)
+
+
+def is_moment(column: Column) -> bool:
+    """Whether it holds moments that are not the time axis."""
+    return column.role in ROLES and kind_of(column) == "timestamp"
 
 
 def _numbers(column: Column) -> Iterator[pl.Expr]:

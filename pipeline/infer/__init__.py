@@ -14,12 +14,13 @@ from typing import Any, cast
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.cells import typed_as
+from pipeline import tags
+from pipeline.cells import SURE, typed_as
 from pipeline.contract import ROW_ID, Column, Contract, Modality, Role
 from pipeline.errors import DataError
 from pipeline.infer import source
 from pipeline.infer.decide import decide, nulls
-from pipeline.infer.evidence import SURE, gather
+from pipeline.infer.evidence import gather
 from pipeline.infer.found import Found
 from pipeline.infer.sets import with_sets
 from pipeline.infer.typed import Typed, gather_typed
@@ -60,7 +61,8 @@ class Inferred:
             for marker in column.markers
             if marker.strip().lower() in SURE or column.dtype != pl.String
         }
-        return sorted({*self.null_values, *others})
+        answers = {text for column in self.columns for text in column.rules.get("isin", ())}
+        return sorted({*self.null_values, *(others - answers)})
 
     @cached_property
     def contract(self) -> Contract:
@@ -185,6 +187,8 @@ def _value(cell: pl.Expr, found: pl.DataType, column: Found) -> pl.Expr:
     if found == pl.String and column.dtype != pl.String:
         cell = cell.str.strip_chars()
     value = typed_as(cell, found, column.dtype, column.format)
+    if column.empty == "no tags":
+        value = tags.or_none(value, cell)
     return (value.fill_nan(None) if column.dtype.is_float() and found == pl.String else value).alias(column.name)
 
 

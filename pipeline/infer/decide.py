@@ -59,12 +59,14 @@ def decide(
 
 
 def _column(name: str, seen: Evidence, given: Role | None, medium: Modality | None, text: bool) -> Found:
+    seen = _without_signs(name, seen, text)
     kind = _type(name, seen, text)
     role, modality, why = _role(name, seen, kind)
     if medium is not None:
         role, modality, why = "feature", medium, f"the paths of {medium} files"
     if given is not None and given != role:
         role, why = given, f"{why}; the role {given} was given"
+    low, high = seen.span(kind.format)
     found = Found(
         name=name,
         dtype=kind.dtype,
@@ -74,11 +76,25 @@ def _column(name: str, seen: Evidence, given: Role | None, medium: Modality | No
         why=why,
         values=seen.values,
         distinct=min(seen.distinct, seen.values),
+        low=low,
+        high=high,
         unparsed=seen.values - kind.parsed,
         format=kind.format,
         markers=seen.markers,
     )
     return replace(found, rules=rules(found, seen), why=f"{why}{': a regression target' * found.is_regression}")
+
+
+def _without_signs(name: str, seen: Evidence, text: bool) -> Evidence:
+    """The evidence with `***` and the like as markers, where all else has a type; where that is of few values, if rare.
+
+    In a column of words signs may say something, and so they may beside few numbers: `0`, `+`, `++`.
+    """
+    rest = seen.without_signs()
+    rare = rest.values >= ENOUGH * seen.values
+    if not seen.signs or not (rare or rest.distinct > CLASSES):
+        return seen
+    return seen if _type(name, rest, text).dtype == pl.String() else rest
 
 
 def _modality(role: Role, guessed: Modality | None, kind: Typed, seen: Evidence) -> Modality | None:

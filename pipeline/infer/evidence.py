@@ -17,9 +17,12 @@ from pipeline.cells import (
     BOOLEANS,
     COMMA_THOUSANDS,
     DECIMAL_COMMA,
+    DOUBTFUL,
     GROUPED,
     ISO_DATE,
     ISO_ZONE,
+    SIGNS,
+    SURE,
     THOUSANDS,
     typed_as,
 )
@@ -36,12 +39,6 @@ HASHED = 50_000  # values of which the different ones are counted
 NEARLY_UNIQUE = 0.7  # by an estimate that is up to a fifth off
 FEW = 100  # values, up to which each is counted
 NULLS = ("", "NA")  # read as missing without a word
-SURE = (  # stands for a missing value wherever it stands; lower case, without spaces around
-    *("?", "??", "???", "-", "--", "---", ".", "..", "n/a", "#n/a", "n.a.", "n.a", "#na", "<na>", "nan", "#nan", "nat"),
-    *("null", "#null!", "(null)", "<null>", "\\n", "nil", "missing", "empty", "undefined", "tbd", "(blank)"),
-    *("#value!", "#ref!", "#div/0!", "no data", "not available", "not applicable", "not known", "not provided"),
-)
-DOUBTFUL = ("na", "none", "unknown", "unk", "unspecified")  # an answer as often as a gap
 MARKERS = sorted({marker.lower() for marker in (*NULLS, *SURE, *DOUBTFUL)})
 LIKE_MARKERS = rf"(?i)^\s*(?:{'|'.join(map(re.escape, MARKERS))})\s*$"  # four times as fast as to fold each text
 DAYS_AS_NUMBERS = (16_000_101, 23_001_231)  # 20130131
@@ -174,6 +171,7 @@ class Reading:
     passed: int = 0
     sums: dict[str, int] = field(default_factory=dict)
     markers: dict[str, int] = field(default_factory=dict)
+    signs: dict[str, int] = field(default_factory=dict)
     members: dict[str, int] = field(default_factory=dict)
     patterns: dict[str, int] | None = None
     units: dict[str, int] = field(default_factory=dict)
@@ -213,6 +211,7 @@ class Reading:
             "distinct": len(self.members) if known else first.distinct,
             "members": dict(sorted(self.members.items())) if known and len(self.members) <= FEW else {},
             "markers": dict(sorted(self.markers.items())),
+            "signs": dict(sorted(self.signs.items())),
             "patterns": {key: round(count * drawn) for key, count in (self.patterns or {}).items()},
             "units": {key: round(count * drawn) for key, count in self.units.items()},
         }
@@ -224,6 +223,7 @@ class Reading:
         is_marker = TEXT.str.to_lowercase().is_in(MARKERS)
         _count(self.markers, table.filter(is_marker).select("cell", "rows"))
         values = table.filter(~is_marker).with_columns(padded=pl.col("cell") != TEXT)
+        _count(self.signs, values.filter(TEXT.str.contains(SIGNS)).select("cell", "rows"))
         if self.patterns is None:
             self.patterns = dict.fromkeys(worth_asking(values["text"]), 0)
             self.units = dict.fromkeys(ways_to_write(values["text"]), 0)

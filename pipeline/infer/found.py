@@ -1,12 +1,12 @@
 """What was found out about one column: the counts over all rows, and what follows from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
-from pipeline.contract import Modality, Role
+from pipeline.contract import Empty, Modality, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Evidence:
     point behind one), as ISO `moments` (`zoned` with a zone, `timed` with a time of day), as `booleans`, by which other
     `patterns` of dates, as numbers with which `units`; how many have no digit (`wordy`) or a space inside (`spaced`),
     words and characters of the mean value, the shortest and the longest.
+    `signs` has the rows of each value that holds neither a letter nor a digit (`***`).
     `members` has the rows of each value where they are few, `spans` the lowest and highest number by the `format` that
     it is read with; `low` and `high` are of the plain ones.
     """
@@ -49,6 +50,7 @@ class Evidence:
     shortest: int = 0
     longest: int = 0
     markers: Mapping[str, int] = field(default_factory=dict)
+    signs: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, int] = field(default_factory=dict)
     patterns: Mapping[str, int] = field(default_factory=dict)
     units: Mapping[str, int] = field(default_factory=dict)
@@ -58,13 +60,28 @@ class Evidence:
         """The lowest and the highest number, read as a contract's `format` says."""
         return (self.low, self.high) if form is None else self.spans.get(form, (None, None))
 
+    def without_signs(self) -> "Evidence":
+        """The same with its signs taken for markers."""
+        rows, texts = sum(self.signs.values()), {sign.strip() for sign in self.signs}
+        return replace(
+            self,
+            values=self.values - rows,
+            distinct=max(self.distinct - len(texts), 0),
+            wordy=self.wordy - rows,
+            padded=self.padded - sum(count for sign, count in self.signs.items() if sign != sign.strip()),
+            markers=dict(sorted({**self.markers, **self.signs}.items())),
+            signs={},
+            members={text: count for text, count in self.members.items() if text not in texts},
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """One column as inferred; `why` says it in one plain line, `rules` are those of a pandera Field that held.
 
     `unparsed`: how many values are not of the type. `order`: of an ordinal label the classes, from the lowest.
-    `markers`: rows by text that stands for a missing value.
+    `empty`: what an empty cell of a label of tags says. `low` and `high`: the ends of its numbers. `markers`: rows by
+    text that stands for a missing value.
     """
 
     name: str
@@ -75,9 +92,12 @@ class Found:
     why: str
     values: int
     distinct: int
+    low: float | None = None
+    high: float | None = None
     unparsed: int = 0
     format: str | None = None
     order: tuple[str, ...] = ()
+    empty: Empty = "missing"
     markers: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ AGAIN = 10.0  # how often a tag stands on the mean
 MOST = 1_000  # different tags
 MOVING = 0.9  # of the tags that follow another stand in another place elsewhere
 LONG = 40  # characters of a tag
+EMPTY = '; an empty cell is a missing label, unless the metadata say "empty": "no tags"'
 OPEN, SHUT = r"^\s*\[", r"\]\s*$"
 
 
@@ -77,8 +78,7 @@ def _parts(cells: pl.Series, way: str) -> pl.Series:
     """Each cell's parts in their order, repeats too."""
     if way == tags.JSON:
         return cells.to_frame("x").select(tags.parted(pl.col("x"), way)).to_series().drop_nulls()
-    part = pl.element().str.strip_chars()
-    return cells.to_frame("x").select(pl.col("x").str.split(way).list.eval(part.filter(part != ""))).to_series()
+    return cells.to_frame("x").select(tags.parts(pl.col("x"), way)).to_series()
 
 
 def _is_in_any_place(parts: pl.Series) -> bool:
@@ -102,7 +102,7 @@ def _told(frame: pl.LazyFrame, name: str, way: str) -> Mapping[str, int] | None:
 def _as_set(column: Found, way: str, told: Mapping[str, int]) -> Found:
     role: Role = "label" if column.role == "label" else "feature"
     between = "JSON lists" if way == tags.JSON else f"parted by {way!r}"
-    why = f"sets {between}: {', '.join(_some(told))}"
+    why = f"sets {between}: {', '.join(_some(told))}{EMPTY * (role == 'label' and column.nullable)}"
     return replace(column, role=role, modality="set", format=way, rules={}, distinct=len(told), why=why)
 
 

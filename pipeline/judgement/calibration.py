@@ -154,7 +154,7 @@ def reliability(model: str, p_N: np.ndarray, hit_N: np.ndarray, seed: int) -> Re
         chance=float(np.quantile(by_chance_D, BY_CHANCE)),
         told=float(p_N.mean()),
         found=float(hit_N.mean()),
-        **_mending(p_N, hit_N),
+        **_mending(*_some(p_N, hit_N, seed)),
         bins=[
             Bin(rows=int(rows), told=float(mean), found=float(found), low=float(low), high=float(high))
             for rows, mean, found, low, high in zip(rows_B, mean_B, found_B / rows_B, low_B, high_B, strict=True)
@@ -162,10 +162,18 @@ def reliability(model: str, p_N: np.ndarray, hit_N: np.ndarray, seed: int) -> Re
     )
 
 
+def _some(p_N: np.ndarray, hit_N: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """As many answers as are enough for one number, drawn: every so many of a row's tags would be the same tags."""
+    most = temperature.CELLS // 2
+    if len(p_N) <= most:
+        return p_N, hit_N
+    chosen = np.sort(np.random.default_rng(seed).choice(len(p_N), most, replace=False))
+    return p_N[chosen], hit_N[chosen]
+
+
 def _mending(p_N: np.ndarray, hit_N: np.ndarray) -> dict[str, Any]:
     """What the log odds would best be divided by, and what be added to them, and which of the two leaves less loss."""
-    step = max(1, -(-2 * len(p_N) // temperature.CELLS))
-    sure_N, hit_N = p_N[::step].clip(TINY, 1 - TINY), hit_N[::step].astype(np.int64)
+    sure_N, hit_N = p_N.clip(TINY, 1 - TINY), hit_N.astype(np.int64)
     odds_N = np.log(sure_N) - np.log1p(-sure_N)
     warmer = temperature.losses(_logits(odds_N), hit_N)
 

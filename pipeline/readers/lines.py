@@ -89,9 +89,10 @@ def numbers(offsets: Sequence[int], parts: Iterable[bytes], end: str) -> list[in
 
 @dataclass(frozen=True, kw_only=True)
 class Uneven:
-    """A line that has more or fewer cells than the header, by the offset of its first byte."""
+    """A line that has more or fewer cells than the header, by the offset of its first byte; `text` is all of it."""
 
     offset: int
+    text: bytes
     cells: int
     width: int
 
@@ -180,15 +181,15 @@ class Even:
         other = (cells != self.width) & ~empty
         out, at = [], 0
         for start, stop, width in zip(starts[other], stops[other], cells[other], strict=True):
-            self._leave(offset + int(start), int(width))
+            self._leave(offset + int(start), data[start:stop], int(width))
             out.append(data[at:start])
             at = int(stop) + 1
         self.blank += (self.rows + np.flatnonzero(empty[~other])).tolist()
         self.rows += int(np.count_nonzero(~other))
         return b"".join([*out, data[at:]])
 
-    def _leave(self, offset: int, cells: int) -> None:
-        self.uneven.append(Uneven(offset=offset, cells=cells, width=self.width))
+    def _leave(self, offset: int, text: bytes, cells: int) -> None:
+        self.uneven.append(Uneven(offset=offset, text=text, cells=cells, width=self.width))
         if len(self.uneven) > MOST:
             raise self.stray
 
@@ -203,13 +204,13 @@ class Even:
             if stop >= 0 and data.find(quote, at, stop) < 0:
                 row, following = data[at:stop], stop + 1
                 width = row.count(self.grammar.separator.encode()) + 1
-                even = self._count(width, offset + at, blank=row in (b"", b"\r"))
+                even = self._count(width, offset + at, row, blank=row in (b"", b"\r"))
             else:
                 cells, following = self._cells(data, at, offset, last=last)
                 if following == at:
                     break
                 row = self.grammar.separator.encode().join(cells)
-                even = self._count(len(cells), offset + at, blank=False)
+                even = self._count(len(cells), offset + at, row, blank=False)
             if even:
                 out.append(row + end)
             at = following
@@ -248,10 +249,10 @@ class Even:
         inner = re.sub(rb"\\(.)", rb"\1", slashed, flags=re.DOTALL) if slashed is not None else bare or b""
         return quote + inner.replace(quote, quote * 2) + quote
 
-    def _count(self, cells: int, offset: int, *, blank: bool) -> bool:
+    def _count(self, cells: int, offset: int, text: bytes, *, blank: bool) -> bool:
         """Count the row in, unless it is uneven."""
         if cells != self.width and not blank:
-            self._leave(offset, cells)
+            self._leave(offset, text, cells)
             return False
         if cells != self.width:
             self.blank.append(self.rows)

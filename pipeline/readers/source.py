@@ -43,11 +43,15 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class BadBytes:
-    """Damage that was read past: the line and the byte, both counted from 1, of the unpacked text."""
+    """Damage that was read past: the line and the byte, both counted from 1, of the unpacked text.
+
+    cells: of a line that is no row as many as the header has; null where it has fewer, all that is too much in the last
+    """
 
     line: int
     byte: int
     what: str
+    cells: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

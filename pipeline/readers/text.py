@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.readers.encoding import Encoding, encoding, first_bad, lines_of, transcode, whole_lines
-from pipeline.readers.lines import BLOCK, Even, Grammar, Stray, numbers
+from pipeline.readers.lines import BLOCK, Even, Grammar, Stray, Uneven, numbers
 from pipeline.readers.packing import blocks, suffix
 from pipeline.readers.sniffing import HEAD_BYTES, Sniffed, cells, sniff
 from pipeline.readers.source import BadBytes, File, Source, opening
@@ -138,8 +138,16 @@ def _even(file: File, sniffed: Sniffed, mark: int, share: float) -> TextTable:
     if even.uneven and len(even.uneven) >= share * even.rows:
         raise even.stray
     lines = numbers([row.offset for row in even.uneven], _from(file.plain, 0), even.grammar.end)
-    left_out = (BadBytes(line=n, byte=r.offset + 1, what=r.what) for n, r in zip(lines, even.uneven, strict=True))
-    return TextTable(plain=target, sniffed=sniffed, even=even, left_out=tuple(left_out))
+    left_out = tuple(_left_out(line, row, even.grammar) for line, row in zip(lines, even.uneven, strict=True))
+    return TextTable(plain=target, sniffed=sniffed, even=even, left_out=left_out)
+
+
+def _left_out(line: int, row: Uneven, grammar: Grammar) -> BadBytes:
+    text, last = row.text.decode("utf-8", "replace") + grammar.end, row.width - 1
+    held = next(iter(cells(text, grammar, rows=1)), [])
+    there = [*held[:last], *[grammar.separator.join(held[last:])] * (len(held) > last)]
+    filled = (*(cell or None for cell in there), *[None] * (row.width - len(there)))
+    return BadBytes(line=line, byte=row.offset + 1, what=row.what, cells=filled)
 
 
 def _from(plain: Path, start: int) -> Iterator[bytes]:

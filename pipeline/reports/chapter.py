@@ -8,6 +8,7 @@ from pipeline.reports import document
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 CODE = re.compile(r"(`[^`]+`)")
+BRACKETS = re.compile(r"\([^()]{1,30}\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,4 +61,13 @@ def plain(text: str) -> str:
 
 def html(title: str, chapters: Sequence[Chapter]) -> str:
     """The text as one file that works offline."""
-    return document.render("card.html.j2", title=title, chapters=chapters)
+    return document.render("card.html.j2", filters={"in_one": in_one}, title=title, chapters=chapters)
+
+
+def in_one(text: str) -> str:
+    """The text with what stands in brackets, such as an interval, kept on one line where there is no room for all.
+
+    >>> in_one("0.62 (0.58 to 0.65)")
+    '0.62 (0.58\\xa0to\\xa00.65)'
+    """
+    return BRACKETS.sub(lambda found: found[0].replace(" ", "\xa0"), text)

@@ -17,7 +17,7 @@ import polars as pl
 import polars.selectors as cs
 from pydantic import Field
 
-from pipeline import amendments, artefacts, contract, readers
+from pipeline import amendments, artefacts, contract, readers, tags
 from pipeline.amendments import Amendment
 from pipeline.artefacts import Record
 from pipeline.cells import typed_as
@@ -194,6 +194,10 @@ def parse(
             if first is None:
                 _refuse_changed_type(cells, rows[column.name], name, column)
             unparsed.append(cells.select(ROW_ID, pl.lit(column.name).alias("column"), "raw"))
+        if column.empty == "no tags":
+            told = pl.DataFrame({"cell": typed[column.name], "came": rows[column.name]})
+            said = told.select(tags.or_none(pl.col("cell"), pl.col("came"))).to_series()
+            typed = typed.with_columns(said.alias(column.name))
     typed = typed.with_columns(cs.float().fill_nan(None))
     for target, text in derive.items():
         share = WRONG_TYPE_SHARE if first is None else 1.0

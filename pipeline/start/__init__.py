@@ -75,6 +75,7 @@ def initialise(
         found, forecast = horizons.plan(found, horizon) if horizon else (found, None)
         found = found if order is None else labels.in_order(found, order)
         require_label(found)
+        doubt = labels.doubt(found)
         with artefacts.replacing(target) as folder:
             made = _write(folder, found, seed, forecast)
             _write_data(made, data, sources)
@@ -84,6 +85,8 @@ def initialise(
             _commit_data(made)
     for left_out in filter(None, (source.beside for source in sources)):
         log.warning("not read: %s", left_out)
+    if doubt is not None:
+        log.info(doubt)
     return Workspace.open(target)
 
 

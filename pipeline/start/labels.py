@@ -9,6 +9,7 @@ from pipeline.infer import Inferred
 from pipeline.infer.found import Found
 from pipeline.start.files import PLOTS_OF_CLASSES
 
+FEWEST, MOST = 3, 11  # ranks: 0 to 10 is the longest scale that people are asked on
 NOT_WORSE = "how much worse than the champion, at the low end, is not worse"
 OF_CLASSES = {
     "METRIC": "auc",
@@ -63,6 +64,20 @@ def in_order(found: Inferred, order: Sequence[str]) -> Inferred:
         what = f"has {column.distinct:,} different values, and the order names {len(order)}"
         raise DataError(what, where=where, fix="name all of them, from the lowest to the highest")
     return replace(found, columns=tuple(_ordered(each, order) for each in found.columns))
+
+
+def doubt(found: Inferred) -> str | None:
+    """What is to be said of classes that may be ranks: whole numbers from 0 or 1 on, none of them left out."""
+    column = next(column for column in found.columns if column.role == "label")
+    whole = column.modality == "categorical" and column.dtype.is_integer()
+    if not whole or column.low not in (0, 1) or column.high is None or not FEWEST <= column.distinct <= MOST:
+        return None
+    if column.high - column.low + 1 != column.distinct:
+        return None
+    return (
+        f"{column.name}: {column.low:g} to {column.high:g} look like ranks, and are taken for classes without an "
+        "order; with `--order` they are learnt as ranks, of which a near miss is less wrong than a far one"
+    )
 
 
 def _ordered(column: Found, order: Sequence[str]) -> Found:

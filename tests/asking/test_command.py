@@ -176,10 +176,16 @@ def test_a_row_with_more_cells_or_with_bytes_that_are_no_text_is_set_aside(
 
     assert ask(promoted_once, tmp_path / "rows.csv", tmp_path / "told.csv") == 0
 
-    told, aside = pl.read_csv(tmp_path / "told.csv"), pl.read_csv(tmp_path / "told.aside.csv")
+    told, aside = (pl.read_csv(tmp_path / f"told{part}.csv", infer_schema=False) for part in ("", ".aside"))
     assert told.height + aside.height == len(lines) - 1
     assert aside["reason"].str.contains("placed").sum() == 1
-    assert aside["reason"].str.contains("^line 4: holds 7 fields").sum() == 1
+    line = aside.filter(pl.col("reason").str.starts_with("line 4: holds 7 fields"))
+    (*cells, last), name = april.row(2), april.columns[-1]
+    assert line.rows() == [("rows.csv:line 4", "line 4: holds 7 fields, the header has 6", *cells, f"{last},1")]
+
+    aside.with_columns(pl.lit(last).alias(name), placed=pl.lit(april["placed"][0])).write_csv(tmp_path / "mended.csv")
+    assert ask(promoted_once, tmp_path / "mended.csv", tmp_path / "more.csv") == 0
+    assert set(pl.read_csv(tmp_path / "more.csv")["row_id"]) == {"rows.csv:line 4", "rows.csv#7"}
 
 
 def test_columns_that_the_model_does_without_may_be_absent_and_others_are_not_read(

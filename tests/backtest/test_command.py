@@ -77,6 +77,21 @@ def test_another_policy_uses_what_was_trained(replayed_once: tuple[Workspace, Ba
     assert not [line for line in said if line.startswith("training")]
 
 
+def test_trainings_of_other_settings_are_removed_once_a_replay_of_these_is_whole(
+    replayed_once: tuple[Workspace, Backtest, list[str]], tmp_path: Path
+) -> None:
+    workspace, said = copied(replayed_once[0], tmp_path / "tiny"), list[str]()
+    home = workspace.state / "backtest"
+    before = set(home.iterdir())
+    workspace.params_file.write_text(workspace.params_file.read_text().replace("seed: 7", "seed: 8"))
+
+    running.run(Workspace.open(workspace.root), names=["never"], delay_days=0, say=said.append)
+
+    (left,) = home.iterdir()
+    assert left not in before
+    assert said[-1] == f"removed {len(before)} trainings of other data, settings or code from an earlier backtest"
+
+
 def test_the_page_shows_each_policy_and_no_data_is_markup(
     replayed_once: tuple[Workspace, Backtest, list[str]],
 ) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.checks.markers import MixedNullTokens
+from pipeline.checks.schema import DtypeMismatch
 from pipeline.findings import Table
 from pipeline.inspection import hits
 
@@ -60,6 +61,24 @@ def test_a_cell_of_a_number_that_holds_a_marker_is_flagged(make: Make) -> None:
 
     assert hit.flags is not None
     assert hit.flags.select("row_id", "value").rows() == [("rows#1", "n/a")]
+
+
+@pytest.mark.parametrize("sign", ["***", " * ", "_", "~", "- -", "…", "$ -"])
+def test_signs_alone_stand_for_nothing_among_numbers_and_for_themselves_among_words(make: Make, sign: str) -> None:
+    table = make({"x": [1, None], "s": ["a", sign]}, unparsed=[("rows#1", "x", sign)])
+
+    (hit,) = hits(CHECK, table)
+
+    assert (hit.column, hit.message) == ("x", f"x holds `{sign}` in 1 row, for `not known`")
+    assert hits(DtypeMismatch(), table) == []
+
+
+@pytest.mark.parametrize("cell", ["∞", "½", "\ufffd", "!a"])
+def test_signs_that_say_a_number_or_were_lost_are_no_markers(make: Make, cell: str) -> None:
+    table = make({"x": [1, None]}, unparsed=[("rows#1", "x", cell)])
+
+    assert hits(CHECK, table) == []
+    assert [hit.rows for hit in hits(DtypeMismatch(), table)] == [1]
 
 
 @pytest.mark.parametrize("sentinel", [-999, 999, 9999, -99])

@@ -70,9 +70,29 @@ def test_a_column_without_a_finite_number_may_be_missing_more_often(tmp_path: Pa
 
     told = compared(tmp_path, rows(1, weight=fewer), rows(0, weight=endless), together=False)
 
-    assert [(alarm.column, alarm.moved) for alarm in told.alarms] == [
-        ("weight", "missing: 0% → 66.7%, median: unknown → unknown")
-    ]
+    assert [(alarm.column, alarm.moved) for alarm in told.alarms] == [("weight", "missing: 0% → 66.7%")]
+
+
+@pytest.mark.parametrize("asked", [{}, {"in_order": True}])
+def test_a_file_does_not_differ_from_itself(tmp_path: Path, asked: dict[str, Any]) -> None:
+    told = compared(tmp_path, rows(0), **asked)
+
+    assert not told.answer.drift
+    assert {whole["statistic"] >= 0 for whole in told.answer.multivariate.values()} == {True}
+
+
+def test_what_is_not_compared_or_hardly_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    born = pl.datetime_range(pl.date(1950, 1, 1), pl.date(1990, 1, 1), "1d", eager=True).dt.strftime("%Y-%m-%d")
+    dates: dict[str, Any] = {"born": born[:ROWS], "since": born[ROWS : 2 * ROWS]}
+    told = compared(tmp_path, rows(1, **dates, note=pl.Series(["x"] * ROWS)), rows(0, **dates))
+
+    assert (told.moving, told.unknown) == (["born", "since"], ["note"])
+
+    rows(1, **dates).head(12).write_csv(tmp_path / "few.csv")
+    cli.main(["drift", str(tmp_path / "then.csv"), str(tmp_path / "few.csv"), "--columns-alone"])
+    said = capsys.readouterr().out
+    assert "not compared, as moments and ids move on by nature: born, since\n" in said
+    assert "of 12 new rows only large changes can be told from chance\n" in said
 
 
 def test_a_later_batch_is_judged_by_how_the_past_varied_and_one_of_the_same_time_by_drawing(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def run_once(tiny_once: Workspace, tmp_path_factory: pytest.TempPathFactory, one
     done = run(workspace, "keepfit", "run")
     assert done.returncode == 0, done.stderr
     assert "promoted v1" in done.stdout
+    assert done.stdout.count("was opened once, for this candidate") == 1
     return workspace
 
 
@@ -69,8 +70,11 @@ def test_flow_and_dvc_honour_each_other(flown: Workspace) -> None:
     assert "Running stage 'train'" in again.stdout
     assert "Running stage 'split'" not in again.stdout
 
+    assert "was opened twice, for 2 candidates" in again.stdout
+
     skipped = run(flown, "keepfit", "run")
     assert skipped.stdout.count("up to date") >= 7, skipped.stdout
+    assert skipped.stdout.count("was opened twice, for 2 candidates") == 1  # judged by dvc, told with the promotion
     difference = run(flown, "dvc", "params", "diff")
     assert "train.epochs" in difference.stdout
 

@@ -53,7 +53,7 @@ def test_tags_are_said_as_the_label_is_written() -> None:
     p_NK = np.array([[0.9, 0.6], [0.1, 0.2], [np.nan, np.nan]])
     made = {"column": "y", "classes": ["a", "b"], "rare": []}
 
-    assert Tags(written=";", **made).said(p_NK, 0.5)["answer"].to_list() == ["a;b", "", None]
+    assert Tags(written=";", **made).said(p_NK, 0.5)["answer"].to_list() == ["a;b", "[]", None]
     assert Tags(written="json", **made).said(p_NK, 0.7)["answer"].to_list() == ['["a"]', "[]", None]
     assert Tags(written=";", **made).watched(p_NK)[:2].tolist() == pytest.approx([1.5, 0.3])
 

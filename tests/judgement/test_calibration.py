@@ -8,6 +8,7 @@ import pytest
 from pipeline.features.target import Classes, Ordinal, Quantity, Tags
 from pipeline.judgement.calibration import BINS, Reliability, calibration, reliability, told
 from pipeline.judgement.case import Case
+from pipeline.models import temperature
 from pipeline.predict import Predictor
 from pipeline.workspace import Workspace
 from tests.judgement.made import case, two
@@ -49,6 +50,19 @@ def test_what_is_wrong_has_a_word(slope: float, shift: float, word: str) -> None
     assert found.words.startswith(f"{word}: calibration error 0.")
     assert (found.temperature > 1) == (slope > 1) or slope == 1
     assert found.shift == pytest.approx(-shift, abs=0.15) or slope != 1
+
+
+def test_of_very_many_answers_all_tags_are_looked_at_for_what_would_mend_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    p_N, hit_N = drawn()
+    wrong_N = np.arange(ROWS) % 2 == 1  # of two tags the second is told too sure
+    p_N = np.where(wrong_N, bent(p_N, 3.0), p_N)
+    whole = reliability("candidate", p_N, hit_N, seed=0)
+    monkeypatch.setattr(temperature, "CELLS", ROWS)  # half of the answers are looked at
+
+    found = reliability("candidate", p_N, hit_N, seed=0)
+
+    assert found.temperature != whole.temperature
+    assert found.temperature == pytest.approx(whole.temperature, rel=0.1)
 
 
 def test_the_error_is_the_mean_distance_of_told_and_found() -> None:

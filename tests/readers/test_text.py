@@ -185,7 +185,31 @@ def test_a_few_uneven_lines_are_left_out_where_that_is_asked_for(tmp_path: Path)
     assert source.frame.collect().height == 251
     assert [(bad.line, bad.byte) for bad in source.left_out] == [(205, 814), (256, 1016)]
     assert source.left_out[0].what == "holds 1 field, the header has 2"
+    assert [bad.cells for bad in source.left_out] == [("6", None), ("Total", None)]
     assert path.read_bytes()[813:815] == b"6\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        ('x,"y, z",1,2', ("x", "y, z", "1,2")),
+        ("x,y", ("x", "y", None)),
+        ('"a ""b""\nc",', ('a "b"\nc', None, None)),
+        (",,,", (None, None, ",")),
+        ("x", ("x", None, None)),
+    ],
+)
+@pytest.mark.parametrize("strange", ["", 'inches,5",1\n'], ids=["plain", "mended"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_cells_of_an_uneven_line_are_kept(
+    tmp_path: Path, line: str, cells: tuple[str | None, ...], strange: str, end: str
+) -> None:
+    text = "a,b,c\n" + "1,2,3\n" * 200 + strange + line + "\n" + "4,5,6\n" * 9
+    path = written(tmp_path / "t.csv", text.replace("\n", end))
+
+    source = readers.open_source(path, scratch=tmp_path / "scratch", lenient=True)
+
+    assert [bad.cells for bad in source.left_out] == [tuple(cell and cell.replace("\n", end) for cell in cells)]
 
 
 @pytest.mark.parametrize("lenient", [False, True])

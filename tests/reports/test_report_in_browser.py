@@ -15,6 +15,7 @@ import pytest
 from pipeline import examine
 from pipeline.reading import Question
 from pipeline.reports import quality, report
+from pipeline.reports.chapter import Chapter, Table, html
 from pipeline.workspace import Workspace
 from tests.browser import CHROMIUM, Browser, Json
 
@@ -118,6 +119,19 @@ def test_the_page_of_a_quantity_fits_and_is_silent(
     assert overflowing(browser) == []
     assert clashing(browser) == []
     assert browser.complaints() == []
+
+
+def test_the_scores_of_seven_models_fit_on_a_card_without_scrolling(browser: Browser, tmp_path: Path) -> None:
+    models = ["candidate", "majority class", "logistic regression", "gradient boosting", "champion before it"]
+    rows = [["average precision", *["0.623 (0.587 to 0.658)"] * 7]] * 8
+    scores = Table(head=["On test", *models, "what people decided", "a rule of the house"], rows=rows)
+    page = tmp_path / "card.html"
+    page.write_text(html("flights: late", [Chapter(title="How good it is", table=scores)]), encoding="utf-8")
+
+    browser.open(page, "light", 1300)
+
+    box = "document.querySelector('.scroll')"
+    assert browser.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
 
 
 @pytest.mark.parametrize("width", [1400, 360])

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandera.polars as pa
 import polars as pl
 import pytest
 import yaml
@@ -409,3 +410,25 @@ def test_the_record_survives_json(tiny: Workspace) -> None:
     assert ingest.Ingested.read(tiny.ingested / ingest.MANIFEST) == record
     assert artefacts.sha256(tiny.raw / "2024-02.csv") == record.files[1].sha256
     assert yaml.safe_load(tiny.params_file.read_text())["dataset"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("empty", "cells", "kept"),
+    [
+        ("no tags", ["a;b", None, "[]"], ["a;b", "[]", "[]"]),
+        ("no tags", [None, None], [None, None]),
+        ("missing", ["a;b", None, "[]"], ["a;b", None, "[]"]),
+    ],
+)
+def test_empty_cells_of_tags_say_what_the_contract_says_and_nothing_in_a_file_without_any(
+    empty: contract.Empty, cells: list[str | None], kept: list[str | None]
+) -> None:
+    label = contract.Column(
+        name="y", dtype=pl.String(), nullable=True, role="label", modality="set", format=";", empty=empty
+    )
+    agreed = contract.Contract(file=Path("made.py"), schema=pa.DataFrameSchema(), columns=(label,), expectations=())
+
+    parsed = ingest.parse(pl.DataFrame({"y": cells}, schema={"y": pl.String}), "made.csv", {}, agreed)
+
+    assert parsed.typed["y"].to_list() == kept
+    assert parsed.unparsed.is_empty()

@@ -171,6 +171,19 @@ def test_its_health_is_kept_without_times_and_its_times_where_no_artefact_is(
     assert trained.times.is_relative_to(trained.state)
 
 
+def test_what_is_told_of_its_health_at_the_end_is_what_is_kept(trained: Workspace) -> None:
+    heard: list[str] = []
+    long = with_params(trained, "epochs: 2", "epochs: 14, patience: 14, health: {plateau_epochs: 3}")
+
+    with progress.listening(lambda _, words: heard.append(words)):
+        train.run(long)
+
+    kept = Health.read(trained.candidate / saved.HEALTH).symptoms
+    (plateau,) = [symptom for symptom in kept if symptom.name == "plateau"]
+    told = [line.strip() for words in heard for line in words.split("\n") if "plateau" in line and "do:" not in line]
+    assert told[-1].startswith(f"info plateau since epoch {plateau.since}: ")
+
+
 def test_where_the_time_went_is_told_at_the_end(trained: Workspace) -> None:
     heard: list[str] = []
 

@@ -1,8 +1,9 @@
 """Symptoms of the curves: what the losses of train and val say, and what there is to learn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
+from pipeline.models.epoch import Epoch
 from pipeline.models.health.pulse import Spike
 from pipeline.models.health.symptom import Observed, Symptom, since, told
 from pipeline.wording import count
@@ -67,27 +68,35 @@ def loss_spikes(seen: Observed) -> Symptom | None:
 
 
 def plateau(seen: Observed) -> Symptom | None:
-    """For many epochs val gained less than one could tell from its rows."""
+    """For many epochs val gained less than one could tell from its rows; since the first of these."""
     length = seen.settings.plateau_epochs or max(4, PLATEAU_PATIENCE * seen.facts.patience)
-    noise = next((epoch.pulse.interval for epoch in reversed(seen.epochs) if epoch.pulse.interval is not None), None)
-    if noise is None or len(seen.epochs) <= length:
+    flat = [_flat(seen, seen.epochs[:ran], length) for ran in range(1, len(seen.epochs) + 1)]
+    first = since([each is not None for each in flat])
+    if first is None or flat[-1] is None:
         return None
-    sign = -1.0 if seen.facts.lower_is_better else 1.0
-    scores = [sign * epoch.val_score for epoch in seen.epochs]
-    gained = max(scores[-length:]) - max(scores[:-length])
-    losses = [epoch.val_loss for epoch in seen.epochs]
-    fell = min(losses[:-length]) - min(losses[-length:])
-    if gained >= NOISE * noise or fell >= LEARNT * _constant(seen):
-        return None
+    gained, noise = flat[-1]
     return Symptom(
         name="plateau",
         severity="info",
-        since=len(scores) - length + 1,
+        since=first - length + 1,
         seen={"epochs": length, "gained": gained, "noise": noise},
-        message=f"in {length} epochs val gained {told(max(gained, 0.0))} in {seen.last.metric}, which its rows tell "
-        f"to ± {told(noise)}",
+        message=f"in the last {length} epochs val gained {told(max(gained, 0.0))} in {seen.last.metric}, which its "
+        f"rows tell to ± {told(noise)}",
         suggestion="stop sooner (train.patience, train.epochs), or let the rate fall (train.schedule: plateau)",
     )
+
+
+def _flat(seen: Observed, epochs: Sequence[Epoch], length: int) -> tuple[float, float] | None:
+    """What the last `length` of these epochs gained on val, and its noise; None where that is more than noise."""
+    noise = next((epoch.pulse.interval for epoch in reversed(epochs) if epoch.pulse.interval is not None), None)
+    if noise is None or len(epochs) <= length:
+        return None
+    sign = -1.0 if seen.facts.lower_is_better else 1.0
+    scores = [sign * epoch.val_score for epoch in epochs]
+    gained = max(scores[-length:]) - max(scores[:-length])
+    losses = [epoch.val_loss for epoch in epochs]
+    fell = min(losses[:-length]) - min(losses[-length:])
+    return None if gained >= NOISE * noise or fell >= LEARNT * _constant(seen) else (gained, noise)
 
 
 def underfit(seen: Observed) -> Symptom | None:

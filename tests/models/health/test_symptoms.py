@@ -149,6 +149,18 @@ def test_a_plateau_is_where_val_gains_less_than_its_rows_tell() -> None:
     assert of_curves.plateau(observed(falling, pulses=interval, scores=scores)) is None
 
 
+def test_a_plateau_began_where_it_began_however_long_it_lasts() -> None:
+    scores, interval = [0.8, *[0.9] * 30], [Pulse(interval=0.02)] * 31
+
+    told = [of_curves.plateau(observed([0.5] * n, pulses=interval[:n], scores=scores[:n])) for n in (14, 20, 31)]
+
+    assert {found.since for found in told if found} == {3} and None not in told
+    risen = [*scores[:20], *[0.95] * 11]
+    again = [of_curves.plateau(observed([0.5] * n, pulses=interval[:n], scores=risen[:n])) for n in (14, 31)]
+    assert again[0] is not None and again[0].since == 3
+    assert again[1] is None
+
+
 def test_who_is_no_better_than_a_constant_or_than_a_line_underfits() -> None:
     nothing, less = observed([0.999] * 4), observed([0.8] * 4, over=True)
 
