@@ -7,6 +7,7 @@ import pytest
 from pipeline import artefacts, cli
 from pipeline.contract import ROW_ID
 from pipeline.predict import Predictor
+from pipeline.wording import number
 from pipeline.workspace import Workspace
 
 
@@ -42,8 +43,8 @@ def test_the_answer_is_by_the_threshold_that_the_candidate_was_judged_with(
         artefacts.write_json(trained.evaluation, evaluation | {"thresholds": {"candidate": float(threshold)}})
         said.append(told(capsys, trained, row[ROW_ID][0])[1][0])
 
-    assert ": true (" in said[0] and f"said from {0.9 * p:.3g}; " in said[0]
-    assert ": false (" in said[1] and f"said from {1.1 * p:.3g}; " in said[1]
+    assert ": true (" in said[0] and f"said from {number(0.9 * p)}; " in said[0]
+    assert ": false (" in said[1] and f"said from {number(1.1 * p)}; " in said[1]
 
 
 def test_rows_of_a_new_file_are_explained(trained_once: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,8 +56,13 @@ def test_what_is_there_is_not_written_again(watched: Workspace) -> None:
 
 
 def test_the_columns_that_were_farthest_away_are_drawn_first(watched_once: Workspace) -> None:
+    effects = of(watched_once).filter(pl.col("measure") == "effect")
+    farthest = {column: max(effects.filter(pl.col("column") == column)["value"]) for column in effects["column"]}
+
     drawn = chart.drawn(of(watched_once))
 
-    assert drawn[0][0] in ("distance", "shop")
+    heights = [farthest[column] for column, _ in drawn]
+    assert heights == sorted(heights, reverse=True)
+    assert {"distance", "shop"} < {column for column, _ in drawn[:4]}  # what was moved in May
     assert all("<svg" in picture for _, picture in drawn)
     assert chart.drawn(of(watched_once).filter(pl.col("batch") == MAY)) == []

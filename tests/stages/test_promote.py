@@ -166,7 +166,7 @@ def test_a_candidate_without_the_leak_follows_a_champion_with_it(trained: Worksp
 
     promotion = promote.run(anew(leaking))
 
-    assert Evaluation.read(trained.evaluation).scores["champion"]["test"]["auc"].value > 0.99
+    assert Evaluation.read(trained.evaluation).scores["champion"]["test"]["auc"].value > 0.95
     assert (promotion.promoted, promotion.version) == (True, "v2")
     assert "the champion reads minutes, which is no feature by now" in promotion.reasons[1]
 
