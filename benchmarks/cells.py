@@ -17,9 +17,9 @@ import polars as pl
 
 from pipeline import checks
 from pipeline.contract import ROW_ID
-from pipeline.findings import Table
 from pipeline.infer import infer
-from pipeline.inspection import inspect
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import inspect
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "cells"
 PUBLISHED = {

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 import yaml
 
-from pipeline import artefacts, registry
+from pipeline import artefacts
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.slices import Slices
 from pipeline.stages.split import SPLITS
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

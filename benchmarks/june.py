@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pipeline import artefacts, contract, metrics
 from pipeline.models import baselines
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 

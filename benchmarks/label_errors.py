@@ -24,10 +24,10 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import confident
 from pipeline.checks.labels import LabelError, Opinions, opinions
 from pipeline.contract import Column, Contract, Modality, Role
-from pipeline.findings import Hit, Table
+from pipeline.labels import confident
+from pipeline.quality.findings import Hit, Table
 
 SEED = 20130101
 SHARE = 0.1

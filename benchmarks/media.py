@@ -30,8 +30,8 @@ import yaml
 from pipeline import artefacts
 from pipeline.contract import ROW_ID
 from pipeline.models.stopwatch import Times, busy
-from pipeline.predict import Predictor
-from pipeline.repairs import Plan
+from pipeline.predictor import Predictor
+from pipeline.quality.repairs import Plan
 from pipeline.stages import normalize, split, train
 from pipeline.workspace import Workspace
 

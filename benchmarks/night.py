@@ -58,7 +58,7 @@ def main() -> int:
     options = _options()
     if options.serve:
         return serve(options.serve, options.every)
-    from pipeline import registry
+    from pipeline.versions import registry
     from pipeline.workspace import Workspace
 
     with TemporaryDirectory() as folder:
@@ -85,8 +85,8 @@ def _options() -> argparse.Namespace:
 
 def prepare(root: Path) -> list[Path]:
     """Make the workspace; returns the batches that are to arrive, which lie beside it."""
-    from pipeline import registry
     from pipeline.policy import window
+    from pipeline.versions import registry
     from pipeline.workspace import Workspace
 
     params = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
@@ -302,7 +302,8 @@ def _quiet(root: Path) -> None:
 
 def _faults(root: Path, batches: list[Path], seen: Seen) -> list[str]:
     """What did not hold."""
-    from pipeline import monitor, registry
+    from pipeline import monitor
+    from pipeline.versions import registry
     from pipeline.workspace import Workspace
 
     workspace = Workspace.open(root)
@@ -335,7 +336,8 @@ def _said(root: Path) -> dict[str, str]:
 
 def report(root: Path, seen: Seen, batches: list[Path]) -> str:
     """Markdown."""
-    from pipeline import monitor, registry
+    from pipeline import monitor
+    from pipeline.versions import registry
     from pipeline.workspace import Workspace
 
     workspace = Workspace.open(root)

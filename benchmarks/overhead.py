@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 STAGES_ALONE = """
 import importlib, os, sys
 from pathlib import Path
-from pipeline import memory
+from pipeline.runtime import memory
 from pipeline.workspace import Workspace
 memory.collect_seldom()
 memory.keep_freed()

@@ -126,9 +126,10 @@ def differing(root: Path, every: pl.DataFrame, told: pl.DataFrame) -> str:
 
 def parts(workspace: Path, path: Path) -> dict[str, float]:
     """CPU seconds of this process in each part of a prediction; what is read ahead counts where it happens to fall."""
-    from pipeline import cli, monitor, reading
-    from pipeline.asking.answers import Asker, Parts
-    from pipeline.asking.sieve import Sieve
+    from pipeline import cli, monitor
+    from pipeline.commands import reading
+    from pipeline.commands.predict.answers import Asker, Parts
+    from pipeline.commands.predict.sieve import Sieve
     from pipeline.features.preprocessor import Preprocessor
     from pipeline.models import network
     from pipeline.stages import ingest

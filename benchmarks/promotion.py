@@ -25,14 +25,15 @@ import polars as pl
 import yaml
 
 from benchmarks.june import auc
-from pipeline import artefacts, contract, registry
+from pipeline import artefacts, contract
 from pipeline.contract import ROW_ID
 from pipeline.policy import window
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages import clean, evaluate, gates, ingest, normalize, promote, split, train, validate
 from pipeline.stages.gates import Gate
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS, SplitRecord
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

@@ -93,13 +93,13 @@ def peak_memory() -> int:
 
 def _imported(data: Path) -> Path:
     """What the command does before it looks at the data."""
-    from pipeline import memory
+    from pipeline.runtime import memory
 
     memory.collect_seldom()
     memory.keep_freed()
     import sklearn.ensemble  # noqa: F401
 
-    from pipeline import examine  # noqa: F401
+    from pipeline.commands.check import examine  # noqa: F401
 
     return data
 
@@ -113,8 +113,9 @@ def _keepfit_with_samples(data: Path) -> None:
 
 
 def _examine(data: Path, policies: dict[str, str]) -> None:
-    from pipeline import checks, examine
-    from pipeline.reading import Question
+    from pipeline import checks
+    from pipeline.commands.check import examine
+    from pipeline.commands.reading import Question
 
     known = {name: policy for name, policy in policies.items() if name in checks.registered()}
     question = Question(paths=[str(data)], roles={"label": "label", "placed": "time"}, policies=known)

@@ -13,7 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import june, overhead, rolling
-from pipeline import artefacts, demo, monitor, registry
+from pipeline import artefacts, monitor
+from pipeline.commands import demo
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 HERE = Path(__file__).parent

@@ -402,7 +402,7 @@ def main() -> None:
 
     import torch
 
-    from pipeline import memory
+    from pipeline.runtime import memory
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     torch.set_num_threads(asked.threads)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pipeline import registry
 from pipeline.models import saved
 from pipeline.models.history import History
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

@@ -19,8 +19,9 @@ from prefect.runtime import flow_run
 from flows import dashboard, environment, notices
 from flows.dashboard import failing_plainly
 from flows.training import report, step, training
-from pipeline import arrival, monitor
+from pipeline import monitor
 from pipeline.errors import ContractError, DataError, GateFailed, SettingsError
+from pipeline.incoming import arrival
 from pipeline.wording import count, listed
 from pipeline.workspace import Workspace
 

@@ -23,7 +23,7 @@ from flows import dashboard
 from flows.dashboard import failing_plainly
 from pipeline import progress
 from pipeline.errors import GateFailed
-from pipeline.versioning import StageSpec, Versions
+from pipeline.versions.dvc import StageSpec, Versions
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:

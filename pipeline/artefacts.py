@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline import processes
 from pipeline.errors import WorkspaceError
+from pipeline.runtime import processes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,13 +11,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import explaining, memory, options, progress
-from pipeline.asking import command as asking
-from pipeline.backtest import command as backtest
-from pipeline.drifting import command as drifting
+from pipeline import progress
+from pipeline.commands import explain, options
+from pipeline.commands.backtest import command as backtest
+from pipeline.commands.drift import command as drift
+from pipeline.commands.models import command as models
+from pipeline.commands.predict import command as predict
+from pipeline.commands.tune import command as tune
 from pipeline.errors import KeepfitError
-from pipeline.tuning import command as tuning
-from pipeline.versions import command as versions
+from pipeline.runtime import memory
 
 if TYPE_CHECKING:
     from pipeline.stages.promote import Promotion
@@ -76,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     notify.add_argument("name", help="how params.yaml is to name it: small letters, digits, dashes")
     notify.add_argument("url", help="as Apprise writes it: mailto://name:password@host?to=you@example.org")
     add("report", report, "write reports/report.html from what is there")
-    versions.add(add, _open, _say)
+    models.add(add, _open, _say)
     options.add_check(add("check", check, "say what is wrong with data files, in which rows, and what to do about it"))
     options.add_selftest(
         add("selftest", run_selftest, "plant defects in a copy of data, and say which of them are found")
@@ -84,11 +86,11 @@ def parser() -> argparse.ArgumentParser:
     add("checks", list_checks, "list the checks: what each asks, its defaults and where they come from")
     options.add_init(add("init", initialise, "make a workspace for a data set: contract, settings and DAG"))
     _add_row_commands(add)
-    tuning.add(add, _open, _say)
+    tune.add(add, _open, _say)
     backtest.add(add, _open, _say)
-    drifting.add(add, _say)
-    asking.add(add, _open, _say)
-    explaining.add(add, _open, _say)
+    drift.add(add, _say)
+    predict.add(add, _open, _say)
+    explain.add(add, _open, _say)
     demo = add("demo", run_demo, "run the whole way on a copy of the flights workspace")
     demo.add_argument(
         "--into", type=Path, default=Path("demo"), metavar="DIR", help="where the copy goes (default: demo)"
@@ -127,14 +129,15 @@ def _flows(workspace: "Workspace", *, dashboard_port: int | None = None) -> Iter
     from flows import environment
 
     def ready() -> None:
-        from pipeline import registry, settings, versioning
+        from pipeline import settings
         from pipeline.policy import window
+        from pipeline.versions import dvc, registry
 
         settings.check(workspace)
         settings.check_label(workspace)
         registry.ensure_pointer(workspace)
         window.ensure(workspace)
-        versioning.prepare(workspace.root)
+        dvc.prepare(workspace.root)
 
     with environment.connected(workspace, say=_say, dashboard_port=dashboard_port, meanwhile=ready), _progress():
         yield
@@ -154,11 +157,11 @@ def run(chosen: argparse.Namespace) -> int:
 def _settled(workspace: "Workspace") -> "Promotion | None":
     """What a run comes to that has nothing to do; None where it has, or where a dashboard is there to show it."""
     from flows import environment
-    from pipeline import rest
+    from pipeline.commands import up_to_date
 
     if environment.find(environment.DASHBOARD_PORT) is not None:
         return None
-    promotion = rest.settle(workspace)
+    promotion = up_to_date.settle(workspace)
     if promotion is not None:
         _say("nothing to do: every stage is up to date")
     return promotion
@@ -183,7 +186,8 @@ def run_stage(chosen: argparse.Namespace) -> int:
 
 def watch(chosen: argparse.Namespace) -> int:
     """`keepfit monitor`."""
-    from pipeline import monitor, summary
+    from pipeline import monitor
+    from pipeline.commands import summary
 
     workspace = _unchecked(chosen)
     records: list[monitor.MonitoringRecord] = []
@@ -235,8 +239,9 @@ def check(chosen: argparse.Namespace) -> int:
     """`keepfit check`; exit code 1 for findings at or over --fail-on."""
     from tempfile import TemporaryDirectory
 
-    from pipeline import artefacts, examine, listing
-    from pipeline.reading import Question
+    from pipeline import artefacts
+    from pipeline.commands.check import examine, listing
+    from pipeline.commands.reading import Question
 
     question = Question(
         paths=chosen.paths,
@@ -265,8 +270,9 @@ def run_selftest(chosen: argparse.Namespace) -> int:
     """`keepfit selftest`."""
     from tempfile import TemporaryDirectory
 
-    from pipeline import listing, selftest
-    from pipeline.selftest import words
+    from pipeline.commands import selftest
+    from pipeline.commands.check import listing
+    from pipeline.commands.selftest import words
 
     trial = selftest.Trial(
         paths=chosen.paths, roles=options.roles(chosen), rows=chosen.rows, seed=chosen.seed, thorough=chosen.thorough
@@ -282,7 +288,7 @@ def run_selftest(chosen: argparse.Namespace) -> int:
 
 def list_checks(chosen: argparse.Namespace) -> int:
     """`keepfit checks`."""
-    from pipeline import listing
+    from pipeline.commands.check import listing
 
     listing.show_checks()
     return 0
@@ -290,10 +296,10 @@ def list_checks(chosen: argparse.Namespace) -> int:
 
 def initialise(chosen: argparse.Namespace) -> int:
     """`keepfit init`."""
-    from pipeline import start
+    from pipeline.commands import init
 
     roles = options.roles(chosen)
-    workspace = start.initialise(
+    workspace = init.initialise(
         chosen.directory, chosen.data, roles=roles, seed=chosen.seed, horizon=chosen.horizon, order=chosen.order
     )
     there = shlex.quote(str(chosen.directory))
@@ -303,23 +309,23 @@ def initialise(chosen: argparse.Namespace) -> int:
 
 def show_repairs(chosen: argparse.Namespace) -> int:
     """`keepfit repairs`."""
-    from pipeline import dry_run
+    from pipeline.commands import repairs
 
-    dry_run.show(_open(chosen), write=chosen.write)
+    repairs.show(_open(chosen), write=chosen.write)
     return 0
 
 
 def show_ledger(chosen: argparse.Namespace) -> int:
     """`keepfit ledger [FILE ROW | row_id]`."""
-    from pipeline import tracing
+    from pipeline.commands import ledger
 
-    tracing.show(_open(chosen), chosen.row)
+    ledger.show(_open(chosen), chosen.row)
     return 0
 
 
 def mend_quarantine(chosen: argparse.Namespace) -> int:
     """`keepfit quarantine --export FILE | --take-in FILE`."""
-    from pipeline import quarantine
+    from pipeline.commands import quarantine
 
     workspace = _open(chosen)
     with workspace.lock():
@@ -334,7 +340,7 @@ def mend_quarantine(chosen: argparse.Namespace) -> int:
 
 def run_demo(chosen: argparse.Namespace) -> int:
     """`keepfit demo`."""
-    from pipeline import demo, summary
+    from pipeline.commands import demo, summary
     from pipeline.settings import ServeSettings
 
     workspace = demo.prepare(chosen.workspace, chosen.into)

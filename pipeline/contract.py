@@ -20,8 +20,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pipeline.cells import is_number_format
 from pipeline.errors import ContractError
+from pipeline.tables.cells import is_number_format
 
 if TYPE_CHECKING:
     import pandera.polars as pa

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline import processes
 from pipeline.errors import SettingsError, WorkspaceError, instead
 from pipeline.params import parsed_params
+from pipeline.runtime import processes
 
 SettingsSection = TypeVar("SettingsSection", bound="Section")
 

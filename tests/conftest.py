@@ -12,8 +12,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
-from pipeline import monitor, registry
+from pipeline import monitor
 from pipeline.cli import STAGES
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 # Every run tries the same examples, and none fails because the machine is busy

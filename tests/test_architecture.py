@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,33 +16,44 @@ from pipeline.cli import STAGES
 from pipeline.workspace import Section, Workspace
 
 ROOT = Path(__file__).parents[1]
-LAYERS = (  # each may import what stands in its own or a later one
+LAYERS = (  # each may import what stands in its own or a later one; the longest name that fits a module counts
     {"flows"},
     {
-        *("cli", "options", "demo", "summary", "listing", "keys", "start", "dry_run", "tracing", "tuning"),
-        "backtest",
-        *("drifting", "versions", "rest"),
+        *("cli", "commands.check.listing", "commands.keys", "commands.options", "commands.summary"),
+        *("commands.backtest", "commands.demo", "commands.drift", "commands.init", "commands.ledger"),
+        *("commands.models", "commands.repairs", "commands.tune", "commands.up_to_date"),
     },
     {"settings"},
-    {"asking", "explaining", "monitor", "arrival", "lookback", "examine", "selftest", "impact", "quarantine"},
-    {"reading"},
+    {
+        *("commands.check.examine", "commands.check.impact", "commands.explain", "commands.predict"),
+        *("commands.quarantine", "commands.selftest", "incoming", "monitor"),
+    },
+    {"commands.reading"},
     {"stages", "export"},  # a gate of promote exports the candidate
     {
-        *("checks", "features", "models", "drift", "registry", "reports", "predict", "judgement", "versioning", "git"),
-        *("lineage", "trainings"),
-        *("expectations", "policy", "recheck"),
+        *("checks", "features", "models", "drift", "reports", "predictor", "judgement", "versions"),
+        *("expectations", "policy", "cleaning.recheck"),
     },
     {
-        *("inspection", "masking", "private", "findings", "infer", "profile", "similar", "media", "confident"),
-        *("shortcut", "target", "ledger", "merging", "metrics", "plan", "repairs", "residuals", "sealed"),
+        *("cleaning", "infer", "labels", "media", "metrics", "profile", "quality", "similar"),
+        "versions.sealed",
     },
-    {"amendments"},
+    {"cleaning.amendments"},
     {"contract", "readers", "progress"},
-    {"warning_filters", "workspace"},
-    {"artefacts", "processes", "journal", "params"},
-    {"errors", "wording", "frames", "memory", "links", "tags", "cells"},
+    {"workspace"},
+    {"artefacts", "params", "versions.journal"},
+    {"errors", "runtime", "tables", "wording"},
+    {"pipeline", "commands"},  # the packages themselves, which hold words alone
 )
+PLACES = {name: place for place, names in enumerate(LAYERS) for name in names}
 UPWARD = {("cli", "flows")}  # the command starts flows, by imports inside its functions
+BACKWARD = {
+    *UPWARD,
+    ("drift", "policy"),  # the settings of monitor hold those of the policy
+    ("models", "predictor"),  # each epoch is watched as the model will answer
+    ("models", "versions"),  # a training starts from a version's weights
+    ("stages", "export"),  # a gate of promote exports the candidate
+}  # of two packages, the one that imports the other against the way of all other imports
 BY_FOLDER = {
     "pipeline.checks",
     "pipeline.features",
@@ -49,16 +61,9 @@ BY_FOLDER = {
     "pipeline.models.encoders",
 }  # these import whatever lies in their folder
 PLUMBING = {
-    "errors",
-    "frames",
-    "artefacts",
-    "processes",
-    "workspace",
-    "params",
-    "progress",
-    "memory",
-    "warning_filters",
-    *("git", "journal", "lineage", "sealed"),
+    *("artefacts", "errors", "params", "progress", "workspace"),
+    *("runtime.memory", "runtime.processes", "runtime.warning_filters", "tables.frames"),
+    *("versions.git", "versions.journal", "versions.lineage", "versions.sealed"),
 }  # cannot change what a stage computes
 HEAVY = {"torch", "prefect", "great_expectations", "dvc", "pandas", "sklearn", "pandera", "polars", "numpy", "pydantic"}
 
@@ -84,9 +89,15 @@ def own_imports(module: str) -> frozenset[str]:
 
 
 def layer(module: str) -> int:
-    parts = module.split(".")
-    name = "flows" if parts[0] == "flows" else parts[1] if len(parts) > 1 else "errors"
-    return next(place for place, names in enumerate(LAYERS) if name in names)
+    parts = module.removeprefix("pipeline.").split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(PLACES[name] for name in names if name in PLACES)
+
+
+def package(module: str) -> str:
+    """The folder or file right below pipeline/; of a command, that below pipeline/commands/."""
+    parts = module.removeprefix("pipeline.").split(".")
+    return ".".join(parts[: 2 if parts[0] == "commands" else 1])
 
 
 def closure(module: str) -> set[str]:
@@ -106,14 +117,37 @@ def with_registries(needed: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_imports_run_one_way(module: str) -> None:
-    short = module.rsplit(".", maxsplit=1)[-1]
     upward = [
         name
         for name in own_imports(module)
-        if layer(name) < layer(module) and (short, name.split(".")[0]) not in UPWARD
+        if layer(name) < layer(module) and (package(module), package(name)) not in UPWARD
     ]
 
     assert not upward
+
+
+def test_packages_import_one_way() -> None:
+    ways = {(package(user), package(used)) for user in modules() for used in own_imports(user)}
+    needed: dict[str, set[str]] = {}
+    for user, used in ways - BACKWARD:
+        needed.setdefault(user, set()).update({used} - {user})
+
+    assert ways >= BACKWARD
+    TopologicalSorter(needed).prepare()  # raises CycleError, which names the packages
+
+
+def test_each_name_of_the_layers_is_a_module() -> None:
+    ours = {name.removeprefix("pipeline.") for name in modules()}
+
+    assert set(PLACES) | PLUMBING <= ours
+
+
+def test_the_package_tells_where_to_find_what() -> None:
+    below = {name.split(".")[1] for name in modules() if name.startswith("pipeline.")}
+    words = ast.get_docstring(ast.parse(modules()["pipeline"].read_text(encoding="utf-8"))) or ""
+    told = {name for line in words.splitlines() if "  " in line for name in line.split("  ")[0].split(", ")}
+
+    assert told == below
 
 
 def test_there_is_no_import_cycle() -> None:
@@ -136,7 +170,7 @@ def test_a_heavy_library_is_imported_in_one_place_of_the_pipeline(library: str) 
         if name.startswith("pipeline") and library in {i.split(".")[0] for i in imported(name)}
     }
 
-    allowed = {"prefect": "", "great_expectations": "pipeline.expectations", "dvc": "pipeline.versioning"}
+    allowed = {"prefect": "", "great_expectations": "pipeline.expectations", "dvc": "pipeline.versions.dvc"}
     assert not [name for name in users if not f"{name}.".startswith(f"{allowed[library]}.")]
 
 
@@ -160,7 +194,11 @@ def test_dvc_yaml_has_the_stages_in_their_order() -> None:
 def test_a_stage_depends_on_all_code_that_can_change_what_it_computes(stage: str) -> None:
     named = [str(dep) for dep in dag()[stage]["deps"]]
     needed = closure(f"pipeline.stages.{stage}")
-    files = [modules()[name].relative_to(ROOT).as_posix() for name in needed if name.split(".")[-1] not in PLUMBING]
+    files = [
+        modules()[name].relative_to(ROOT).as_posix()
+        for name in needed
+        if name.removeprefix("pipeline.") not in PLUMBING
+    ]
     # a package's empty __init__ computes nothing
     missing = [
         file

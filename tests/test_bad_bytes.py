@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.check.examine import examine
+from pipeline.commands.reading import Question
 from pipeline.errors import DataError
-from pipeline.examine import examine
-from pipeline.reading import Question
 from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import cli, options
+from pipeline import cli
+from pipeline.commands import options
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -89,10 +90,10 @@ def test_monitor_without_a_new_batch_starts_no_flow(
 def test_init_says_how_to_go_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline import start
+    from pipeline.commands import init
 
     made = SimpleNamespace(root=tmp_path / "my shop")
-    monkeypatch.setattr(start, "initialise", lambda *_, **__: made)
+    monkeypatch.setattr(init, "initialise", lambda *_, **__: made)
 
     cli.main(["init", "my shop", "--data", "orders.csv", "--label", "returned"])
 
@@ -100,7 +101,7 @@ def test_init_says_how_to_go_there(
 
 
 def test_init_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline import start
+    from pipeline.commands import init
 
     given: dict[str, object] = {}
 
@@ -108,7 +109,7 @@ def test_init_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         given.update(named)
         return SimpleNamespace(root=target)
 
-    monkeypatch.setattr(start, "initialise", initialise)
+    monkeypatch.setattr(init, "initialise", initialise)
     cli.main(["init", "shop", "--data", "orders.csv", "--label", "returned", "--seed", "7"])
 
     assert given == {"roles": {"returned": "label"}, "seed": 7, "horizon": 0, "order": None}

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from pipeline import contract
-from pipeline.cells import typed_as
 from pipeline.contract import Contract
 from pipeline.errors import ContractError
+from pipeline.tables.cells import typed_as
 
 HEAD = """
 from typing import Optional

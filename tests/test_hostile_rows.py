@@ -27,8 +27,8 @@ from pipeline.judgement.hostile import SIGNS
 from pipeline.models import saved
 from pipeline.models.choices.training import TrainSettings
 from pipeline.models.network import Network
-from pipeline.predict import Predictor
-from pipeline.repairs import Plan
+from pipeline.predictor import Predictor
+from pipeline.quality.repairs import Plan
 from pipeline.stages.train import shape
 from pipeline.workspace import Section
 from tests.features.test_contract import DTYPES, SAMPLES

@@ -10,11 +10,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline import contract, readers
-from pipeline.cells import is_number_format, typed_as
 from pipeline.contract import ROW_ID, Role
 from pipeline.errors import DataError
 from pipeline.infer import Inferred, evidence, infer
 from pipeline.infer.found import Found
+from pipeline.tables.cells import is_number_format, typed_as
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import examine
+from pipeline.commands.check import examine
+from pipeline.commands.reading import Question, Settings, read
 from pipeline.contract import Role
 from pipeline.infer import infer
 from pipeline.infer.series import WHY, series_of
-from pipeline.reading import Question, Settings, read
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HOURS = [datetime(2024, 1, 1) + timedelta(hours=hour) for hour in range(60)]

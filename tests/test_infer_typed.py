@@ -9,12 +9,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipeline import findings, reading
-from pipeline.findings import Table
+from pipeline.commands import reading
+from pipeline.commands.reading import Question
 from pipeline.infer import infer
 from pipeline.infer.typed import gather_typed
 from pipeline.profile import Profile
-from pipeline.reading import Question
+from pipeline.quality import findings
+from pipeline.quality.findings import Table
 
 ROWS = 6000
 

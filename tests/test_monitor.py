@@ -11,15 +11,16 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from pipeline import artefacts, contract, monitor, registry
+from pipeline import artefacts, contract, monitor
 from pipeline.cli import STAGES
 from pipeline.errors import DataError, GateFailed, KeepfitError, WorkspaceError
 from pipeline.models import saved
 from pipeline.monitor import MonitoringRecord
-from pipeline.predict import Predictor
-from pipeline.repairs import Folded, Plan
+from pipeline.predictor import Predictor
+from pipeline.quality.repairs import Folded, Plan
 from pipeline.stages import evaluate, ingest
 from pipeline.stages.promote import Promotion
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 APRIL, MAY = "2024-04.csv.gz", "2024-05.csv.gz"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import keys, settings
+from pipeline import settings
+from pipeline.commands import keys
 from pipeline.errors import SettingsError
 from pipeline.settings import ServeSettings
 from pipeline.workspace import Workspace, parse_section
@@ -81,4 +82,4 @@ def test_what_is_no_cron_line_is_refused(line: str) -> None:
 def test_the_page_of_settings_is_made_of_the_code() -> None:
     written = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
 
-    assert written == keys.markdown(), "run `python -m pipeline.keys > docs/settings.md`"
+    assert written == keys.markdown(), "run `python -m pipeline.commands.keys > docs/settings.md`"

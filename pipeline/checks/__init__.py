@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import SettingsError, instead
-from pipeline.findings import Check
+from pipeline.quality.findings import Check
 
 
 @cache

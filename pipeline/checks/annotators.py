@@ -10,8 +10,8 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.target import classes_of
+from pipeline.labels.target import classes_of
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 ROWS = 200_000

@@ -8,9 +8,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.frames import worded
 from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.tables.frames import worded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
-from pipeline.target import classes_of
+from pipeline.labels.target import classes_of
+from pipeline.quality.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.wording import count, listed
 
 BETA = 0.9999  # of the effective number of rows (Cui et al. 2019, Class-Balanced Loss, CVPR, equation 2)

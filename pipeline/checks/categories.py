@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.values import Values, counted, every, is_marker, rows_in, shown, texts, told, words
-from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.profile import Categorical
+from pipeline.quality.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 BOOLEANS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))

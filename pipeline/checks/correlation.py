@@ -10,9 +10,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.impossible import finite, numbers
-from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
-from pipeline.links import clusters
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
+from pipeline.tables.links import clusters
 from pipeline.wording import listed
 
 FEWEST_PAIRS = 30  # rows with both numbers

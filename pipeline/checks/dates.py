@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.checks.formats import ERROR_RATES, FEWEST
 from pipeline.checks.values import Values, every, is_marker, rows_in, shown, words
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 
 DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),

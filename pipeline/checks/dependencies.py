@@ -15,8 +15,8 @@ from pydantic import Field
 from pipeline.checks.rules import LEADING, Rule, breaks_rule, cell, expected, pairs_of
 from pipeline.checks.values import NOTHING, text
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.repairs import Followed
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Followed
 from pipeline.wording import count, either, listed
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]

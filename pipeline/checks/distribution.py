@@ -9,9 +9,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.checks.impossible import finite, numbers, points
-from pipeline.findings import Hit, Policy, Severity, Skipped, Table
 from pipeline.profile import Categorical, ColumnProfile, Numeric
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import Hit, Policy, Severity, Skipped, Table
 from pipeline.wording import LEAVE_OUT, count, listed
 
 CLASSES = 20  # a numeric label of at most so many values is one of classes

@@ -11,9 +11,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.frames import worded
 from pipeline.profile import Numeric
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.tables.frames import worded
 from pipeline.wording import count
 
 MINIMUM_ROWS = 20

@@ -13,7 +13,7 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import ROW_ID, Contract, Role
-from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.similar.fingerprints import Fingerprints, columns_at, rows_within
 from pipeline.wording import count, share
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.checks.timeaxis import stamped
 from pipeline.checks.timeline import ENTITY, STAMP, keyed, names, shown, timeline
 from pipeline.contract import ROW_ID
-from pipeline.findings import EXAMPLES, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import EXAMPLES, Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 

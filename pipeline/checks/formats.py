@@ -11,8 +11,8 @@ from pydantic import Field
 
 from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts, words
 from pipeline.contract import Column
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
-from pipeline.repairs import Padded, Trimmed
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Padded, Trimmed
 from pipeline.wording import count, listed
 
 ERROR_RATES = "1 to 5% of the fields of ordinary databases are wrong (Redman 1998, CACM 41(2)): 95% show the rule"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 
 UNKNOWN = Skipped(why="the columns are the contract's own")
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.findings import Table
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import Table
 
 THICKER = 5  # times the rows of the band before it, as a hump of another unit has
 VALUES = 10  # different ones: fewer are a code or a cap

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.frames import worded
 from pipeline.media.pictures import BLANK
 from pipeline.media.telling import FAR, ODD, WITHIN_SET, Share, modified_z, unlike
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.tables.frames import worded
 
 SHOWS = pl.col("contrast") >= BLANK  # a blank picture is told as blank, and not as dark or light too
 

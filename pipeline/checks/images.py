@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.frames import worded
 from pipeline.media.copies import copies
 from pipeline.media.telling import ODD, WITHIN_SET, Share, modified_z, repeated, unlike, unusable
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.tables.frames import worded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from pipeline.checks.humps import group_of
 from pipeline.checks.signs import SLIPS, lost_sign
-from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import LARGEST, Floats
-from pipeline.repairs import Emptied, Scaled
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Emptied, Scaled
 from pipeline.wording import count
 
 FEWEST_ROWS = 20  # with a number; fewer do not show where a column ends

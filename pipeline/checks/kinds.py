@@ -10,9 +10,9 @@ from pydantic import Field
 from pipeline.checks.formats import ERROR_RATES, FEWEST
 from pipeline.checks.values import Values, every, is_marker, rows_in, shown, text, words
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.infer.decide import CLASSES, MOSTLY
 from pipeline.infer.units import UNITS
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.wording import count, listed
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"

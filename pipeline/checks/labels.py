@@ -13,12 +13,12 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline import confident
-from pipeline.confident import Array
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Severity, Skipped, Table
-from pipeline.shortcut import quarters
-from pipeline.target import classes_of
+from pipeline.labels import confident
+from pipeline.labels.confident import Array
+from pipeline.labels.shortcut import quarters
+from pipeline.labels.target import classes_of
+from pipeline.quality.findings import Hit, Policy, Severity, Skipped, Table
 from pipeline.wording import count
 
 JUDGED = 20_000  # rows that are judged: a share of 1% of them is known to 0.1%
@@ -35,7 +35,7 @@ class LabelError:
     """Which rows have a label that the other rows contradict: probably a wrong one?
 
     Fast models answer for rows that they were not fitted on; how many labels are wrong is told by the rows they are
-    surest of (see pipeline/confident.py). It is silent where classes overlap and the model's misses vanish as it
+    surest of (see pipeline/labels/confident.py). It is silent where classes overlap and the model's misses vanish as it
     gets surer. A warning where wrong labels are at least half of all that the model misses, else worth knowing.
     Rows whose features stand twice are judged by conflicting_labels.
     """

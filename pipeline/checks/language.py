@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.checks.prose import WORD, few
 from pipeline.checks.values import NO_PROSE, Values, every, prose, rows_in, shown, text, texts
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.wording import share
 
 SCRIPTS = (

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from pipeline.checks.missing import missing, missing_rows
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Severity, Skipped, Table, outside_sample
-from pipeline.shortcut import Shortcut, shortcuts, told_by_order
+from pipeline.labels.shortcut import Shortcut, shortcuts, told_by_order
+from pipeline.quality.findings import Hit, Policy, Severity, Skipped, Table, outside_sample
 from pipeline.wording import LEAVE_OUT, count
 
 EACH_CLASS = 0.99
@@ -28,8 +28,8 @@ class TargetLeak:
 
     The share of each class is learnt per value (numbers: per quantile bin) on one half of the sample and judged by
     its AUC on the other half, so that a feature with many values does not pass for a leak by chance (see
-    pipeline/shortcut.py). An error where every class is told at 0.999 by as few values as there are classes, or on
-    300 rows of it: a copy of the label. A warning where every class is told at 0.99, or at 0.8 while at most a
+    pipeline/labels/shortcut.py). An error where every class is told at 0.999 by as few values as there are classes, or
+    on 300 rows of it: a copy of the label. A warning where every class is told at 0.99, or at 0.8 while at most a
     third of the features stand apart from the next best by 0.1. A label that several features tell, or a class that
     one does, is easy: worth knowing. A number is told by quarters.
     """

@@ -14,8 +14,8 @@ from pipeline.checks.impossible import finite, numbers
 from pipeline.checks.series import DISTINCT
 from pipeline.checks.timeaxis import NO_TIME
 from pipeline.checks.timeline import STAMP, shown, timeline
-from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 
 BLOCKS = (64, 256, 1024)
 ROWS_PER_BLOCK = 5

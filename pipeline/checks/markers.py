@@ -9,11 +9,11 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline import cells
 from pipeline.contract import ROW_ID, Column, Contract
-from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric
-from pipeline.repairs import Emptied
+from pipeline.quality.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.quality.repairs import Emptied
+from pipeline.tables import cells
 from pipeline.wording import AS_MISSING, count
 
 SURE = {"", *cells.SURE}

@@ -13,9 +13,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import Column
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
-from pipeline.frames import worded
 from pipeline.profile import Numeric
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.tables.frames import worded
 from pipeline.wording import LEAVE_OUT, count
 
 ROW_COLUMNS = 4  # below that a row is half empty for want of two cells

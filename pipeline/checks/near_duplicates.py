@@ -15,7 +15,7 @@ from pydantic import Field
 
 from pipeline.checks.duplicates import later_copies
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.similar.fingerprints import Fingerprints
 from pipeline.similar.linkage import linked
 from pipeline.similar.minhash import near_texts

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.contract import Column
 from pipeline.drift.homogeneity import compare_counts
-from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.quality.findings import Hit, Policy, Skipped, Table, kind_of
 from pipeline.wording import count, listed
 
 BLOCKS = 10

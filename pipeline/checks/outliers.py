@@ -11,9 +11,9 @@ from pydantic import Field
 from pipeline.checks.humps import Hump, group_of, hump
 from pipeline.checks.impossible import FEWEST_ROWS, finite, flipped, lone_zero, numbers, points, quantile
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import Floats, Integers
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 TAIL_SHARE = 0.05  # of a side's rows is its tail

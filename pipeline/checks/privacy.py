@@ -9,9 +9,9 @@ import polars as pl
 from polars.selectors import by_name
 
 from pipeline.contract import Column
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table, outside_sample
-from pipeline.private import KINDS, PASSWORD, PASSWORD_COLUMN, SECRETS, Kind, masked, plain_name
 from pipeline.profile import Numeric
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table, outside_sample
+from pipeline.quality.private import KINDS, PASSWORD, PASSWORD_COLUMN, SECRETS, Kind, masked, plain_name
 from pipeline.wording import count
 
 VALUES = 5_000  # distinct values of a column that are looked at

@@ -22,7 +22,7 @@ from pipeline.checks.values import (
     text,
     texts,
 )
-from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table
 from pipeline.wording import share
 
 READ = 4_000  # texts that are read word by word, at most

@@ -11,8 +11,8 @@ from pydantic import Field
 from pipeline.contract import ROW_ID, Column
 from pipeline.drift.columns import ColumnDrift, compare
 from pipeline.drift.homogeneity import compare_counts
-from pipeline.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, kind_of
 from pipeline.profile import Categorical, Numeric, Profile
+from pipeline.quality.findings import NO_REFERENCE, Hit, Policy, Skipped, Table, kind_of
 from pipeline.wording import count
 
 SOME_IDS = 20  # of a sample must stand in the reference too, else there is nothing to compare

@@ -12,12 +12,12 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline import residuals
 from pipeline.checks.labels import contradicted, drawn, folds
-from pipeline.confident import Array, Noise
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.target import is_measured
+from pipeline.labels import residuals
+from pipeline.labels.confident import Array, Noise
+from pipeline.labels.target import is_measured
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 ROWS = 1_000  # with a label; of fewer too few are sure to say how many labels are wrong
@@ -28,9 +28,9 @@ class RegressionLabelError:
     """Which rows have a number as label that is far from what the other rows say: probably a wrong one?
 
     Fast models answer for rows that they were not fitted on, and a row's miss is measured by what rows alike miss. How
-    many labels are wrong is told by the rows that the models are surest of (see pipeline/residuals.py): it is silent
-    where gross misses vanish there, as on clean data with a long tail. Told are rows most of which are wrong by that;
-    worth knowing alone, as a label that features hardly tell in a few rows looks the same.
+    many labels are wrong is told by the rows that the models are surest of (see pipeline/labels/residuals.py): it is
+    silent where gross misses vanish there, as on clean data with a long tail. Told are rows most of which are wrong by
+    that; worth knowing alone, as a label that features hardly tell in a few rows looks the same.
     """
 
     minimum_explained: Annotated[float, Field(ge=0, le=1)] = 0.1

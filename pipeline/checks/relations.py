@@ -12,8 +12,8 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import Column
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
-from pipeline.repairs import Computed
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Computed
 from pipeline.wording import count
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]

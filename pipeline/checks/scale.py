@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.checks.impossible import FEWEST_ROWS, OUTSIDE, finite, numbers, points, quantile
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
 from pipeline.profile.sketch import Floats
-from pipeline.repairs import Scaled
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Scaled
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 BLOCKS = 20

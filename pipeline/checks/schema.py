@@ -14,9 +14,9 @@ from pipeline.checks.markers import is_gap
 from pipeline.checks.values import shown
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import ContractError
-from pipeline.findings import Hit, Policy, Skipped, Table
-from pipeline.frames import batches
-from pipeline.repairs import Folded
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.quality.repairs import Folded
+from pipeline.tables.frames import batches
 from pipeline.wording import count
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pydantic import Field
 from pipeline.checks.timeaxis import EVENTS, NO_TIME
 from pipeline.checks.timeline import ENTITY, SECOND, STAMP, keyed, shown, timeline
 from pipeline.contract import ROW_ID, Column
-from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.profile import Numeric
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 MOST_ROWS = 2_000_000

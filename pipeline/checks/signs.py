@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from pipeline.findings import Check
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import Check
 
 CHECKS: tuple[type[Check], ...] = ()  # `impossible_value` asks
 

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.checks.values import Values, every, is_marker, rows_in, told, words
-from pipeline.findings import HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Skipped, Table
 
 Booleans: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 

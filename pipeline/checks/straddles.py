@@ -12,8 +12,8 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
 from pipeline.profile import Numeric
+from pipeline.quality.findings import HIT_ROWS, NO_REFERENCE, Hit, Policy, Skipped, Table, outside_sample
 from pipeline.wording import count, share
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from pipeline.checks.values import Values, every, is_marker, is_prose, rows_in, shown, text, texts
-from pipeline.findings import HIT_ROWS, Hit, Policy, Severity, Skipped, Table
+from pipeline.quality.findings import HIT_ROWS, Hit, Policy, Severity, Skipped, Table
 
 # what UTF-8 becomes when its bytes are read as Windows-1252 or Latin-1: a lead byte and its continuations
 MOJIBAKE = r"[ÂÃÅÐÑØÙ][\u0080-\u00BFŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]|â[\u0080-\u0082€‚][\u0080-\u00BF“”‘’˜¦¢™œž]"  # noqa: RUF001

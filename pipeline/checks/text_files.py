@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.findings import Hit, Policy, Skipped, Table
 from pipeline.media.telling import unusable
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,9 @@ from pipeline.checks.timeline import (
     timeline,
 )
 from pipeline.contract import ROW_ID
-from pipeline.findings import EXAMPLES, HIT_ROWS, Hit, Policy, Skipped, Table
-from pipeline.frames import batches
 from pipeline.profile import Numeric
+from pipeline.quality.findings import EXAMPLES, HIT_ROWS, Hit, Policy, Skipped, Table
+from pipeline.tables.frames import batches
 from pipeline.wording import count, listed
 
 Step = Literal["1m", "5m", "15m", "30m", "1h", "1d", "1w"]

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.findings import Check, Table
-from pipeline.frames import batches
+from pipeline.quality.findings import Check, Table
+from pipeline.tables.frames import batches
 
 CHECKS: tuple[type[Check], ...] = ()  # it asks nothing itself
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from pipeline.checks.missing import missing, missing_rows
 from pipeline.contract import Column
-from pipeline.findings import Hit, Policy, Skipped, Table, kind_of
-from pipeline.links import clusters
+from pipeline.quality.findings import Hit, Policy, Skipped, Table, kind_of
+from pipeline.tables.links import clusters
 from pipeline.wording import count
 
 BITS = 63  # a pattern is the bits of a signed 64-bit number

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.findings import EXAMPLES, Hit, Policy, Skipped, Table
+from pipeline.quality.findings import EXAMPLES, Hit, Policy, Skipped, Table
 from pipeline.wording import count
 
 

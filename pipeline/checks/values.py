@@ -8,9 +8,9 @@ from polars.selectors import by_name
 
 from pipeline.checks.markers import DOUBTFUL, SURE
 from pipeline.contract import Column
-from pipeline.findings import SAMPLE_ROWS, Hit, Severity, Skipped, Table
-from pipeline.frames import batches
 from pipeline.profile import Categorical
+from pipeline.quality.findings import SAMPLE_ROWS, Hit, Severity, Skipped, Table
+from pipeline.tables.frames import batches
 
 MANY = 200_000  # distinct texts that are counted over all rows; of a column with more a sample is looked at
 BATCH_ROWS = 1 << 18

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 import polars as pl
 from pydantic import Field
 
-from pipeline.cells import ISO_ZONE
 from pipeline.checks.timeaxis import EVENTS, NO_TIME
 from pipeline.checks.timeline import ELAPSED, ENTITY, SECOND, STAMP, Timeline, timeline
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Policy, Skipped, Table
+from pipeline.quality.findings import Hit, Policy, Skipped, Table
+from pipeline.tables.cells import ISO_ZONE
 from pipeline.wording import count, listed
 
 HOUR = 3600 * SECOND

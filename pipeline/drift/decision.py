@@ -9,9 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from pipeline.drift.columns import Correction, DriftReport
 from pipeline.drift.estimate import Estimate
 from pipeline.drift.whole import WholeVerdict
-from pipeline.findings import Finding
 from pipeline.metrics import OF, Kind, Metric, Score, chosen
 from pipeline.policy.choices import RetrainSettings
+from pipeline.quality.findings import Finding
 from pipeline.workspace import Section
 
 RANGES: dict[str, tuple[str, float, float, bool, bool]] = {  # the rule, its ends, and whether each belongs

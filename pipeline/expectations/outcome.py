@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.artefacts import Record
-from pipeline.warning_filters import own_filters
+from pipeline.runtime.warning_filters import own_filters
 
 Spec = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from torch.export import ExportedProgram
 
-from pipeline import artefacts, registry
+from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.export import eight_bits, fidelity, graph, loader, onnx_file, program, rows
 from pipeline.export.answerer import Answerer
@@ -26,9 +26,10 @@ from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Classes, Forecast, Ordinal, Quantiles, Tags, Target
 from pipeline.models import saved
 from pipeline.models.saved import PREPROCESSOR, REPAIRS
-from pipeline.repairs import Plan
+from pipeline.quality.repairs import Plan
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.ingest import IngestSettings
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 MODEL, SMALL, ANSWER = "model.onnx", "model.int8.onnx", "answer.py"

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline import tags
 from pipeline.artefacts import Record
 from pipeline.errors import GateFailed
 from pipeline.export.columns import Input
 from pipeline.features.target import Forecast, Quantiles, Quantity, Tags, Target
+from pipeline.tables import tags
 
 TOLERANCE = 1e-4  # networks of 32 bits that are computed in another order differ by some 1e-6
 WILD = (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1e-300, -1e300, 1e300)

@@ -7,11 +7,11 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline import tags
 from pipeline.artefacts import Record
 from pipeline.contract import Modality
 from pipeline.features import Block
 from pipeline.features.targets.tags import multi_hot
+from pipeline.tables import tags
 
 DELIMITER = ";"  # where nobody says another
 LEAST_ROWS = 0.5  # a tag that train had not counts, in how common a set's tags are, as one of half a row

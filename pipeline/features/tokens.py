@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.artefacts import Record
-from pipeline.frames import batches
+from pipeline.tables.frames import batches
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -14,8 +14,6 @@ from typing import Any, cast
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline import tags
-from pipeline.cells import SURE, typed_as
 from pipeline.contract import ROW_ID, Column, Contract, Modality, Role
 from pipeline.errors import DataError
 from pipeline.infer import source
@@ -25,6 +23,8 @@ from pipeline.infer.found import Found
 from pipeline.infer.sets import with_sets
 from pipeline.infer.typed import Typed, gather_typed
 from pipeline.profile import Categorical, Numeric, Profile
+from pipeline.tables import tags
+from pipeline.tables.cells import SURE, typed_as
 
 ALONE: tuple[Role, ...] = ("label", "time")  # roles that one column has at most
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pipeline.cells import BOOLEANS, DECIMAL_COMMA, GROUPED
 from pipeline.contract import Modality, Role
 from pipeline.infer.dates import chosen, is_timed
 from pipeline.infer.evidence import NULLS
 from pipeline.infer.found import Evidence, Found
 from pipeline.infer.rules import rules
+from pipeline.tables.cells import BOOLEANS, DECIMAL_COMMA, GROUPED
 
 ENOUGH = 0.95
 MOSTLY = 0.8  # four numbers to a word; with more words a reader would see two kinds of answers

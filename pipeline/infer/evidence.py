@@ -13,7 +13,11 @@ from typing import Any
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.cells import (
+from pipeline.contract import ROW_ID
+from pipeline.infer.dates import plausible, worth_asking
+from pipeline.infer.found import Evidence
+from pipeline.infer.units import ways_to_write
+from pipeline.tables.cells import (
     BOOLEANS,
     COMMA_THOUSANDS,
     DECIMAL_COMMA,
@@ -26,11 +30,7 @@ from pipeline.cells import (
     THOUSANDS,
     typed_as,
 )
-from pipeline.contract import ROW_ID
-from pipeline.frames import batches
-from pipeline.infer.dates import plausible, worth_asking
-from pipeline.infer.found import Evidence
-from pipeline.infer.units import ways_to_write
+from pipeline.tables.frames import batches
 
 HEAD_ROWS = 2000
 BATCH_ROWS = 1 << 18

@@ -11,9 +11,9 @@ from dataclasses import replace
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline import tags
 from pipeline.contract import Role
 from pipeline.infer.found import Found
+from pipeline.tables import tags
 
 WAYS = ("|", ";", ",", tags.JSON)
 HEAD_ROWS = 5_000

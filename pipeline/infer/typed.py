@@ -13,12 +13,12 @@ from polars.selectors import by_name
 
 from pipeline import profile
 from pipeline.contract import ROW_ID
-from pipeline.frames import compact
 from pipeline.infer.decide import MANY
 from pipeline.infer.evidence import KEPT, Reading, first_look, recounted
 from pipeline.infer.found import Evidence
 from pipeline.profile import Categorical, Numeric, Profile
 from pipeline.profile.tally import CategoricalTally, NumericTally, Tally
+from pipeline.tables.frames import compact
 
 
 class Typed(NamedTuple):

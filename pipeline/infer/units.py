@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 
-from pipeline.cells import AS_WRITTEN, COMMA_THOUSANDS
+from pipeline.tables.cells import AS_WRITTEN, COMMA_THOUSANDS
 
 SHOWN = 200  # texts of a column that may suggest a unit
 ENOUGH = 0.95  # of them, with one and the same unit

@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.errors import WorkspaceError
 from pipeline.features.target import Classes, Ordinal, Tags, Target
 from pipeline.judgement.probe import Probe, drawn
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 
 BACKGROUND = 32  # rows of train that stand for all
 BACKGROUND_OWN = 8  # where an answer is dear

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.contract import Contract
 from pipeline.features.target import Target
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 
 Split: TypeAlias = Literal["train", "val", "test"]
 CANDIDATE = "candidate"

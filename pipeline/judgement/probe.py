@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.features import DenseEncoder, Encoder
 from pipeline.features.preprocessor import Preprocessor
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 
 if TYPE_CHECKING:
     from pipeline.models.network import Network

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.media.files import FILE_SCHEMA, Measures, faulty, measured
-from pipeline.warning_filters import own_filters
+from pipeline.runtime.warning_filters import own_filters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,11 +11,11 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.contract import ROW_ID
-from pipeline.findings import Hit, Severity, Skipped, Table
-from pipeline.frames import worded
 from pipeline.media.files import texts
 from pipeline.media.pictures import pictures
 from pipeline.media.sounds import sounds
+from pipeline.quality.findings import Hit, Severity, Skipped, Table
+from pipeline.tables.frames import worded
 
 ODD = 3.5  # the modified z from which Iglewicz and Hoaglin (1993) call a value an outlier
 FAR = 2 * ODD  # where many properties are asked at once

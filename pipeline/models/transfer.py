@@ -11,13 +11,14 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from pipeline import artefacts, registry
+from pipeline import artefacts
 from pipeline.errors import SettingsError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.models import saved
 from pipeline.models.choices.transfer import Freeze, Start
 from pipeline.models.names import Axis, Named, Names, Naming
 from pipeline.models.network import Network, NetworkShape
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 Part: TypeAlias = Literal["encoders", "layers", "head"]

@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 
 from pipeline import artefacts, contract
-from pipeline.confident import one_thread
 from pipeline.drift import past, watch
 from pipeline.drift.cuts import Kind
 from pipeline.drift.joint import Joint
 from pipeline.drift.watch import Held, Watch
 from pipeline.features.preprocessor import Preprocessor
+from pipeline.labels.confident import one_thread
 from pipeline.models.saved import REFERENCE
-from pipeline.predict import PREDICTION
+from pipeline.predictor import PREDICTION
 from pipeline.profile import Profile
 from pipeline.workspace import Workspace
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import arrival, artefacts, contract, lineage, readers, registry
+from pipeline import artefacts, contract, readers
 from pipeline.contract import Contract
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import DataError, WorkspaceError
+from pipeline.incoming import arrival
 from pipeline.monitor import rollback
 from pipeline.monitor.batch import Batch, read
 from pipeline.monitor.evidence import evidence, unanswered
@@ -24,8 +25,9 @@ from pipeline.monitor.record import Live, MonitoringRecord, Outcome, Rollback, S
 from pipeline.monitor.seen import look, opened
 from pipeline.monitor.window import adopt, conclude, give_up
 from pipeline.policy.decision import decide
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages import ingest
+from pipeline.versions import lineage, registry
 from pipeline.workspace import Workspace
 
 __all__ = [

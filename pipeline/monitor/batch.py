@@ -5,15 +5,15 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import plan
 from pipeline.checks.balance import SingleClassTarget
+from pipeline.cleaning import plan
+from pipeline.cleaning.ledger import Entry
 from pipeline.contract import Contract
 from pipeline.errors import DataError
 from pipeline.expectations import validate_batches
-from pipeline.findings import Finding, Table
-from pipeline.inspection import inspect
-from pipeline.ledger import Entry
-from pipeline.repairs import Plan
+from pipeline.quality.findings import Finding, Table
+from pipeline.quality.inspection import inspect
+from pipeline.quality.repairs import Plan
 from pipeline.stages import clean, ingest, validate
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline import contract, lookback, metrics, plan, profile, registry
+from pipeline import contract, metrics, profile
+from pipeline.cleaning import plan
 from pipeline.contract import ROW_ID
 from pipeline.drift import columns, watch
 from pipeline.drift.columns import DriftReport
@@ -17,7 +18,7 @@ from pipeline.drift.estimate import Estimate
 from pipeline.drift.watch import Watch, frame
 from pipeline.errors import DataError
 from pipeline.features.target import Target
-from pipeline.findings import Table
+from pipeline.incoming import lookback
 from pipeline.judgement import units
 from pipeline.judgement.settings import EvaluateSettings
 from pipeline.judgement.units import Units
@@ -26,12 +27,14 @@ from pipeline.models import saved
 from pipeline.monitor.batch import Batch
 from pipeline.monitor.record import Live
 from pipeline.monitor.told import Told, blocks_of, broken, changed, drifted, together, uses
-from pipeline.predict import PREDICTION, Predictor, comparable, prediction_frame
+from pipeline.predictor import PREDICTION, Predictor, comparable, prediction_frame
 from pipeline.profile import Profile
-from pipeline.repairs import Plan
+from pipeline.quality.findings import Table
+from pipeline.quality.repairs import Plan
 from pipeline.stages import clean
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.ingest import IngestSettings
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from pipeline import registry
 from pipeline.drift.decision import MonitorSettings
 from pipeline.errors import DataError, WorkspaceError
 from pipeline.monitor.evidence import drift_since
 from pipeline.monitor.record import MonitoringRecord, records
 from pipeline.policy.window import Window
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 READERS = ("split", "train")

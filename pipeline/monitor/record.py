@@ -5,15 +5,15 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.artefacts import Record
+from pipeline.cleaning.ledger import Entry
 from pipeline.drift.columns import DriftReport
 from pipeline.drift.estimate import Estimate
-from pipeline.findings import Finding
 from pipeline.judgement.units import Resampled
-from pipeline.ledger import Entry
 from pipeline.metrics import Paired, Scores
 from pipeline.metrics.verdict import signed
 from pipeline.monitor.told import Told
 from pipeline.policy.decision import Decision
+from pipeline.quality.findings import Finding
 from pipeline.workspace import Workspace
 
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from pipeline import metrics, registry
+from pipeline import metrics
 from pipeline.drift.decision import MonitorSettings
 from pipeline.metrics import Metric, Paired
 from pipeline.monitor.batch import Batch
 from pipeline.monitor.judged import both
 from pipeline.monitor.record import Rollback
 from pipeline.policy.conditions import tolerated_loss
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import artefacts, contract, lookback, registry
+from pipeline import artefacts, contract
 from pipeline.drift.decision import MonitorSettings
+from pipeline.incoming import lookback
 from pipeline.monitor.batch import Batch, read
 from pipeline.monitor.judged import drift, live
 from pipeline.monitor.record import Seen
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages.evaluate import Evaluation
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 

@@ -12,15 +12,15 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.artefacts import Record, read_json
-from pipeline.confident import one_thread
 from pipeline.contract import ROW_ID
 from pipeline.drift.alarms import Alarm, alarms, starts
 from pipeline.drift.columns import DriftReport, use_of
 from pipeline.drift.univariate import ColumnVerdict, Tested
 from pipeline.drift.watch import Held, Watch
 from pipeline.drift.whole import WholeVerdict
-from pipeline.findings import Finding
 from pipeline.judgement.record import Diagnosis
+from pipeline.labels.confident import one_thread
+from pipeline.quality.findings import Finding
 from pipeline.wording import share
 
 BLOCKS, LEAST_ROWS = 16, 50  # of the batch, by which is told since when

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline import arrival, artefacts, registry
+from pipeline import artefacts
 from pipeline.errors import DataError, GateFailed
+from pipeline.incoming import arrival
 from pipeline.models import saved
 from pipeline.monitor.history import keep
 from pipeline.monitor.record import MonitoringRecord, Outcome, drifted, file_of, records
 from pipeline.stages.promote import Promotion
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 

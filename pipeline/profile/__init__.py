@@ -18,9 +18,9 @@ from polars.selectors import by_name
 from pydantic import Field
 
 from pipeline.artefacts import Record
-from pipeline.frames import batches
 from pipeline.profile.columns import CATEGORIES, Categorical, Numeric, hashes_of, merge_columns
 from pipeline.profile.tally import Kind, Tally, tally
+from pipeline.tables.frames import batches
 
 if TYPE_CHECKING:
     from pipeline.contract import Modality

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipeline import artefacts, contract, sealed
+from pipeline import artefacts, contract
 from pipeline.contract import Contract
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.remark import Remark
@@ -21,6 +21,7 @@ from pipeline.models.saved import Manifest
 from pipeline.reports import speed, words
 from pipeline.reports.chapter import Chapter, Table, html, markdown
 from pipeline.reports.words import Json
+from pipeline.versions import sealed
 from pipeline.wording import clip, count, listed, share
 from pipeline.workspace import Section, Workspace
 

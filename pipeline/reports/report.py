@@ -13,13 +13,14 @@ from urllib.parse import quote
 import polars as pl
 from markupsafe import Markup
 
-from pipeline import artefacts, sealed
+from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import LOWER_IS_BETTER
 from pipeline.reports import card, diagnosis, document, figures, history, words
 from pipeline.reports.words import Json
-from pipeline.sealed import Seal
+from pipeline.versions import sealed
+from pipeline.versions.sealed import Seal
 from pipeline.workspace import Workspace
 
 FINDINGS, REASONS = 60, 20

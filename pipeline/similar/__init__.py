@@ -1,0 +1,1 @@
+"""Rows and texts that are nearly alike, found without comparing each with each."""

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from pipeline.frames import batches, compact
+from pipeline.tables.frames import batches, compact
 
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]

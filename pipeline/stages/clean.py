@@ -13,17 +13,17 @@ import polars as pl
 
 from pipeline import artefacts, contract, progress
 from pipeline.checks.missing import missing
+from pipeline.cleaning.ledger import Entry, Ledger, reasons
+from pipeline.cleaning.merging import EXACT, MERGED_SCHEMA, MERGING, copies, fullest, told
+from pipeline.cleaning.plan import CHANGE_SCHEMA, changes, mended, planned, suggesting
+from pipeline.cleaning.recheck import asked_again, of_contract
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, WorkspaceError
-from pipeline.findings import Check, Table
-from pipeline.frames import worded
-from pipeline.ledger import Entry, Ledger, reasons
-from pipeline.merging import EXACT, MERGED_SCHEMA, MERGING, copies, fullest, told
-from pipeline.plan import CHANGE_SCHEMA, changes, mended, planned, suggesting
-from pipeline.recheck import asked_again, of_contract
+from pipeline.quality.findings import Check, Table
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.stages.validate import ChecksSettings
+from pipeline.tables.frames import worded
 from pipeline.workspace import Workspace
 
 QUARANTINED = "quarantined.parquet"

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline import artefacts, contract, judgement, metrics, progress, registry, sealed
+from pipeline import artefacts, contract, judgement, metrics, progress
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
 from pipeline.features import windows
@@ -31,10 +31,11 @@ from pipeline.models import baselines, forecasts, rules, saved
 from pipeline.models.health.checkup import Gradients, Health
 from pipeline.models.health.symptom import Symptom
 from pipeline.models.rules import Told
-from pipeline.predict import Predictor, comparable
+from pipeline.predictor import Predictor, comparable
 from pipeline.stages import again, together
 from pipeline.stages.samples import before, samples
 from pipeline.stages.split import SPLITS, SplitName, SplitRecord
+from pipeline.versions import registry, sealed
 from pipeline.workspace import Workspace
 
 Tensors = Mapping[str, Any]  # arrays, and windows of some

@@ -4,7 +4,7 @@ Every cell is read as text and parsed as the contract's type; what will not pars
 text goes to data/ingested/unparsed.parquet. NaN is a missing value: null. Derived columns are Polars SQL
 expressions from params.yaml, parsed by Polars and never evaluated as Python; a row that one cannot be computed
 for is null there, and is told like a cell that would not parse. Rows that a person has mended stand in the place of
-the source's own (pipeline/amendments.py).
+the source's own (pipeline/cleaning/amendments.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,16 @@ import polars as pl
 import polars.selectors as cs
 from pydantic import Field
 
-from pipeline import amendments, artefacts, contract, readers, tags
-from pipeline.amendments import Amendment
+from pipeline import artefacts, contract, readers
 from pipeline.artefacts import Record
-from pipeline.cells import typed_as
+from pipeline.cleaning import amendments
+from pipeline.cleaning.amendments import Amendment
+from pipeline.cleaning.ledger import Entry
 from pipeline.contract import ROW_ID, Contract
 from pipeline.errors import DataError, SettingsError
-from pipeline.findings import Table
-from pipeline.ledger import Entry
+from pipeline.quality.findings import Table
+from pipeline.tables import tags
+from pipeline.tables.cells import typed_as
 from pipeline.workspace import Section, Workspace
 
 MANIFEST = "manifest.json"

@@ -11,18 +11,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline import contract, git, lineage, metrics, registry, sealed, trainings, versioning
+from pipeline import contract, metrics
 from pipeline.artefacts import Record
 from pipeline.errors import WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import Kind, Metric
 from pipeline.models import baselines, saved
-from pipeline.registry import Champion
 from pipeline.reports import report
 from pipeline.stages import gates
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.gates import AgainstChampion, Asked, Gate, GateSettings, Standing
+from pipeline.versions import dvc, git, lineage, registry, sealed, trainings
+from pipeline.versions.registry import Champion
 from pipeline.workspace import Section, Workspace
 
 PairedMetric = Literal[
@@ -137,7 +138,7 @@ def run(workspace: Workspace) -> Promotion:
     reasons += [sealed.words(opened)] if opened else []
     if not promoted:
         return Promotion(promoted=False, version=champion.version, reasons=reasons, gates=found)
-    with versioning.judgement(workspace.root, "evaluate", moves=workspace.relative(workspace.champion)):
+    with dvc.judgement(workspace.root, "evaluate", moves=workspace.relative(workspace.champion)):
         report.write(workspace)
         version = registry.register(workspace)
         registry.point(workspace, version, how="passed the gates", why=reasons, expected=champion)

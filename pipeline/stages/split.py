@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from pipeline import artefacts, contract, tags
+from pipeline import artefacts, contract
 from pipeline.artefacts import Record
 from pipeline.contract import ROW_ID, Column, Contract
 from pipeline.errors import DataError
-from pipeline.links import sets_of
 from pipeline.policy.window import Window, within
+from pipeline.tables import tags
+from pipeline.tables.links import sets_of
 from pipeline.workspace import Section, Workspace
 
 SplitName = Literal["train", "val", "test"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import artefacts, memory, profile, progress
+from pipeline import artefacts, profile, progress
 from pipeline.features import target as targets
 from pipeline.features.preprocessor import LABEL, Preprocessor
 from pipeline.features.target import Ordinal, Target
@@ -26,9 +26,10 @@ from pipeline.models.choices.training import TrainSettings as TrainSettings  # n
 from pipeline.models.saved import Manifest
 from pipeline.models.trials import Trials
 from pipeline.policy.window import Window
-from pipeline.predict import PREDICTION, prediction_frame
+from pipeline.predictor import PREDICTION, prediction_frame
 from pipeline.profile import Profile
-from pipeline.repairs import Plan
+from pipeline.quality.repairs import Plan
+from pipeline.runtime import memory
 from pipeline.stages import split, unlabelled
 from pipeline.workspace import Workspace
 

@@ -16,8 +16,8 @@ from pipeline.artefacts import Record
 from pipeline.errors import GateFailed
 from pipeline.expectations import validate_batches
 from pipeline.expectations.outcome import BatchResult
-from pipeline.findings import Check, Finding, Hit, Policy, Table, finding
-from pipeline.inspection import Account, inspect
+from pipeline.quality.findings import Check, Finding, Hit, Policy, Table, finding
+from pipeline.quality.inspection import Account, inspect
 from pipeline.stages import ingest
 from pipeline.wording import clip, count
 from pipeline.workspace import Section, Workspace

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.findings import Check, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Check, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

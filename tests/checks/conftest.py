@@ -10,7 +10,7 @@ import pytest
 from polars.selectors import by_name
 
 from pipeline.contract import Column, Contract, Modality, Role
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 ROLES: dict[str, Role] = {"y": "label", "t": "time", "g": "group", "id": "id", "spare": "ignore"}
 Make = Callable[..., Table]

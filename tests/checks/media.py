@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.contract import Modality
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 from .conftest import made
 

@@ -15,8 +15,8 @@ import pytest
 
 from pipeline import checks
 from pipeline.errors import SettingsError
-from pipeline.findings import FLAG_SCHEMA, Check, Finding, Policy, Table
-from pipeline.inspection import CHECK_FAILED, Inspection, inspect
+from pipeline.quality.findings import FLAG_SCHEMA, Check, Finding, Policy, Table
+from pipeline.quality.inspection import CHECK_FAILED, Inspection, inspect
 
 from .conftest import made
 

@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from pipeline.checks import audio, configured
-from pipeline.findings import Check, Table
-from pipeline.inspection import inspect
 from pipeline.media.sounds import sounds, wav_is_cut
+from pipeline.quality.findings import Check, Table
+from pipeline.quality.inspection import inspect
 
 from .media import SHARED, lasting, listed, tone, tones
 

@@ -17,9 +17,9 @@ from pipeline.checks.balance import (
     SingleClassTarget,
     effective_rows,
 )
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
-from pipeline.target import classes_of
+from pipeline.labels.target import classes_of
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

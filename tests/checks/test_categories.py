@@ -14,8 +14,8 @@ from pipeline.checks.categories import (
     UnseenCategory,
     variants,
 )
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .cells import against, told
 from .conftest import made

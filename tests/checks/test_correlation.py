@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from pipeline.checks.correlation import CorrelationChange, FeatureFeatureCorrelation, rank_correlations
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.checks.dates import DateParseable, MixedDateFormats
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 from .cells import told
 from .conftest import made

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.checks.dependencies import FunctionalDependency
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .cells import told
 from .conftest import made

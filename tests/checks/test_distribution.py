@@ -17,9 +17,9 @@ from pipeline.checks.distribution import (
     Skew,
     skewness,
 )
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
 from pipeline.profile import Numeric, profile
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 
@@ -152,7 +152,7 @@ def test_no_rows_are_too_few(make: Make) -> None:
 
 
 def test_a_sample_that_holds_one_of_the_values_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.findings.SAMPLE_ROWS", 20)
+    monkeypatch.setattr("pipeline.quality.findings.SAMPLE_ROWS", 20)
     rows = [0.0] * 20_000 + [float(i) for i in range(1, 2501)]
 
     assert hits(MostCommonValue(), made({"x": rows})) == []

@@ -16,8 +16,8 @@ from pipeline.checks.duplicates import (
     DuplicateRowsExact,
     OverlapExact,
 )
-from pipeline.findings import Hit, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Hit, Skipped, Table
+from pipeline.quality.inspection import hits
 from pipeline.similar import fingerprints
 
 from .conftest import made

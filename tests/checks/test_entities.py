@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from pipeline.checks.entities import LateArrival, ShortSeries
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

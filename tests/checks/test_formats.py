@@ -12,8 +12,8 @@ from pipeline.checks.formats import (
     SurroundingWhitespace,
     is_json,
 )
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .cells import prose, told
 from .conftest import made

@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from pipeline.checks.header import ColumnAbsent, ColumnOrderChanged, ColumnUnexpected
-from pipeline.findings import Check, Table
-from pipeline.inspection import hits, inspect
+from pipeline.quality.findings import Check, Table
+from pipeline.quality.inspection import hits, inspect
 
 from .conftest import Make, made
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from pipeline.checks.humps import CHANCE, group_of, hump
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 Make = Callable[..., Table]
 THIN = np.repeat([200.0, 100.0, 50.0, 4.0], 10)  # rows of ten values each, ever fewer away from the median

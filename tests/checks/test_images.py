@@ -12,11 +12,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from pipeline.checks import configured, image_looks, images
-from pipeline.findings import Check, Table
-from pipeline.inspection import inspect
 from pipeline.media.copies import near_pairs
 from pipeline.media.pictures import perceptual_hash, pictures
 from pipeline.media.telling import measured
+from pipeline.quality.findings import Check, Table
+from pipeline.quality.inspection import inspect
 
 from .media import SHARED, landscape, landscapes, lasting, listed
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from pipeline.checks.impossible import ImpossibleValue, finite, points, possible, quantile
-from pipeline.findings import Table
-from pipeline.inspection import hits
 from pipeline.profile import profile
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pipeline.checks.kinds import MixedTypesInColumn, NumbersAsText, quantities
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .cells import prose, told
 from .conftest import made

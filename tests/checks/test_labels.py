@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from sklearn import datasets
 
-from pipeline import confident
 from pipeline.checks import labels
 from pipeline.checks.annotators import AnnotatorAgreement, agreement
 from pipeline.checks.labels import AmbiguousLabel, LabelError, UnderperformingGroup, opinions
-from pipeline.findings import Hit, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.labels import confident
+from pipeline.quality.findings import Hit, Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

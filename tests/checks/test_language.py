@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from pipeline.checks.language import LanguageMix, MixedScripts, language_of
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .cells import prose, told
 from .conftest import made

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline import contract
 from pipeline.checks.leakage import FutureInformation, FutureTimestamp, IdentifierPredictsLabel, TargetLeak
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 from pipeline.stages import ingest
 from pipeline.workspace import Workspace
 
@@ -228,7 +228,7 @@ def test_the_order_is_time_where_there_is_a_time_axis(make: Make) -> None:
 def test_the_auc_is_that_of_scikit_learn() -> None:
     from sklearn.metrics import roc_auc_score
 
-    from pipeline.shortcut import auc
+    from pipeline.labels.shortcut import auc
 
     random = np.random.default_rng(0)
     place, y = random.integers(0, 30, 2_000), random.integers(0, 2, 2_000)

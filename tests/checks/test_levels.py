@@ -12,8 +12,8 @@ import pytest
 from scipy.signal import lfilter
 
 from pipeline.checks.levels import LevelShift, level_shift
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.checks.markers import MixedNullTokens
 from pipeline.checks.schema import DtypeMismatch
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -18,8 +18,8 @@ from pipeline.checks.missing import (
     MissingShareRow,
     NanOrInf,
 )
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

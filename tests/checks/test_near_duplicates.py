@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.checks import near_duplicates
 from pipeline.checks.near_duplicates import NearDuplicateRows, OverlapNear, TextDuplicates
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

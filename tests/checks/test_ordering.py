@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.checks.ordering import BLOCKS, NonIidOrdering, by_block
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

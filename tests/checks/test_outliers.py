@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from pipeline.checks.outliers import MultivariateOutlier, ZScoreOutlier, hill, joint_distances, normal_scores
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
 from pipeline.profile.sketch import Floats
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import private
 from pipeline.checks.privacy import PiiPresent, SecretPresent
-from pipeline.findings import Table
-from pipeline.inspection import inspect
+from pipeline.quality import private
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import inspect
 
 from .conftest import made
 from .media import SHARED
@@ -182,7 +182,7 @@ def test_what_only_looks_secret_is_not_told(make: Make, values: list[str]) -> No
 
 
 def test_a_large_table_is_judged_by_its_sample(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.findings.SAMPLE_ROWS", 50)
+    monkeypatch.setattr("pipeline.quality.findings.SAMPLE_ROWS", 50)
     table = make({"contact": [f"{name}@example.org" for name in range(400)]}, parts=3)
     inspected = inspect(table, [PiiPresent()])
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from pipeline.checks.prose import StringLengthOutlier, TextFrequentSubstrings, TextPropertyOutlier, TextUnknownTokens
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .cells import against, prose, told
 from .conftest import made

@@ -22,9 +22,9 @@ from pipeline.checks import (
     text,
 )
 from pipeline.contract import ROW_ID
-from pipeline.findings import Table
 from pipeline.infer import infer
-from pipeline.inspection import Inspection, inspect
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import Inspection, inspect
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"

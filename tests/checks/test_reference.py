@@ -19,8 +19,8 @@ from pipeline.checks.reference import (
     SchemaChanged,
     TrainServeSkew,
 )
-from pipeline.findings import Check, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Check, Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pipeline.checks.regression_labels import RegressionLabelError
-from pipeline.findings import Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

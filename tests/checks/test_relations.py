@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.checks.relations import ColumnOrder, DerivedColumnConsistent, are_opposites
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 from .cells import told
 from .conftest import made

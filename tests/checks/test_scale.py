@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from pipeline.checks.scale import DigitHeaping, UnitScaleJump
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -11,8 +11,8 @@ from pipeline import contract
 from pipeline.checks.markers import MixedNullTokens
 from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.errors import ContractError
-from pipeline.findings import Hit, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Hit, Table
+from pipeline.quality.inspection import hits
 
 Make = Callable[..., Table]
 SHOPS = pa.Check.isin(["North", "South Pier"])

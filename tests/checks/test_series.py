@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from pipeline.checks.series import Flatline, Monotonic, Spike, outstanding
-from pipeline.findings import Hit, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Hit, Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

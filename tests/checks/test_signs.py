@@ -8,8 +8,8 @@ from scipy.stats import ks_2samp
 
 from pipeline.checks.impossible import ImpossibleValue
 from pipeline.checks.signs import distance, lost_sign
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.checks.spelling import StringTypos, edits, typos
-from pipeline.findings import Table
+from pipeline.quality.findings import Table
 
 from .cells import told
 from .conftest import made

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.checks.straddles import LeakDateOverlap, LeakGroup, LeakIndexOverlap
-from pipeline.findings import Check, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Check, Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -15,8 +15,8 @@ from pipeline.checks.text import (
     recoded,
     unescaped,
 )
-from pipeline.findings import Check, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Check, Table
+from pipeline.quality.inspection import hits
 
 from .cells import prose, told
 from .conftest import made

@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.checks.text_files import TextFileUnreadable
-from pipeline.findings import Table
-from pipeline.inspection import inspect
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import inspect
 
 from .media import lasting, listed
 

@@ -18,8 +18,8 @@ from pipeline.checks.timeaxis import (
     inferred_step,
 )
 from pipeline.checks.timeline import STAMP
-from pipeline.findings import Hit, Skipped, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Hit, Skipped, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from pipeline.checks.together import MissingnessCorrelated, association, associations, cramers_v, phi
-from pipeline.findings import Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable
 
 from pipeline.checks.unread import PartsNotRead, UnevenLines
-from pipeline.findings import EXAMPLES, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import EXAMPLES, Table
+from pipeline.quality.inspection import hits
 
 from .conftest import made
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from pipeline import findings
 from pipeline.checks import values
 from pipeline.checks.values import counted, every, texts
-from pipeline.findings import Skipped, Table
+from pipeline.quality import findings
+from pipeline.quality.findings import Skipped, Table
 
 Make = Callable[..., Table]
 

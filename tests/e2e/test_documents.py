@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import checks, cli, inspection, reading
+from pipeline import checks, cli
+from pipeline.commands import reading
+from pipeline.commands.reading import Question
 from pipeline.errors import SettingsError
-from pipeline.reading import Question
+from pipeline.quality import inspection
 from pipeline.settings import SECTIONS
 from pipeline.workspace import parse_section
 

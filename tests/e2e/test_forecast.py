@@ -11,21 +11,23 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline import artefacts, cli, metrics, monitor, registry, settings, start, summary
+from pipeline import artefacts, cli, metrics, monitor, settings
 from pipeline.cli import STAGES
+from pipeline.commands import init, summary
 from pipeline.errors import DataError, SettingsError, WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Forecast
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.stretches import ON_WINDOWS
 from pipeline.models import baselines
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.reports import report
 from pipeline.stages import gates, normalize
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 HORIZON, WINDOW, HOURS = 4, 30, 500
@@ -53,7 +55,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace that `init` made, with all stages run."""
     folder = tmp_path_factory.mktemp("forecast")
     sales(0, HOURS).write_csv(folder / "sales.csv")
-    made = start.initialise(folder / "shop", folder / "sales.csv", roles=ROLES, seed=1, horizon=HORIZON)  # type: ignore[arg-type]
+    made = init.initialise(folder / "shop", folder / "sales.csv", roles=ROLES, seed=1, horizon=HORIZON)  # type: ignore[arg-type]
     params = yaml.safe_load(made.params_file.read_text())
     params["normalize"]["series"]["window"] = WINDOW
     params["promote"]["commit"] = False
@@ -299,7 +301,7 @@ def test_init_says_why_it_cannot_be_forecast(
     sales(0, HOURS).write_csv(tmp_path / "sales.csv")
 
     with pytest.raises(error, match=words):
-        start.initialise(tmp_path / "shop", tmp_path / "sales.csv", roles=roles, horizon=horizon)  # type: ignore[arg-type]
+        init.initialise(tmp_path / "shop", tmp_path / "sales.csv", roles=roles, horizon=horizon)  # type: ignore[arg-type]
 
     assert not (tmp_path / "shop").exists()
 

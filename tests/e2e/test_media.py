@@ -14,11 +14,13 @@ import soundfile
 import yaml
 from PIL import Image
 
-from pipeline import artefacts, cli, monitor, registry, settings, start
+from pipeline import artefacts, cli, monitor, settings
 from pipeline.cli import STAGES
+from pipeline.commands import init
 from pipeline.errors import DataError
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages import ingest, normalize, train, validate
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC's own code
@@ -55,7 +57,7 @@ def sound(place: Path, kind: str, seed: int) -> None:
 
 def made(folder: Path, data: Path, **roles: str) -> Workspace:
     """A workspace around `data`, with a small network."""
-    workspace = start.initialise(folder, data, roles=roles or {"label": "label"})  # type: ignore[arg-type]
+    workspace = init.initialise(folder, data, roles=roles or {"label": "label"})  # type: ignore[arg-type]
     params = {**workspace.params, "train": TRAIN, "evaluate": {"resamples": 50}, "promote": {"baseline": "majority"}}
     workspace.params_file.write_text(yaml.safe_dump(params))
     return Workspace.open(workspace.root)
@@ -98,7 +100,7 @@ def test_a_new_workspace_of_pictures_leaves_open_what_suits_them(tmp_path: Path)
     for number in range(ROWS):
         picture(tmp_path / "bars" / ("down", "across")[number % 2] / f"{number}.png", "down", number)
 
-    workspace = start.initialise(tmp_path / "new", tmp_path / "bars", roles={"label": "label"})
+    workspace = init.initialise(tmp_path / "new", tmp_path / "bars", roles={"label": "label"})
 
     assert workspace.params["train"] == {"mlp": ANY, "image": {"augmentation": {"flip": "none"}}}
 

@@ -11,13 +11,14 @@ import pytest
 import yaml
 from sklearn import metrics as reference
 
-from pipeline import artefacts, contract, metrics, monitor, registry, settings, start, summary
+from pipeline import artefacts, contract, metrics, monitor, settings
 from pipeline.cli import STAGES
+from pipeline.commands import init, summary
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Quantity
 from pipeline.models import baselines
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.profile import Numeric, Profile
 from pipeline.reports import report
 from pipeline.stages import evaluate, gates, split
@@ -25,6 +26,7 @@ from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS, SplitRecord
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 BASELINES = set(baselines.OF["quantity"])
@@ -259,7 +261,7 @@ def prices(tmp_path: Path) -> Path:
 
 
 def test_a_new_workspace_of_a_quantity_has_its_gate_and_its_plots(prices: Path, tmp_path: Path) -> None:
-    made = start.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
+    made = init.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
 
     plots = yaml.safe_load((made.root / "dvc.yaml").read_text())["plots"]
     label = contract.load(made.contract_file).label
@@ -273,7 +275,7 @@ def test_a_new_workspace_of_a_quantity_has_its_gate_and_its_plots(prices: Path, 
 
 
 def test_every_plot_that_is_named_is_written(measured_once: Workspace, prices: Path, tmp_path: Path) -> None:
-    made = start.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
+    made = init.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
 
     plots = yaml.safe_load((made.root / "dvc.yaml").read_text())["plots"]
     drawn = {path: axes for plot in plots for one in plot.values() for path, axes in one["y"].items()}
@@ -286,7 +288,7 @@ def test_every_plot_that_is_named_is_written(measured_once: Workspace, prices: P
 
 
 def test_the_stages_run_in_a_new_workspace(prices: Path, tmp_path: Path) -> None:
-    made = start.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
+    made = init.initialise(tmp_path / "new", prices, roles={"price": "label"}, seed=1)
     made.params_file.write_text(made.params_file.read_text().replace("commit: true", "commit: false"))
     made = Workspace.open(made.root)
 

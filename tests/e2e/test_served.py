@@ -20,7 +20,8 @@ from urllib.request import Request, urlopen
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from pipeline import monitor, registry
+from pipeline import monitor
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 from tests.browser import CHROMIUM, Browser
 from tests.conftest import copied

@@ -12,19 +12,21 @@ import polars as pl
 import pytest
 from sklearn import metrics as reference
 
-from pipeline import artefacts, cli, metrics, monitor, registry, settings, summary
+from pipeline import artefacts, cli, metrics, monitor, settings
 from pipeline.cli import STAGES
+from pipeline.commands import summary
 from pipeline.errors import SettingsError
 from pipeline.features.preprocessor import Preprocessor
 from pipeline.features.target import Ordinal, Quantiles, Tags
 from pipeline.models import baselines
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.reports import report
 from pipeline.stages import gates, split
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PromoteSettings
 from pipeline.stages.split import SPLITS, SplitRecord
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 from tests.conftest import CONTRACT, PARAMS, SLOW
 

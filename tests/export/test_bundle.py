@@ -17,7 +17,7 @@ from pipeline.cli import main
 from pipeline.errors import WorkspaceError
 from pipeline.export import bundle, loader, onnx_file
 from pipeline.export.manifest import MANIFEST, Manifest
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.workspace import Workspace
 from tests.export.conftest import Make
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flows.environment import connected
-from pipeline.versioning import Versions
+from pipeline.versions.dvc import Versions
 from pipeline.workspace import Workspace
 
 PARAMS = "dataset: flights\n"
@@ -34,7 +34,7 @@ def made_workspace(root: Path) -> Workspace:
 
 @dataclass
 class FakeVersions:
-    """Stands for pipeline.versioning.Versions; `log` is what it was asked to do."""
+    """Stands for pipeline.versions.dvc.Versions; `log` is what it was asked to do."""
 
     stages: list[Any] = field(default_factory=list)
     fresh: set[str] = field(default_factory=set)

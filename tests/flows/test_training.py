@@ -115,7 +115,7 @@ def test_what_dvc_calls_up_to_date_is_not_run_and_ends_as_cached(
 )
 def test_a_stage_of_ours_is_known_by_its_command(command: str, ours: bool, server: str) -> None:
     from flows.training import is_ours
-    from pipeline.versioning import StageSpec
+    from pipeline.versions.dvc import StageSpec
 
     assert is_ours(StageSpec(name="ingest", command=command, deps=(), outs=(), params=())) is ours
 
@@ -123,12 +123,12 @@ def test_a_stage_of_ours_is_known_by_its_command(command: str, ours: bool, serve
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's own
 def test_every_stage_of_the_repo_itself_is_ours(server: str, tmp_path: Path) -> None:
     from flows.training import is_ours
-    from pipeline import versioning
+    from pipeline.versions import dvc
 
     for name in ("dvc.yaml", "params.yaml"):
         copy(Path(__file__).parents[2] / name, tmp_path / name)
-    versioning.prepare(tmp_path)
-    found = versioning.stages(tmp_path)
+    dvc.prepare(tmp_path)
+    found = dvc.stages(tmp_path)
 
     assert len(found) == 7
     assert [stage.name for stage in found if not is_ours(stage)] == []

@@ -9,7 +9,7 @@ from pipeline import metrics
 from pipeline.contract import Contract
 from pipeline.features.target import Target
 from pipeline.judgement.case import Case
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 
 
 def case(target: Target, y_N: np.ndarray, answers: dict[str, np.ndarray], **thresholds: float) -> Case:

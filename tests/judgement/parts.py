@@ -13,7 +13,7 @@ from pipeline.contract import ROW_ID, Column, Contract, Modality, Role
 from pipeline.features.target import Classes, Target
 from pipeline.judgement.case import Case, Split
 from pipeline.metrics import resamples
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from tests.judgement.made import case, two
 
 YES_OR_NO = Classes(column="y", classes=["no", "yes"])

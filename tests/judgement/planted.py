@@ -21,7 +21,7 @@ from pipeline.features.target import Classes, Quantity, Target
 from pipeline.judgement.case import Case, Split
 from pipeline.judgement.probe import Probe
 from pipeline.models import saved
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 
 ROWS = 300
 YES_NO = Classes(column="y", classes=["no", "yes"])

@@ -10,7 +10,7 @@ from pipeline import artefacts
 from pipeline.errors import WorkspaceError
 from pipeline.features.target import Classes, Tags
 from pipeline.judgement.attribution import Cause, explain, explained, largest
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.workspace import Workspace
 from tests.judgement.planted import NUMBER, planted, rows
 

@@ -9,7 +9,7 @@ from pipeline.features.target import Classes, Ordinal, Quantity, Tags
 from pipeline.judgement.calibration import BINS, Reliability, calibration, reliability, told
 from pipeline.judgement.case import Case
 from pipeline.models import temperature
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.workspace import Workspace
 from tests.judgement.made import case, two
 

@@ -86,7 +86,7 @@ def test_a_workspace_that_asks_for_it_gets_it(trained: Workspace) -> None:
 
 def test_all_rows_again_give_the_candidate_again(trained_once: Workspace) -> None:
     from pipeline import artefacts
-    from pipeline.predict import Predictor
+    from pipeline.predictor import Predictor
 
     tensors = {
         name: artefacts.read_tensors(trained_once.normalized / f"{name}.safetensors") for name in ("train", "val")

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import artefacts
 from pipeline.judgement.probe import ANSWERS, FEWEST_ROWS, Probe, drawn
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.workspace import Workspace
 
 CHANGED: dict[str, pl.Expr] = {

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import artefacts, monitor, registry
+from pipeline import artefacts, monitor
 from pipeline.drift.decision import MonitorSettings
 from pipeline.metrics import Paired
 from pipeline.models import saved
 from pipeline.monitor.rollback import beats
 from pipeline.policy.choices import RetrainSettings
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 APRIL = "2024-04.csv.gz"

@@ -10,8 +10,8 @@ from pipeline import artefacts, monitor
 from pipeline.drift import past
 from pipeline.drift.columns import ColumnDrift, DriftReport, used
 from pipeline.drift.watch import Watch
-from pipeline.findings import Finding
 from pipeline.monitor import told
+from pipeline.quality.findings import Finding
 from pipeline.workspace import Workspace
 
 MAY = "2024-05.csv.gz"

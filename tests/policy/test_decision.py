@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pipeline.drift.columns import ColumnDrift, DriftReport
 from pipeline.drift.decision import Evidence, MonitorSettings
 from pipeline.errors import SettingsError
-from pipeline.findings import Finding, Policy
 from pipeline.metrics import Score
 from pipeline.policy.decision import Decision, decide
+from pipeline.quality.findings import Finding, Policy
 from pipeline.workspace import parse_section
 
 SETTINGS = MonitorSettings(drifted_share=0.3, tolerated_drop=0.02, min_labelled_rows=1000, cooldown_batches=2)

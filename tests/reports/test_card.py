@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import registry
 from pipeline.judgement.record import Diagnosis
 from pipeline.judgement.remark import Remark
 from pipeline.reports import card, report
 from pipeline.reports.chapter import Chapter, Table, html, markdown, plain
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script> | *a* `b` [c](javascript:d) \n# e"

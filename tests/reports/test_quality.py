@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.examine import Examination, PublishedFinding, TimedAccount
-from pipeline.reading import Origin
+from pipeline.commands.check.examine import Examination, PublishedFinding, TimedAccount
+from pipeline.commands.reading import Origin
 from pipeline.reports import quality
 
 HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"

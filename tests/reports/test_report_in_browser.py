@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import examine
-from pipeline.reading import Question
+from pipeline.commands.check import examine
+from pipeline.commands.reading import Question
 from pipeline.reports import quality, report
 from pipeline.reports.chapter import Chapter, Table, html
 from pipeline.workspace import Workspace

@@ -13,8 +13,8 @@ from pipeline.checks.schema import ContractBroken, DtypeMismatch
 from pipeline.checks.timeaxis import TimeGap
 from pipeline.contract import Contract
 from pipeline.errors import DataError
-from pipeline.findings import Hit, Table
-from pipeline.inspection import hits
+from pipeline.quality.findings import Hit, Table
+from pipeline.quality.inspection import hits
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings
 from pipeline.workspace import Workspace

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import checks, contract
+from pipeline.cleaning.ledger import Ledger
+from pipeline.cleaning.plan import CHANGE_SCHEMA, changes, planned
 from pipeline.contract import Column, Contract
 from pipeline.errors import DataError, KeepfitError, WorkspaceError
-from pipeline.findings import FLAG_SCHEMA, Table
-from pipeline.ledger import Ledger
-from pipeline.plan import CHANGE_SCHEMA, changes, planned
+from pipeline.quality.findings import FLAG_SCHEMA, Table
 from pipeline.stages import clean, ingest, validate
 from pipeline.workspace import Workspace
 

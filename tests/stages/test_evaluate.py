@@ -12,17 +12,18 @@ from sklearn import metrics as reference
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from pipeline import artefacts, metrics, registry, settings
+from pipeline import artefacts, metrics, settings
 from pipeline.cli import STAGES
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.judgement.fit import fit_word
 from pipeline.judgement.record import Diagnosis
 from pipeline.metrics import Measures, Score, Scores, Values, classification
 from pipeline.models import baselines
-from pipeline.predict import Predictor
+from pipeline.predictor import Predictor
 from pipeline.stages import evaluate, promote
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.split import SPLITS
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 BASELINES = set(baselines.OF["classes"])

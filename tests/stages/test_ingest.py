@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import artefacts, contract
-from pipeline.cells import typed_as
 from pipeline.errors import DataError, KeepfitError, SettingsError
 from pipeline.infer import infer
 from pipeline.stages import ingest
 from pipeline.stages.ingest import IngestSettings, Parsed
+from pipeline.tables.cells import typed_as
 from pipeline.workspace import Workspace
 
 HEADER = "order,placed,shop,distance,weight,minutes\n"

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import artefacts, progress, registry
+from pipeline import artefacts, progress
 from pipeline.errors import KeepfitError, SettingsError, WorkspaceError
 from pipeline.models import saved, transfer
 from pipeline.models.history import History
 from pipeline.policy.window import Window
 from pipeline.stages import normalize, split, train
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import artefacts, git, metrics, registry, versioning
+from pipeline import artefacts, metrics
 from pipeline.errors import SettingsError, WorkspaceError
 from pipeline.metrics import Paired
 from pipeline.stages import evaluate, gates, normalize, promote, train
 from pipeline.stages.evaluate import Evaluation
 from pipeline.stages.gates import Standing
 from pipeline.stages.promote import PairedMetric, PromoteSettings
+from pipeline.versions import dvc, git, registry
 from pipeline.workspace import Workspace
 
 NUMBER = 'nullable=True, metadata={"modality": "numeric"}'
@@ -27,7 +28,7 @@ def without_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
     def judgement(root: Path, stage: str, moves: str = "") -> Iterator[None]:
         yield
 
-    monkeypatch.setattr(versioning, "judgement", judgement)
+    monkeypatch.setattr(dvc, "judgement", judgement)
 
 
 def pair(model: str, low: float, high: float, metric: PairedMetric = "auc") -> Paired:

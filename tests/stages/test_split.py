@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline import artefacts, contract
 from pipeline.contract import Column, Contract
 from pipeline.errors import DataError, KeepfitError, SettingsError
-from pipeline.findings import FLAG_SCHEMA
+from pipeline.quality.findings import FLAG_SCHEMA
 from pipeline.stages import clean, ingest, split
 from pipeline.stages.split import SPLITS, Keys, SplitRecord, SplitSettings
 from pipeline.workspace import Workspace, parse_section

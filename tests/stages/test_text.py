@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline import monitor, registry, start
+from pipeline import monitor
 from pipeline.artefacts import read_tensors
-from pipeline.predict import Predictor
+from pipeline.commands import init
+from pipeline.predictor import Predictor
 from pipeline.profile import Profile
 from pipeline.stages import clean, evaluate, ingest, normalize, split, train, validate
+from pipeline.versions import registry
 from pipeline.workspace import Workspace
 
 ROWS = 300
@@ -33,7 +35,7 @@ def reviews(seed: int) -> pl.DataFrame:
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     folder = tmp_path_factory.mktemp("reviews")
     reviews(0).write_csv(folder / "reviews.csv")
-    made = start.initialise(folder / "w", folder / "reviews.csv", roles={"liked": "label"})
+    made = init.initialise(folder / "w", folder / "reviews.csv", roles={"liked": "label"})
     params = yaml.safe_load(made.params_file.read_text())
     params["train"] |= {"model": "linear", "epochs": 12, "accelerator": "cpu", "optimizer": {"learning_rate": 0.01}}
     made.params_file.write_text(yaml.safe_dump(params))

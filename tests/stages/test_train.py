@@ -23,7 +23,7 @@ from pipeline.models.module import KeepBest, Learner
 from pipeline.models.network import NetworkShape
 from pipeline.models.network import tensors as network_inputs
 from pipeline.models.stopwatch import Times
-from pipeline.predict import PREDICTION, Predictor
+from pipeline.predictor import PREDICTION, Predictor
 from pipeline.profile import Numeric, Profile
 from pipeline.stages import evaluate, normalize, train
 from pipeline.stages.split import SplitRecord

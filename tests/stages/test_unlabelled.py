@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from pipeline import artefacts, progress
+from pipeline.cleaning.ledger import Ledger
 from pipeline.contract import Column, Contract
-from pipeline.ledger import Ledger
 from pipeline.models import pretraining, saved
 from pipeline.models.history import History
 from pipeline.models.saved import Manifest

@@ -10,7 +10,7 @@ import yaml
 from pipeline import checks, progress
 from pipeline.errors import ContractError, GateFailed, KeepfitError
 from pipeline.expectations.outcome import BatchResult
-from pipeline.findings import FLAG_SCHEMA, Finding
+from pipeline.quality.findings import FLAG_SCHEMA, Finding
 from pipeline.stages import ingest, validate
 from pipeline.stages.validate import ChecksSettings, Quality
 from pipeline.workspace import Workspace

@@ -7,10 +7,10 @@ import polars as pl
 from polars.selectors import by_name
 from pydantic import Field
 
-from pipeline import tags
 from pipeline.artefacts import Record
 from pipeline.contract import LabelKind
 from pipeline.metrics import At
+from pipeline.tables import tags
 
 FEWEST_ROWS = 10  # of a tag in train: with fewer nothing is learnt of it
 

@@ -1,0 +1,1 @@
+"""Rows that come after training: how a batch gets into the workspace, and what rows before it it looks back at."""
