@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
@@ -96,12 +97,13 @@ def by_hand(x_NF: np.ndarray, y_N: np.ndarray, batch: int, one_dnn: bool) -> Epo
     return epoch
 
 
-def plain(x_NF: np.ndarray, y_N: np.ndarray, batch: int, fused: bool) -> Epoch:
-    """The loop of a tutorial over slices of tensors; `fused` with the fused optimiser."""
+def plain(x_NF: np.ndarray, y_N: np.ndarray, batch: int, fused: bool, compiled: bool = False) -> Epoch:
+    """The loop of a tutorial over slices of tensors; `fused` with the fused optimiser, `compiled` by torch.compile."""
     import torch
 
-    rows, labels, net = torch.from_numpy(x_NF), torch.from_numpy(y_N), network()
-    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY, fused=fused or None)
+    rows, labels, made = torch.from_numpy(x_NF), torch.from_numpy(y_N), network()
+    net = torch.compile(made) if compiled else made
+    optimizer = torch.optim.AdamW(made.parameters(), RATE, weight_decay=DECAY, fused=fused or None)
 
     def epoch() -> None:
         for places in torch.split(torch.randperm(len(rows)), batch):
@@ -321,6 +323,7 @@ HERE: dict[str, Callable[[np.ndarray, np.ndarray, int], Epoch]] = {
     "by hand, oneDNN's products": lambda x, y, b: by_hand(x, y, b, one_dnn=True),
     "plain loop, fused AdamW": lambda x, y, b: plain(x, y, b, fused=True),
     "plain loop": lambda x, y, b: plain(x, y, b, fused=False),
+    **({"compiled, fused AdamW": lambda x, y, b: plain(x, y, b, fused=True, compiled=True)} if which("g++") else {}),
     "keepfit": keepfit,
     "DataLoader": data_loader,
     "Lightning with DataLoader": lightning_loader,
