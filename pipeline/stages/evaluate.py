@@ -314,7 +314,7 @@ def _open_test(workspace: Workspace, record: Evaluation) -> None:
     """Write down that the sealed test set was opened for this candidate."""
     test = artefacts.scan_parquet(workspace.split / "test.parquet").select(contract.ROW_ID, record.label).collect()
     opened = sealed.open_test(workspace, test, record.label, candidate=record.candidate, champion=record.champion)
-    told = [f"{record.candidate} is judged", sealed.words(opened), *(one.words for one in record.verdicts)]
+    told = [f"candidate {record.candidate} is judged", sealed.words(opened), *(one.words for one in record.verdicts)]
     progress.report(1.0, "\n  ".join(told))
 
 
