@@ -55,6 +55,11 @@ def prepare(home: Path, *, console_level: str) -> None:
     for key in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(key, "").split(",") if host]
         os.environ[key] = ",".join(dict.fromkeys([*hosts, LOOPBACK, "localhost"]))
+    _hear()
+
+
+def _hear() -> None:
+    """Let our own lines through, which Prefect hands on and gives no level."""
     for name in ("pipeline", "flows"):
         logging.getLogger(name).setLevel(logging.INFO)
 
@@ -214,8 +219,12 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
         _import([name]) if (name := next(later, "")) else time.sleep(0.05)
 
 
-def end_with_parent() -> None:
-    """Have this process killed once the one that started it is gone, if it is a run's: none outlives what serves it."""
+def enter_run() -> None:
+    """What the process of a run begins with: its lines are heard, and none outlives what serves it.
+
+    Where a server started it, it is killed once the process that did so is gone.
+    """
+    _hear()
     if "PREFECT__FLOW_RUN_ID" not in os.environ:
         return
     parent = os.getppid()

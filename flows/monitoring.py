@@ -78,7 +78,7 @@ def monitoring(workspace: str, batches: list[str] | None = None) -> "list[Monito
     batches behind it wait: its end starts monitoring again. They do not wait for one that failed, which a person must
     mend: that is tried again with the next training.
     """
-    environment.end_with_parent()
+    environment.enter_run()
     place = Workspace.open(Path(workspace))
     drifted = monitor.drifted(place)
     unanswered = {record.batch for record in drifted}
@@ -111,7 +111,7 @@ def retraining(workspace: str, scheduled: bool = False) -> "list[MonitoringRecor
     Raises GateFailed when the candidate was not trained on rows of such a batch, and what ends a training; what a
     person must mend is then written on the batches that asked.
     """
-    environment.end_with_parent()
+    environment.enter_run()
     place = Workspace.open(Path(workspace))
     if scheduled and not monitor.drifted(place):
         with place.lock():

@@ -33,8 +33,8 @@ subprocess.run([sys.executable, "-c", sys.argv[1]])
 """
 CHILD = """
 import os, time
-from flows.environment import end_with_parent
-end_with_parent()
+from flows.environment import enter_run
+enter_run()
 print(os.getpid(), flush=True)
 time.sleep(600)
 """

@@ -34,7 +34,7 @@ class Formulated(nn.Module):
 
     def __init__(self, formula: Formula, outputs: int) -> None:
         super().__init__()
-        self.formula, self.outputs = formula, outputs
+        self.formula, self.outputs, self.rows_at_once = formula, outputs, 1000
         self.register_buffer("prior_K", torch.zeros(outputs))
         self.register_buffer("focal_gamma", torch.zeros(()))
 
