@@ -1,6 +1,7 @@
 """The LightningModule: steps along the course, the mean of weights, the summary, and what is kept of the best epoch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from pipeline.errors import SettingsError
 from pipeline.features.target import Classes, Quantity
-from pipeline.models import optimizers
+from pipeline.models import optimizers, stack
 from pipeline.models.backbones import TableShape
 from pipeline.models.batches import Batch
 from pipeline.models.choices.optimization import AveragingSettings, LossSettings, OptimizerSettings, ScheduleSettings
@@ -22,6 +23,7 @@ from pipeline.models.losses import loss_of
 from pipeline.models.module import KeepBest, Learner
 from pipeline.models.network import Network, NetworkShape
 from pipeline.models.seen import Seen
+from pipeline.models.tail import Tail
 
 CLASSES = Classes(column="y", classes=["no", "yes"])
 QUANTITY = Quantity(column="y", center=10.0, scale=2.0)
@@ -56,6 +58,36 @@ def batch(rows: int, seed: int = 0) -> Batch:
 
 def probabilities(network: nn.Module, inputs: dict[str, torch.Tensor]) -> Any:
     return network(inputs).detach().double().softmax(dim=2)[:, 0].numpy()
+
+
+def test_gradients_that_are_written_as_a_whole_need_not_be_0_before() -> None:
+    modules = [learner(), learner()]
+    for module, overwrites in zip(modules, (True, False), strict=True):
+        stack.quicken(module.network)
+        tail = Tail.of(module.network, module.loss)
+        assert tail is not None
+        assert tail.overwrites
+        module.tail = replace(tail, overwrites=overwrites)
+        module.on_train_epoch_start()
+
+    for module in modules:
+        module.training_step(batch(24), 0)
+
+    assert modules[0].flat.groups[0].gradient_P.any()
+    assert not modules[1].flat.groups[0].gradient_P.any()
+    for one, other in zip(*(module.network.parameters() for module in modules), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_kept_of_a_step_does_not_hold_how_it_was_made() -> None:
+    module = learner()
+
+    module.training_step(batch(8), 0)
+
+    seen = module.seen["train"]
+    assert [tensor.requires_grad for tensor in (*seen.losses, *(part for pair in seen.kept for part in pair))] == [
+        False
+    ] * 3
 
 
 def test_a_chunk_is_as_many_steps_as_it_has_batches() -> None:
