@@ -15,8 +15,8 @@ from pipeline.artefacts import Record
 from pipeline.drift import placing
 from pipeline.profile.sketch import text_hashes
 
-Counts: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Counts: TypeAlias = placing.Counts
+Values: TypeAlias = placing.Values
 Kind: TypeAlias = Literal["numeric", "categorical"]
 
 EDGES = 40  # quantile bins of numbers; where as few values differ, each has its own
