@@ -152,26 +152,21 @@ def watch(workspace: Workspace, batch: Path) -> "MonitoringRecord":
     """Watch one batch and show what was seen and decided."""
     with workspace.lock():
         record = monitor.watch(workspace, arrival.readable(workspace, batch))
-    columns = [*record.drift.columns, record.drift.prediction, record.drift.label]
-    seen = [column.model_dump(mode="json") for column in columns if column is not None]
-    dashboard.show_drift(workspace, record.batch, seen)
+    looked_at = [*record.drift.columns, record.drift.prediction, record.drift.label]
+    columns = [column for column in looked_at if column is not None]
+    dashboard.show_drift(workspace, record.batch, [column.model_dump(mode="json") for column in columns])
     verdict = "retrain" if record.decision.retrain else "keep the champion"
     told = [record.rollback.words] if record.rollback else []
     reasons = [*told, *record.decision.reasons]
-    _log(record, verdict, reasons)
+    drifted = [column.column for column in columns if column.drifted]
+    moved = f"{len(drifted)} of {count(len(columns), 'column')} drifted{': ' * bool(drifted)}{listed(drifted)}"
+    log.info("%s: %s, %s", record.batch, count(record.rows, "row"), moved)
+    log.info("%s: %s: %s", record.batch, verdict, "; ".join(reasons))
     dashboard.show_decision(workspace, "decision", f"{record.batch}: {verdict}", reasons, _past(workspace))
     conditions = [condition.model_dump(mode="json") for condition in record.decision.conditions]
     dashboard.show_conditions(workspace, record.batch, conditions)
     notices.of_batch(workspace, record)
     return record
-
-
-def _log(record: "MonitoringRecord", verdict: str, reasons: "Sequence[str]") -> None:
-    drifted = [column.column for column in record.drift.columns if column.drifted]
-    named = f": {listed(drifted)}" if drifted else ""
-    moved = f"{len(drifted)} of {count(len(record.drift.columns), 'column')} drifted{named}"
-    log.info("%s: %s, %s", record.batch, count(record.rows, "row"), moved)
-    log.info("%s: %s: %s", record.batch, verdict, "; ".join(reasons))
 
 
 def _past(workspace: Workspace) -> list[str]:

@@ -60,10 +60,10 @@ class Browser:
             self._next()
 
     def _next(self) -> Json:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while b"\0" not in self.buffer:
             ready, _, _ = select.select([self.read_end], [], [], max(deadline - time.monotonic(), 0))
-            assert ready, "chromium did not answer in 60 s"
+            assert ready, "chromium did not answer in 180 s"
             piece = os.read(self.read_end, 1 << 16)
             assert piece, "chromium ended"
             self.buffer += piece

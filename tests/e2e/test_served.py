@@ -128,7 +128,7 @@ def test_a_runs_page_says_what_was_seen_and_done(served: Served) -> None:
     lines = [line["message"] for line in served.ask("/logs/filter", limit=200, sort="TIMESTAMP_ASC")]
     said = [line for line in lines if line.startswith("2024-05.csv.gz: ")]
 
-    assert said[0] == "2024-05.csv.gz: 200 rows, 2 of 4 columns drifted: distance, shop"
+    assert said[0] == "2024-05.csv.gz: 200 rows, 4 of 6 columns drifted: distance, shop, prediction and 1 more"
     assert said[1].startswith("2024-05.csv.gz: retrain: the prediction drifted")
     assert any(line.startswith("2024-05.csv.gz: v2 is the champion: ") for line in said)
 
@@ -144,8 +144,9 @@ def test_the_stages_are_drawn_as_the_graph_that_they_are(served: Served) -> None
 
 
 def test_the_report_can_be_read_below_the_dashboard(served: Served) -> None:
-    links = [a["data"] for a in served.ask("/artifacts/filter") if a["key"].endswith("-report")]
-    assert f"({served.url}/keepfit/reports/report.html)" in links[-1]
+    newest_first = served.ask("/artifacts/filter", sort="CREATED_DESC")
+    links = [artifact["data"] for artifact in newest_first if artifact["key"].endswith("-report")]
+    assert f"({served.url}/keepfit/reports/report.html)" in links[0]
 
     with urlopen(f"{served.url}/keepfit/reports/report.html", timeout=60) as answer:
         assert answer.read() == served.workspace.report.read_bytes()
